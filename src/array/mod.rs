@@ -1,0 +1,5 @@
+//! Room `array`.
+
+mod error;
+
+pub use error::Error;

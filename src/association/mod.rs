@@ -1,0 +1,5 @@
+//! Room `association`.
+
+mod error;
+
+pub use error::Error;

@@ -1,0 +1,5 @@
+//! Room `beam`.
+
+mod error;
+
+pub use error::Error;

@@ -1,0 +1,5 @@
+//! Room `calibration`.
+
+mod error;
+
+pub use error::Error;

@@ -1,0 +1,5 @@
+//! Room `caltable`.
+
+mod error;
+
+pub use error::Error;

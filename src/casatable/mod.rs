@@ -1,0 +1,5 @@
+//! Room `casatable`.
+
+mod error;
+
+pub use error::Error;

@@ -1,0 +1,5 @@
+//! Room `db`.
+
+mod error;
+
+pub use error::Error;

@@ -1,0 +1,5 @@
+//! Room `deconvolution`.
+
+mod error;
+
+pub use error::Error;

@@ -1,0 +1,5 @@
+//! Room `detection`.
+
+mod error;
+
+pub use error::Error;

@@ -1,0 +1,5 @@
+//! Room `ese`.
+
+mod error;
+
+pub use error::Error;

@@ -1,0 +1,5 @@
+//! Room `fits`.
+
+mod error;
+
+pub use error::Error;

@@ -1,0 +1,5 @@
+//! Room `flagging`.
+
+mod error;
+
+pub use error::Error;

@@ -1,0 +1,5 @@
+//! Room `gains`.
+
+mod error;
+
+pub use error::Error;

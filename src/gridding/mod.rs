@@ -1,0 +1,5 @@
+//! Room `gridding`.
+
+mod error;
+
+pub use error::Error;

@@ -1,0 +1,11 @@
+//! An image plane with its world coordinates and beam.
+
+mod beam;
+mod error;
+mod plane;
+mod wcs;
+
+pub use beam::RestoringBeam;
+pub use error::Error;
+pub use plane::Plane;
+pub use wcs::Wcs;

@@ -1,0 +1,5 @@
+//! Room `imaging`.
+
+mod error;
+
+pub use error::Error;

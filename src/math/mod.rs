@@ -1,0 +1,5 @@
+//! Room `math`.
+
+mod error;
+
+pub use error::Error;

@@ -1,0 +1,5 @@
+//! Room `mosaic`.
+
+mod error;
+
+pub use error::Error;

@@ -1,0 +1,5 @@
+//! Room `ms`.
+
+mod error;
+
+pub use error::Error;

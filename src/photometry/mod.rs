@@ -1,0 +1,5 @@
+//! Room `photometry`.
+
+mod error;
+
+pub use error::Error;

@@ -1,0 +1,5 @@
+//! Room `predict`.
+
+mod error;
+
+pub use error::Error;

@@ -1,0 +1,5 @@
+//! Room `simulate`.
+
+mod error;
+
+pub use error::Error;

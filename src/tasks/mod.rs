@@ -1,0 +1,1 @@
+//! One file per stage: `XParams` in, `XReport` out, paths in, paths out; no mathematics, no retries.

@@ -1,0 +1,5 @@
+//! Room `time`.
+
+mod error;
+
+pub use error::Error;

@@ -1,0 +1,5 @@
+//! Room `uvh5`.
+
+mod error;
+
+pub use error::Error;

@@ -1,0 +1,5 @@
+//! Room `variability`.
+
+mod error;
+
+pub use error::Error;
