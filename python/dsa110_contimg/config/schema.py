@@ -94,9 +94,7 @@ class Calibration(_Section):
     gain_minsnr: float = Field(3.0, ge=0)
     gain_solint: str = "inf"
     uvrange: str = ""
-    bandpass_validity_h: float = Field(
-        12.0, gt=0, description="Validity either side of the calibrator's transit"
-    )
+    bandpass_validity_h: float = Field(12.0, gt=0, description="Validity either side of the calibrator's transit")
     gain_validity_min: float = Field(30.0, gt=0)
     borrow_days: float = Field(30.0, ge=0, description="How far back a bandpass may be borrowed from")
     borrow_dec_deg: float = Field(5.0, ge=0)
