@@ -16,7 +16,7 @@ import typer
 from dsa110_contimg import ContimgError, __version__
 from dsa110_contimg.cli.console import CommandError, err
 
-#: Base of what a wrong command line raises: typer re-exports only its grandchild, and carries or imports click as it sees fit.
+#: Base of what a wrong command line raises: typer exports only its grandchild, and may carry its own click.
 _CommandLineError: type[Exception] = typer.BadParameter.__mro__[2]
 
 #: Modules of this package with a ``register(app)``, in the order of the pipeline.
@@ -57,9 +57,16 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
 
+    def show_version(wanted: bool) -> None:
+        if wanted:
+            typer.echo(__version__)
+            raise typer.Exit
+
     @app.callback()
     def options(
-        version: bool = typer.Option(False, "--version", help="Print the version and stop.", is_eager=True),
+        version: bool = typer.Option(
+            False, "--version", help="Print the version and stop.", is_eager=True, callback=show_version
+        ),
         log_level: str = typer.Option(
             None, "--log-level", help="DEBUG, INFO, WARNING or ERROR.", envvar="CONTIMG_LOG_LEVEL"
         ),
@@ -67,9 +74,6 @@ def build() -> typer.Typer:
             0, "--threads", min=0, help="Threads of the core; 0 takes all cores.", envvar="CONTIMG_THREADS"
         ),
     ) -> None:
-        if version:
-            typer.echo(__version__)
-            raise typer.Exit
         _configure(log_level, threads)
 
     package = __name__.rpartition(".")[0]

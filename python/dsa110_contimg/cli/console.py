@@ -20,9 +20,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-JsonOption = Annotated[
-    bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else there.")
-]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else there.")]
 
 #: For people: tables, bars, warnings. Never stdout, which belongs to the result.
 err = Console(stderr=True, highlight=False)

@@ -1,4 +1,4 @@
-"""The configuration schema. Defaults are the observatory's where a value is the array's, and safe where it is a path."""
+"""The configuration schema: the array's values where a value is the array's, and safe paths."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", validate_default=True)
+    model_config = ConfigDict(extra="forbid", validate_default=True, frozen=True)
 
 
 class Paths(_Section):
@@ -94,9 +94,7 @@ class Calibration(_Section):
     gain_minsnr: float = Field(3.0, ge=0)
     gain_solint: str = "inf"
     uvrange: str = ""
-    bandpass_validity_h: float = Field(
-        12.0, gt=0, description="Validity either side of the calibrator's transit"
-    )
+    bandpass_validity_h: float = Field(12.0, gt=0, description="Validity either side of the calibrator's transit")
     gain_validity_min: float = Field(30.0, gt=0)
     borrow_days: float = Field(30.0, ge=0, description="How far back a bandpass may be borrowed from")
     borrow_dec_deg: float = Field(5.0, ge=0)
@@ -131,11 +129,11 @@ class Photometry(_Section):
 class Config(_Section):
     """Everything that the pipeline reads."""
 
-    paths: Paths = Field(default_factory=Paths)
-    grouping: Grouping = Field(default_factory=Grouping)
-    calibration: Calibration = Field(default_factory=Calibration)
-    imaging: Imaging = Field(default_factory=Imaging)
-    photometry: Photometry = Field(default_factory=Photometry)
+    paths: Paths = Paths()
+    grouping: Grouping = Grouping()
+    calibration: Calibration = Calibration()
+    imaging: Imaging = Imaging()
+    photometry: Photometry = Photometry()
 
 
 #: Environment variable -> place in the schema. The original's PIPELINE_* names count where no CONTIMG_* is set.
