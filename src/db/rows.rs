@@ -137,14 +137,20 @@ impl Database {
 
     fn insert_sql(&self, table: &str, columns: &[String], conflict: &[String]) -> Result<String, Error> {
         let (table, known) = self.table(table)?;
-        let names = columns.iter().map(|c| column(table, known, c).map(quoted)).collect::<Result<Vec<_>, _>>()?;
-        let keys = conflict.iter().map(|c| column(table, known, c).map(quoted)).collect::<Result<Vec<_>, _>>()?;
+        let names =
+            columns.iter().map(|c| column(table, known, c).map(quoted)).collect::<Result<Vec<_>, _>>()?;
+        let keys =
+            conflict.iter().map(|c| column(table, known, c).map(quoted)).collect::<Result<Vec<_>, _>>()?;
         let marks = vec!["?"; names.len()].join(", ");
         let mut sql = format!("INSERT INTO {} ({}) VALUES ({marks})", quoted(table), names.join(", "));
         if !keys.is_empty() {
             let updates: Vec<String> =
                 names.iter().filter(|n| !keys.contains(n)).map(|n| format!("{n} = excluded.{n}")).collect();
-            let action = if updates.is_empty() { "NOTHING".to_owned() } else { format!("UPDATE SET {}", updates.join(", ")) };
+            let action = if updates.is_empty() {
+                "NOTHING".to_owned()
+            } else {
+                format!("UPDATE SET {}", updates.join(", "))
+            };
             sql.push_str(&format!(" ON CONFLICT ({}) DO {action}", keys.join(", ")));
         }
         Ok(sql)
@@ -187,7 +193,9 @@ impl Database {
         conditions: &[Condition],
     ) -> Result<usize, Error> {
         if conditions.is_empty() {
-            return Err(BadArgument::new("conditions", format!("at least one for table {table}"), "none").into());
+            return Err(
+                BadArgument::new("conditions", format!("at least one for table {table}"), "none").into()
+            );
         }
         let path = self.path.clone();
         let wrap = Error::sqlite(&path);
@@ -212,7 +220,11 @@ pub(super) fn fetch(statement: &mut Statement<'_>, parameters: Vec<Value>) -> ru
 fn where_sql(table: &str, known: &[String], conditions: &[Condition]) -> Result<(String, Vec<Value>), Error> {
     let mut parts = Vec::new();
     for condition in conditions {
-        parts.push(format!("{} {} ?", quoted(column(table, known, &condition.column)?), condition.operator.sql()));
+        parts.push(format!(
+            "{} {} ?",
+            quoted(column(table, known, &condition.column)?),
+            condition.operator.sql()
+        ));
     }
     let sql = if parts.is_empty() { String::new() } else { format!(" WHERE {}", parts.join(" AND ")) };
     Ok((sql, conditions.iter().map(|c| c.value.clone()).collect()))
