@@ -212,6 +212,9 @@ pub(super) fn working_antennas(n: usize, minblperant: usize, has: impl Fn(usize,
     (0..n).filter(|i| part[*i] == largest).collect()
 }
 
+/// Most rounds of robust reweighting; a handful is the rule, an outlier far above the rest takes tens.
+const REWEIGHTINGS: usize = 40;
+
 fn solve_cell(sums: &Sums, at: (usize, usize, usize), params: &SolveParams) -> CellSolution {
     let (t, f, r) = at;
     let na = sums.antennas;
@@ -243,10 +246,15 @@ fn solve_cell(sums: &Sums, at: (usize, usize, usize), params: &SolveParams) -> C
     let mut iterations = end.iterations;
     if params.robust != super::Robust::Off {
         let original = normal.clone();
-        for _ in 0..5 {
+        for _ in 0..REWEIGHTINGS {
             reweight(&mut normal, &original, &g, params);
+            let before = g.clone();
             (g, end) = stefcal(&normal, params.mode, Some(&g), params.tolerance, params.max_iterations);
             iterations += end.iterations;
+            let moved: f64 = g.iter().zip(&before).map(|(a, b)| (a - b).norm_sqr()).sum();
+            if moved < params.acceptable.powi(2) * g.iter().map(Complex64::norm_sqr).sum::<f64>() {
+                break;
+            }
         }
     }
     out.iterations = iterations;

@@ -11,6 +11,7 @@ mod field;
 mod product;
 mod select;
 mod uvrange;
+mod rotate;
 
 pub use block::{Channels, Rows, VisBlock};
 pub use error::Error;
@@ -18,3 +19,4 @@ pub use field::Field;
 pub use product::Product;
 pub use select::select;
 pub use uvrange::UvRange;
+pub use rotate::rotate;
