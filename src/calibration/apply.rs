@@ -98,17 +98,29 @@ fn reciprocal(g: &Complex64) -> Complex32 {
 ///
 /// # Errors
 /// Axes that do not fit; a cancelled call.
-pub fn apply(block: &mut VisBlock, gains: Corruption<'_>, options: ApplyOptions, control: &Control) -> Result<ApplyStats, Error> {
+pub fn apply(
+    block: &mut VisBlock,
+    gains: Corruption<'_>,
+    options: ApplyOptions,
+    control: &Control,
+) -> Result<ApplyStats, Error> {
     let (rows, nf, np) = block.vis_rfp.dim();
     let (nt, na, gf, nr) = gains.grid.gain_tafr.dim();
     let highest = block.rows.antenna1.iter().chain(&block.rows.antenna2).copied().max().unwrap_or(0) as usize;
-    let fits = gf == nf && block.products.len() == np && gains.time_of_row.len() == rows && block.rows.len() == rows;
+    let fits =
+        gf == nf && block.products.len() == np && gains.time_of_row.len() == rows && block.rows.len() == rows;
     if !fits || (rows > 0 && highest >= na) || gains.time_of_row.iter().any(|t| *t >= nt) {
         let found = format!("a grid of {nt} times, {na} antennas, {gf} channels");
-        return Err(BadArgument::new("gains", format!("{rows} rows with antennas to {highest}, {nf} channels"), found).into());
+        return Err(BadArgument::new(
+            "gains",
+            format!("{rows} rows with antennas to {highest}, {nf} channels"),
+            found,
+        )
+        .into());
     }
     let inverse = Inverse::new(gains);
-    let hands: Vec<(usize, usize)> = block.products.iter().map(|p| p.receptors()).map(|(a, b)| (a.min(nr - 1), b.min(nr - 1))).collect();
+    let hands: Vec<(usize, usize)> =
+        block.products.iter().map(|p| p.receptors()).map(|(a, b)| (a.min(nr - 1), b.min(nr - 1))).collect();
     let row_size = nf * np;
     let (antenna1, antenna2) = (&block.rows.antenna1, &block.rows.antenna2);
     let layout = || Error::from(BadArgument::new("block", "arrays in C order", "another layout"));

@@ -22,7 +22,13 @@ impl Solint {
     /// Anything else.
     pub fn parse(text: &str) -> Result<Self, Error> {
         let text = text.trim();
-        let bad = || Error::from(BadArgument::new("solint", "'inf', 'int' or a positive time such as '60s' or '2min'", format!("'{text}'")));
+        let bad = || {
+            Error::from(BadArgument::new(
+                "solint",
+                "'inf', 'int' or a positive time such as '60s' or '2min'",
+                format!("'{text}'"),
+            ))
+        };
         match text {
             "inf" | "infinite" | "" => return Ok(Self::Infinite),
             "int" => return Ok(Self::Integration),
@@ -84,7 +90,11 @@ impl Intervals {
     ///
     /// # Errors
     /// No rows, or a time that is not a number.
-    pub fn new(rows: impl IntoIterator<Item = RowKey>, solint: Solint, combine: Combine) -> Result<Self, Error> {
+    pub fn new(
+        rows: impl IntoIterator<Item = RowKey>,
+        solint: Solint,
+        combine: Combine,
+    ) -> Result<Self, Error> {
         let mut keys: Vec<RowKey> = Vec::new();
         for key in rows {
             if !key.time_mjd_s.is_finite() {
@@ -116,7 +126,14 @@ impl Intervals {
                     span.field = span.field.min(key.field);
                     span.scan = span.scan.min(key.scan);
                 }
-                _ => this.spans.push(Span { group, start: key.time_mjd_s, end: key.time_mjd_s, field: key.field, scan: key.scan, length: key.interval_s }),
+                _ => this.spans.push(Span {
+                    group,
+                    start: key.time_mjd_s,
+                    end: key.time_mjd_s,
+                    field: key.field,
+                    scan: key.scan,
+                    length: key.interval_s,
+                }),
             }
         }
         this.spans.sort_by(|p, q| p.start.total_cmp(&q.start));
@@ -142,14 +159,23 @@ impl Intervals {
         let group = self.group(key);
         // Spans ascend in start: the last one of the group that starts no later than the row.
         let upper = self.spans.partition_point(|s| s.start <= key.time_mjd_s + SAME_TIME_S);
-        (0..upper).rev().find(|k| self.spans[*k].group == group).filter(|k| key.time_mjd_s <= self.spans[*k].end + SAME_TIME_S)
+        (0..upper)
+            .rev()
+            .find(|k| self.spans[*k].group == group)
+            .filter(|k| key.time_mjd_s <= self.spans[*k].end + SAME_TIME_S)
     }
 
     /// `(middle, length, field, scan)` of an interval, as a slot of a table wants them.
     pub fn slot(&self, k: usize) -> crate::gains::Slot {
         let s = &self.spans[k];
         let length = s.end - s.start + s.length;
-        crate::gains::Slot { time_mjd_s: 0.5 * (s.start + s.end), interval_s: length, field: s.field, scan: s.scan, refant: -1 }
+        crate::gains::Slot {
+            time_mjd_s: 0.5 * (s.start + s.end),
+            interval_s: length,
+            field: s.field,
+            scan: s.scan,
+            refant: -1,
+        }
     }
 
     /// The solution interval that was asked for.
@@ -163,7 +189,14 @@ mod tests {
     use super::*;
 
     fn rows(n: usize) -> Vec<RowKey> {
-        (0..n).map(|k| RowKey { time_mjd_s: 5e9 + 12.885 * k as f64, interval_s: 12.885, field: k as i32, scan: 1 }).collect()
+        (0..n)
+            .map(|k| RowKey {
+                time_mjd_s: 5e9 + 12.885 * k as f64,
+                interval_s: 12.885,
+                field: k as i32,
+                scan: 1,
+            })
+            .collect()
     }
 
     #[test]
@@ -180,13 +213,21 @@ mod tests {
     #[test]
     fn every_row_finds_its_interval() {
         let rows = rows(24);
-        let intervals = Intervals::new(rows.iter().copied().rev(), Solint::Seconds(60.0), Combine { field: true, ..Combine::default() }).unwrap();
+        let intervals = Intervals::new(
+            rows.iter().copied().rev(),
+            Solint::Seconds(60.0),
+            Combine { field: true, ..Combine::default() },
+        )
+        .unwrap();
         let found: Vec<usize> = rows.iter().map(|r| intervals.of(r).unwrap()).collect();
         assert_eq!(found[..6], [0, 0, 0, 0, 0, 1]);
         assert_eq!(found[23], 4);
         assert_eq!(intervals.of(&RowKey { time_mjd_s: 6e9, ..rows[0] }), None);
         let slot = intervals.slot(0);
-        assert!((slot.time_mjd_s - 5e9 - 2.0 * 12.885).abs() < 1e-5 && (slot.interval_s - 5.0 * 12.885).abs() < 1e-5);
+        assert!(
+            (slot.time_mjd_s - 5e9 - 2.0 * 12.885).abs() < 1e-5
+                && (slot.interval_s - 5.0 * 12.885).abs() < 1e-5
+        );
     }
 
     #[test]

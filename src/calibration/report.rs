@@ -115,14 +115,19 @@ pub struct SolveReport {
 impl SolveReport {
     pub(super) fn new(table: &GainTable, tally: &Tally, excluded: Excluded) -> Self {
         let is_delay = table.term == crate::gains::Term::K;
-        let mut antennas: Vec<AntennaReport> = (0..table.antennas.len()).map(|a| antenna(table, a, is_delay)).collect();
-        let alive: Vec<f64> = antennas.iter().filter(|a| a.flagged_fraction < 1.0).map(|a| a.amplitude).collect();
+        let mut antennas: Vec<AntennaReport> =
+            (0..table.antennas.len()).map(|a| antenna(table, a, is_delay)).collect();
+        let alive: Vec<f64> =
+            antennas.iter().filter(|a| a.flagged_fraction < 1.0).map(|a| a.amplitude).collect();
         let centre = median(&alive);
         let spread = 1.4826 * median(&alive.iter().map(|x| (x - centre).abs()).collect::<Vec<_>>());
         for a in &mut antennas {
-            a.outlier = a.flagged_fraction < 1.0 && spread > 0.0 && (a.amplitude - centre).abs() > 5.0 * spread;
+            a.outlier =
+                a.flagged_fraction < 1.0 && spread > 0.0 && (a.amplitude - centre).abs() > 5.0 * spread;
         }
-        let names = |keep: &dyn Fn(&AntennaReport) -> bool| antennas.iter().filter(|a| keep(a)).map(|a| a.name.clone()).collect::<Vec<_>>();
+        let names = |keep: &dyn Fn(&AntennaReport) -> bool| {
+            antennas.iter().filter(|a| keep(a)).map(|a| a.name.clone()).collect::<Vec<_>>()
+        };
         let (dead, outliers) = (names(&|a| a.flagged_fraction >= 1.0), names(&|a| a.outlier));
         let (mut snr, mut amp, mut flagged, mut total) = (Vec::new(), Vec::new(), 0usize, 0usize);
         for w in &table.windows {
@@ -156,11 +161,16 @@ impl SolveReport {
             failed: tally.failed,
             without_data: tally.no_data,
             below_minsnr: tally.low_snr,
-            iterations: [iterations.get(iterations.len() / 2).copied().unwrap_or(0), iterations.last().copied().unwrap_or(0)],
+            iterations: [
+                iterations.get(iterations.len() / 2).copied().unwrap_or(0),
+                iterations.last().copied().unwrap_or(0),
+            ],
             chi2_reduced: median(&tally.chi2),
             samples_used: excluded.used,
             samples_flagged_fraction: excluded.flagged as f64 / excluded.seen.max(1) as f64,
-            refant: refant.and_then(|r| table.antennas.get(r as usize)).map_or_else(String::new, |a| a.name.clone()),
+            refant: refant
+                .and_then(|r| table.antennas.get(r as usize))
+                .map_or_else(String::new, |a| a.name.clone()),
             antennas: antennas.into_iter().filter(|a| a.flagged_fraction < 1.0).collect(),
             dead,
             outliers,
@@ -172,7 +182,11 @@ fn antenna(table: &GainTable, a: usize, is_delay: bool) -> AntennaReport {
     let (mut snr, mut amp, mut total) = (Vec::new(), Vec::new(), 0usize);
     for w in &table.windows {
         let axis = ndarray::Axis(1);
-        let (flag, value, s) = (w.flag_tafr.index_axis(axis, a), w.value_tafr.index_axis(axis, a), w.snr_tafr.index_axis(axis, a));
+        let (flag, value, s) = (
+            w.flag_tafr.index_axis(axis, a),
+            w.value_tafr.index_axis(axis, a),
+            w.snr_tafr.index_axis(axis, a),
+        );
         total += flag.len();
         for ((bad, g), s) in flag.iter().zip(&value).zip(&s) {
             if !bad {

@@ -40,7 +40,8 @@ pub fn solve(
     // Merged sums hold the data of all windows.
     let merged = params.combine.spw && params.term != Term::K;
     let distinct = if merged { windows.len().min(1) } else { windows.len() };
-    let excluded = windows[..distinct].iter().fold(super::Excluded::default(), |sum, w| sum.plus(w.sums.excluded()));
+    let excluded =
+        windows[..distinct].iter().fold(super::Excluded::default(), |sum, w| sum.plus(w.sums.excluded()));
     excluded.check(&shell.name)?;
     let mut tally = Tally::default();
     shell.term = params.term;
@@ -53,7 +54,12 @@ pub fn solve(
             }
             for window in &windows[distinct..] {
                 let common = solved.first().cloned();
-                solved.extend(common.map(|w| WindowGains { spw: window.spw, freq_hz: window.freq_hz.clone(), width_hz: window.width_hz.clone(), ..w }));
+                solved.extend(common.map(|w| WindowGains {
+                    spw: window.spw,
+                    freq_hz: window.freq_hz.clone(),
+                    width_hz: window.width_hz.clone(),
+                    ..w
+                }));
             }
             solved
         }
@@ -77,8 +83,16 @@ pub fn solve(
 
 fn check(params: &SolveParams) -> Result<(), Error> {
     if params.tolerance <= 0.0 || params.acceptable < params.tolerance || params.max_iterations == 0 {
-        let found = format!("tolerance {}, acceptable {}, {} iterations", params.tolerance, params.acceptable, params.max_iterations);
-        return Err(BadArgument::new("convergence", "0 < tolerance <= acceptable and at least one iteration", found).into());
+        let found = format!(
+            "tolerance {}, acceptable {}, {} iterations",
+            params.tolerance, params.acceptable, params.max_iterations
+        );
+        return Err(BadArgument::new(
+            "convergence",
+            "0 < tolerance <= acceptable and at least one iteration",
+            found,
+        )
+        .into());
     }
     if params.minblperant < 2 {
         return Err(BadArgument::new("minblperant", "at least 2", params.minblperant).into());
@@ -118,7 +132,13 @@ pub(super) enum Outcome {
 }
 
 /// A window with flagged solutions at the mean times of the data used.
-pub(super) fn empty_window(term: Term, spw: usize, freq: (Vec<f64>, Vec<f64>), sums: &Sums, intervals: &Intervals) -> WindowGains {
+pub(super) fn empty_window(
+    term: Term,
+    spw: usize,
+    freq: (Vec<f64>, Vec<f64>),
+    sums: &Sums,
+    intervals: &Intervals,
+) -> WindowGains {
     let slots = (0..sums.intervals)
         .map(|k| {
             let mut slot = intervals.slot(k);
@@ -129,11 +149,24 @@ pub(super) fn empty_window(term: Term, spw: usize, freq: (Vec<f64>, Vec<f64>), s
     WindowGains::flagged(term, spw, freq.0, freq.1, slots, sums.antennas, sums.receptors)
 }
 
-fn solve_window(window: &WindowSums<'_>, intervals: &Intervals, params: &SolveParams, tally: &mut Tally, control: &Control) -> Result<WindowGains, Error> {
+fn solve_window(
+    window: &WindowSums<'_>,
+    intervals: &Intervals,
+    params: &SolveParams,
+    tally: &mut Tally,
+    control: &Control,
+) -> Result<WindowGains, Error> {
     let sums = window.sums;
-    let mut out = empty_window(params.term, window.spw, (window.freq_hz.clone(), window.width_hz.clone()), sums, intervals);
-    let cells: Vec<(usize, usize, usize)> =
-        (0..sums.intervals).flat_map(|t| (0..sums.channels).flat_map(move |f| (0..sums.receptors).map(move |r| (t, f, r)))).collect();
+    let mut out = empty_window(
+        params.term,
+        window.spw,
+        (window.freq_hz.clone(), window.width_hz.clone()),
+        sums,
+        intervals,
+    );
+    let cells: Vec<(usize, usize, usize)> = (0..sums.intervals)
+        .flat_map(|t| (0..sums.channels).flat_map(move |f| (0..sums.receptors).map(move |r| (t, f, r))))
+        .collect();
     control.expect(cells.len() as u64);
     let solved: Result<Vec<CellSolution>, Error> = cells
         .par_iter()
@@ -166,7 +199,11 @@ fn solve_window(window: &WindowSums<'_>, intervals: &Intervals, params: &SolvePa
 }
 
 /// Antennas that keep at least `minblperant` baselines to one another and hang together.
-pub(super) fn working_antennas(n: usize, minblperant: usize, has: impl Fn(usize, usize) -> bool) -> Vec<usize> {
+pub(super) fn working_antennas(
+    n: usize,
+    minblperant: usize,
+    has: impl Fn(usize, usize) -> bool,
+) -> Vec<usize> {
     let mut links = vec![Vec::new(); n];
     for i in 0..n {
         for j in i + 1..n {
@@ -178,7 +215,9 @@ pub(super) fn working_antennas(n: usize, minblperant: usize, has: impl Fn(usize,
     }
     let mut alive: Vec<bool> = links.iter().map(|l| !l.is_empty()).collect();
     loop {
-        let lost: Vec<usize> = (0..n).filter(|i| alive[*i] && links[*i].iter().filter(|j| alive[**j]).count() < minblperant).collect();
+        let lost: Vec<usize> = (0..n)
+            .filter(|i| alive[*i] && links[*i].iter().filter(|j| alive[**j]).count() < minblperant)
+            .collect();
         if lost.is_empty() {
             break;
         }
@@ -242,10 +281,15 @@ fn solve_cell(sums: &Sums, at: (usize, usize, usize), params: &SolveParams) -> C
             }
         }
     }
-    let (mut g, mut end) = stefcal(&normal, params.mode, None, params.tolerance, params.max_iterations);
+    let robust = params.robust != super::Robust::Off;
+    let start = robust.then(|| normal.median_guess(params.mode));
+    let (mut g, mut end) =
+        stefcal(&normal, params.mode, start.as_deref(), params.tolerance, params.max_iterations);
     let mut iterations = end.iterations;
-    if params.robust != super::Robust::Off {
+    if robust {
         let original = normal.clone();
+        // Least squares may have followed the outliers: the medians have not.
+        g = start.unwrap_or(g);
         for _ in 0..REWEIGHTINGS {
             reweight(&mut normal, &original, &g, params);
             let before = g.clone();
@@ -269,7 +313,8 @@ fn solve_cell(sums: &Sums, at: (usize, usize, usize), params: &SolveParams) -> C
         out.outcome = Outcome::Failed;
         return out;
     }
-    let (scale, information) = if params.mode == Mode::Phase { misfit.of_phases(&normal, &g) } else { misfit.of_gains(&normal, &g) };
+    let (scale, information) =
+        if params.mode == Mode::Phase { misfit.of_phases(&normal, &g) } else { misfit.of_gains(&normal, &g) };
     out.chi2_reduced = scale;
     for (p, a) in working.iter().enumerate() {
         if g[p].norm() == 0.0 || information[p] <= 0.0 {

@@ -63,6 +63,34 @@ impl Normal {
             .collect()
     }
 
+    /// A guess that few outlying baselines do not touch: `|g_i|` is the median over j of `|num_ij / den_ij| / |g_j|`.
+    pub(super) fn median_guess(&self, mode: Mode) -> Vec<Complex64> {
+        let mut g = self.guess(mode);
+        if mode == Mode::Phase {
+            return g;
+        }
+        for _ in 0..5 {
+            let next: Vec<Complex64> = (0..self.n)
+                .map(|i| {
+                    let mut ratios: Vec<f64> = (0..self.n)
+                        .filter(|j| self.den[i * self.n + j] > 0.0 && g[*j].norm() > 0.0)
+                        .map(|j| self.num(i, j).norm() / self.den[i * self.n + j] / g[j].norm())
+                        .collect();
+                    let size = g[i].norm();
+                    if ratios.is_empty() || size == 0.0 {
+                        return g[i];
+                    }
+                    let middle = ratios.len() / 2;
+                    let median = *ratios.select_nth_unstable_by(middle, f64::total_cmp).1;
+                    // The mean of old and new damps the see-saw of the common scale.
+                    g[i] / size * (median * size).sqrt()
+                })
+                .collect();
+            g = next;
+        }
+        g
+    }
+
     /// `sum_j num_ij g_j` and `sum_j den_ij |g_j|^2` of row i.
     fn row(&self, i: usize, g: &Split) -> (f64, f64, f64) {
         const LANES: usize = 4;
@@ -102,7 +130,11 @@ struct Split {
 
 impl Split {
     fn new(g: &[Complex64]) -> Self {
-        Self { re: g.iter().map(|z| z.re).collect(), im: g.iter().map(|z| z.im).collect(), power: g.iter().map(Complex64::norm_sqr).collect() }
+        Self {
+            re: g.iter().map(|z| z.re).collect(),
+            im: g.iter().map(|z| z.im).collect(),
+            power: g.iter().map(Complex64::norm_sqr).collect(),
+        }
     }
 }
 
@@ -118,7 +150,13 @@ pub struct Convergence {
 /// Gains that minimise `sum w |V - g_i M conj(g_j)|^2`, from `start` or a first guess.
 ///
 /// Iterates until the relative change falls below `tolerance`, or `max_iterations`. Antennas without data keep the guess.
-pub fn stefcal(normal: &Normal, mode: Mode, start: Option<&[Complex64]>, tolerance: f64, max_iterations: usize) -> (Vec<Complex64>, Convergence) {
+pub fn stefcal(
+    normal: &Normal,
+    mode: Mode,
+    start: Option<&[Complex64]>,
+    tolerance: f64,
+    max_iterations: usize,
+) -> (Vec<Complex64>, Convergence) {
     let n = normal.n;
     let mut g = start.filter(|s| s.len() == n).map_or_else(|| normal.guess(mode), <[Complex64]>::to_vec);
     let mut change = f64::INFINITY;

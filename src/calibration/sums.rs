@@ -133,11 +133,27 @@ impl Sums {
             .and_then(|n| n.checked_mul(receptors))
             .filter(|n| *n > 0 && *n < 1 << 32);
         let Some(size) = size else {
-            let found = format!("{antennas} antennas, {intervals} intervals, {channels} channels, {receptors} receptors");
-            return Err(BadArgument::new("size of the solve", "at least two antennas, one of each, and fewer than 2^32 sums", found).into());
+            let found = format!(
+                "{antennas} antennas, {intervals} intervals, {channels} channels, {receptors} receptors"
+            );
+            return Err(BadArgument::new(
+                "size of the solve",
+                "at least two antennas, one of each, and fewer than 2^32 sums",
+                found,
+            )
+            .into());
         };
         let times = vec![(0.0, 0.0); intervals];
-        Ok(Self { antennas, intervals, channels, receptors, cells: vec![Cell::default(); size], excluded: Excluded::default(), times, time_zero: f64::NAN })
+        Ok(Self {
+            antennas,
+            intervals,
+            channels,
+            receptors,
+            cells: vec![Cell::default(); size],
+            excluded: Excluded::default(),
+            times,
+            time_zero: f64::NAN,
+        })
     }
 
     /// Samples left out so far.
@@ -174,9 +190,22 @@ impl Sums {
         };
         let rows_of = self.rows_by_baseline(block, interval_of_row);
         let stride = self.intervals * self.channels * self.receptors;
-        let hands: Vec<(usize, usize)> =
-            block.products.iter().enumerate().filter(|(_, p)| p.is_parallel()).map(|(k, p)| (k, p.receptors().0.min(self.receptors - 1))).collect();
-        let task = Task { block, model, interval_of_row, uvrange, corruption, hands: &hands, shape: (self.channels, self.receptors) };
+        let hands: Vec<(usize, usize)> = block
+            .products
+            .iter()
+            .enumerate()
+            .filter(|(_, p)| p.is_parallel())
+            .map(|(k, p)| (k, p.receptors().0.min(self.receptors - 1)))
+            .collect();
+        let task = Task {
+            block,
+            model,
+            interval_of_row,
+            uvrange,
+            corruption,
+            hands: &hands,
+            shape: (self.channels, self.receptors),
+        };
         let parts: Result<Vec<(Excluded, Vec<usize>)>, Error> = self
             .cells
             .par_chunks_mut(stride)
@@ -236,17 +265,33 @@ impl Sums {
             && block.products.len() == np
             && block.channels.freq_hz.len() == nf;
         if !fits {
-            return Err(BadArgument::new("block", "arrays that share their axes (rfp)", format!("{:?} visibilities, {} rows", (nr, nf, np), block.rows.len())).into());
+            return Err(BadArgument::new(
+                "block",
+                "arrays that share their axes (rfp)",
+                format!("{:?} visibilities, {} rows", (nr, nf, np), block.rows.len()),
+            )
+            .into());
         }
         if self.channels != 1 && self.channels != nf {
             return Err(BadArgument::new("block", format!("{} channels", self.channels), nf).into());
         }
-        let highest = block.rows.antenna2.iter().chain(&block.rows.antenna1).copied().max().unwrap_or(0) as usize;
+        let highest =
+            block.rows.antenna2.iter().chain(&block.rows.antenna1).copied().max().unwrap_or(0) as usize;
         if highest >= self.antennas {
-            return Err(BadArgument::new("ANTENNA1, ANTENNA2", format!("antenna numbers below {}", self.antennas), highest).into());
+            return Err(BadArgument::new(
+                "ANTENNA1, ANTENNA2",
+                format!("antenna numbers below {}", self.antennas),
+                highest,
+            )
+            .into());
         }
         if let Some(k) = interval_of_row.iter().flatten().find(|k| **k >= self.intervals) {
-            return Err(BadArgument::new("interval_of_row", format!("intervals below {}", self.intervals), k).into());
+            return Err(BadArgument::new(
+                "interval_of_row",
+                format!("intervals below {}", self.intervals),
+                k,
+            )
+            .into());
         }
         Ok(())
     }
@@ -258,7 +303,12 @@ impl Sums {
     pub fn merge(&mut self, other: &Self) -> Result<(), Error> {
         let shape = |s: &Self| (s.antennas, s.intervals, s.channels, s.receptors);
         if shape(self) != shape(other) {
-            return Err(BadArgument::new("combine", format!("windows of one shape {:?}", shape(self)), format!("{:?}", shape(other))).into());
+            return Err(BadArgument::new(
+                "combine",
+                format!("windows of one shape {:?}", shape(self)),
+                format!("{:?}", shape(other)),
+            )
+            .into());
         }
         for (cell, more) in self.cells.iter_mut().zip(&other.cells) {
             cell.add(more);
@@ -309,7 +359,13 @@ impl Task<'_> {
                 let weight = f64::from(block.weight_rfp[[row, f, *p]]);
                 let vis = widen(block.vis_rfp[[row, f, *p]]);
                 let mut model = widen(self.model[[row, f, *p]]);
-                if !(weight > 0.0 && weight.is_finite() && vis.re.is_finite() && vis.im.is_finite() && model.re.is_finite() && model.im.is_finite()) {
+                if !(weight > 0.0
+                    && weight.is_finite()
+                    && vis.re.is_finite()
+                    && vis.im.is_finite()
+                    && model.re.is_finite()
+                    && model.im.is_finite())
+                {
                     excluded.weightless += 1;
                     continue;
                 }

@@ -53,7 +53,9 @@ fn block(na: usize, nf: usize, seed: u64) -> VisBlock {
         }
     }
     let shape = (rows.len(), nf, 2);
-    let model = Array3::from_shape_fn(shape, |_| Complex32::from_polar(1.5 + rng.random::<f32>(), 6.0 * rng.random::<f32>()));
+    let model = Array3::from_shape_fn(shape, |_| {
+        Complex32::from_polar(1.5 + rng.random::<f32>(), 6.0 * rng.random::<f32>())
+    });
     let freq_hz: Vec<f64> = (0..nf).map(|k| 1.311e9 + 244_140.625 * k as f64).collect();
     VisBlock {
         rows,
@@ -72,11 +74,14 @@ fn corrupt(block: &mut VisBlock, gain: &Array4<Complex64>, sigma: f64, seed: u64
     let na = gain.dim().1;
     let per_time = na * (na + 1) / 2;
     for row in 0..block.rows.len() {
-        let (i, j, t) = (block.rows.antenna1[row] as usize, block.rows.antenna2[row] as usize, row / per_time);
+        let (i, j, t) =
+            (block.rows.antenna1[row] as usize, block.rows.antenna2[row] as usize, row / per_time);
         for f in 0..gain.dim().2 {
             for p in 0..2 {
                 let m = block.model_rfp.as_ref().unwrap()[[row, f, p]];
-                let v = Complex64::new(f64::from(m.re), f64::from(m.im)) * gain[[t, i, f, p]] * gain[[t, j, f, p]].conj();
+                let v = Complex64::new(f64::from(m.re), f64::from(m.im))
+                    * gain[[t, i, f, p]]
+                    * gain[[t, j, f, p]].conj();
                 let noise = Complex64::new(normal(&mut rng), normal(&mut rng)) * sigma;
                 block.vis_rfp[[row, f, p]] = Complex32::new((v + noise).re as f32, (v + noise).im as f32);
             }
@@ -87,13 +92,20 @@ fn corrupt(block: &mut VisBlock, gain: &Array4<Complex64>, sigma: f64, seed: u64
 /// Constant in time.
 fn random_gains(na: usize, nf: usize, seed: u64) -> Array4<Complex64> {
     let mut rng = rng(seed);
-    let one = Array3::from_shape_fn((na, nf, 2), |_| Complex64::from_polar(0.5 + rng.random::<f64>(), 6.3 * rng.random::<f64>()));
+    let one = Array3::from_shape_fn((na, nf, 2), |_| {
+        Complex64::from_polar(0.5 + rng.random::<f64>(), 6.3 * rng.random::<f64>())
+    });
     Array4::from_shape_fn((TIMES, na, nf, 2), |(_, a, f, r)| one[[a, f, r]])
 }
 
 fn run(block: &VisBlock, na: usize, params: &SolveParams) -> Result<(GainTable, SolveReport), Error> {
     let keys: Vec<RowKey> = (0..block.rows.len())
-        .map(|k| RowKey { time_mjd_s: block.rows.time_mjd_s[k], interval_s: 12.885, field: block.rows.field[k] as i32, scan: 1 })
+        .map(|k| RowKey {
+            time_mjd_s: block.rows.time_mjd_s[k],
+            interval_s: 12.885,
+            field: block.rows.field[k] as i32,
+            scan: 1,
+        })
         .collect();
     let intervals = Intervals::new(keys.iter().copied(), params.solint, params.combine)?;
     let of_row: Vec<_> = keys.iter().map(|k| intervals.of(k)).collect();
@@ -108,7 +120,11 @@ fn run(block: &VisBlock, na: usize, params: &SolveParams) -> Result<(GainTable, 
 }
 
 fn params(term: Term) -> SolveParams {
-    SolveParams { combine: Combine { field: true, scan: true, spw: false }, refant: vec![0], ..SolveParams::new(term) }
+    SolveParams {
+        combine: Combine { field: true, scan: true, spw: false },
+        refant: vec![0],
+        ..SolveParams::new(term)
+    }
 }
 
 #[test]
@@ -165,7 +181,12 @@ fn order_of_antennas_does_not_matter() {
     let (other, _) = run(&mirrored, na, &SolveParams { refant: vec![na - 1], ..params(Term::G) }).unwrap();
     for a in 0..na {
         for r in 0..2 {
-            assert!((table.windows[0].value_tafr[[0, a, 0, r]] - other.windows[0].value_tafr[[0, na - 1 - a, 0, r]]).norm() < 1e-6);
+            assert!(
+                (table.windows[0].value_tafr[[0, a, 0, r]]
+                    - other.windows[0].value_tafr[[0, na - 1 - a, 0, r]])
+                .norm()
+                    < 1e-6
+            );
         }
     }
 }
@@ -261,7 +282,9 @@ fn delays_are_recovered() {
     let delay_ns = [0.0, 12.5, -8.25, 140.0, -3.0, 1.0];
     let gain = Array4::from_shape_fn((TIMES, na, nf, 2), |(_, a, f, r)| {
         let freq = 1.311e9 + 244_140.625 * f as f64;
-        Complex64::cis(std::f64::consts::TAU * freq * 1e-9 * delay_ns[a] * (1.0 - 0.5 * r as f64) + 0.4 * a as f64)
+        Complex64::cis(
+            std::f64::consts::TAU * freq * 1e-9 * delay_ns[a] * (1.0 - 0.5 * r as f64) + 0.4 * a as f64,
+        )
     });
     let mut b = block(na, nf, 17);
     corrupt(&mut b, &gain, 0.05, 18);
@@ -272,7 +295,10 @@ fn delays_are_recovered() {
         let error = f64::from(w.error_tafr[[t, a, f, r]]);
         let off = value.re - delay_ns[a] * (1.0 - 0.5 * r as f64);
         // sigma = 0.05 / 2 over 20 samples and 48 channels of 11.7 MHz: 0.04 ns.
-        assert!(!w.flag_tafr[[t, a, f, r]] && off.abs() < 6.0 * error && error < 0.1, "{a} {r}: {off} {error}");
+        assert!(
+            !w.flag_tafr[[t, a, f, r]] && off.abs() < 6.0 * error && error < 0.1,
+            "{a} {r}: {off} {error}"
+        );
     }
 }
 
@@ -307,18 +333,34 @@ fn solving_then_applying_returns_the_model() {
     let time_of_row: Vec<usize> = (0..b.rows.len()).map(|r| r / per_time).collect();
     let grid = evaluate(&[Applied::new(&bandpass)], 0, &b.channels.freq_hz, &times, na, 2).unwrap();
     // The gain on top of the normalised bandpass.
-    let keys: Vec<RowKey> = (0..b.rows.len()).map(|k| RowKey { time_mjd_s: b.rows.time_mjd_s[k], ..RowKey::default() }).collect();
+    let keys: Vec<RowKey> =
+        (0..b.rows.len()).map(|k| RowKey { time_mjd_s: b.rows.time_mjd_s[k], ..RowKey::default() }).collect();
     let intervals = Intervals::new(keys.iter().copied(), Solint::Integration, Combine::default()).unwrap();
     let of_row: Vec<_> = keys.iter().map(|k| intervals.of(k)).collect();
     let control = Control::new();
     let mut sums = Sums::new(na, intervals.len(), 1, 2).unwrap();
-    sums.add(&b, &of_row, UvRange::default(), Some(Corruption { grid: &grid, time_of_row: &time_of_row }), &control).unwrap();
+    sums.add(
+        &b,
+        &of_row,
+        UvRange::default(),
+        Some(Corruption { grid: &grid, time_of_row: &time_of_row }),
+        &control,
+    )
+    .unwrap();
     let window = WindowSums { spw: 0, freq_hz: vec![1.3116e9], width_hz: vec![1.5e6], sums: &sums };
     let (gain, _) = solve(shell(na), &[window], &intervals, &params(Term::G), &control).unwrap();
     assert_eq!(gain.windows[0].slots.len(), TIMES);
-    let both = evaluate(&[Applied::new(&bandpass), Applied::new(&gain)], 0, &b.channels.freq_hz, &times, na, 2).unwrap();
+    let both =
+        evaluate(&[Applied::new(&bandpass), Applied::new(&gain)], 0, &b.channels.freq_hz, &times, na, 2)
+            .unwrap();
     let mut corrected = b.clone();
-    let stats = apply(&mut corrected, Corruption { grid: &both, time_of_row: &time_of_row }, ApplyOptions::default(), &control).unwrap();
+    let stats = apply(
+        &mut corrected,
+        Corruption { grid: &both, time_of_row: &time_of_row },
+        ApplyOptions::default(),
+        &control,
+    )
+    .unwrap();
     assert_eq!(stats.without_solution, 0);
     for ((at, v), m) in corrected.vis_rfp.indexed_iter().zip(b.model_rfp.as_ref().unwrap()) {
         let auto = b.rows.antenna1[at.0] == b.rows.antenna2[at.0];
@@ -343,7 +385,9 @@ fn gaps_are_bridged_and_slopes_survive_smoothing() {
     assert!(w.flag_tafr[[0, 0, 3, 0]]);
     bandpass::fill_gaps(&mut w, 3);
     assert!(!w.flag_tafr[[0, 0, 3, 0]] && w.flag_tafr[[0, 0, 8, 0]]);
-    for s in [bandpass::Smoothing::Hanning, bandpass::Smoothing::Boxcar(5), bandpass::Smoothing::Gaussian(2.0)] {
+    for s in
+        [bandpass::Smoothing::Hanning, bandpass::Smoothing::Boxcar(5), bandpass::Smoothing::Gaussian(2.0)]
+    {
         let mut smoothed = w.clone();
         bandpass::smooth(&mut smoothed, s);
         for f in 0..8 {

@@ -70,17 +70,23 @@ impl<'a> Applied<'a> {
     /// The table's window for data of window `spw` with these channels.
     fn window(&self, spw: usize, freq_hz: &[f64]) -> Result<&'a WindowGains, Error> {
         let table = self.table;
-        let mismatch = |expected: String, found: String| Error::Mismatch { table: table.name.clone(), expected, found };
+        let mismatch =
+            |expected: String, found: String| Error::Mismatch { table: table.name.clone(), expected, found };
         let listed = || table.windows.iter().map(|w| w.spw.to_string()).collect::<Vec<_>>().join(", ");
         if !self.spwmap.is_empty() {
             let wanted = self.spwmap.get(spw).copied().ok_or_else(|| {
-                Error::from(BadArgument::new("spwmap", format!("an entry for spectral window {spw}"), format!("{} entries", self.spwmap.len())))
+                Error::from(BadArgument::new(
+                    "spwmap",
+                    format!("an entry for spectral window {spw}"),
+                    format!("{} entries", self.spwmap.len()),
+                ))
             })?;
-            return table
-                .windows
-                .iter()
-                .find(|w| w.spw == wanted)
-                .ok_or_else(|| mismatch(format!("spectral window {wanted} (spwmap of {spw})"), format!("windows {}", listed())));
+            return table.windows.iter().find(|w| w.spw == wanted).ok_or_else(|| {
+                mismatch(
+                    format!("spectral window {wanted} (spwmap of {spw})"),
+                    format!("windows {}", listed()),
+                )
+            });
         }
         let [low, high] = edges(freq_hz, &[]);
         let middle = 0.5 * (low + high);
@@ -90,17 +96,31 @@ impl<'a> Applied<'a> {
         };
         let same_number = table.windows.iter().find(|w| w.spw == spw).filter(covers);
         same_number.or_else(|| table.windows.iter().find(covers)).ok_or_else(|| {
-            let spans = table.windows.iter().map(WindowGains::edges_hz).fold([f64::INFINITY, f64::NEG_INFINITY], |s, e| [s[0].min(e[0]), s[1].max(e[1])]);
+            let spans = table
+                .windows
+                .iter()
+                .map(WindowGains::edges_hz)
+                .fold([f64::INFINITY, f64::NEG_INFINITY], |s, e| [s[0].min(e[0]), s[1].max(e[1])]);
             mismatch(
                 format!("a window at {:.3} MHz (spectral window {spw} of the data)", middle / 1e6),
-                format!("windows {} within {:.3} to {:.3} MHz; a table solved in one window needs spwmap", listed(), spans[0] / 1e6, spans[1] / 1e6),
+                format!(
+                    "windows {} within {:.3} to {:.3} MHz; a table solved in one window needs spwmap",
+                    listed(),
+                    spans[0] / 1e6,
+                    spans[1] / 1e6
+                ),
             )
         })
     }
 }
 
 fn bad_interp(word: &str) -> Error {
-    BadArgument::new("interp", "'nearest' or 'linear' for time, optionally ',nearest' or ',linear' for frequency", format!("'{word}'")).into()
+    BadArgument::new(
+        "interp",
+        "'nearest' or 'linear' for time, optionally ',nearest' or ',linear' for frequency",
+        format!("'{word}'"),
+    )
+    .into()
 }
 
 /// Gains on a grid of times and channels; the product over tables.
@@ -118,9 +138,19 @@ pub struct GainGrid {
 ///
 /// # Errors
 /// A table with another number of antennas, or without a window for these frequencies.
-pub fn evaluate(tables: &[Applied<'_>], spw: usize, freq_hz: &[f64], time_mjd_s: &[f64], na: usize, nr: usize) -> Result<GainGrid, Error> {
+pub fn evaluate(
+    tables: &[Applied<'_>],
+    spw: usize,
+    freq_hz: &[f64],
+    time_mjd_s: &[f64],
+    na: usize,
+    nr: usize,
+) -> Result<GainGrid, Error> {
     let shape = (time_mjd_s.len(), na, freq_hz.len(), nr);
-    let mut grid = GainGrid { gain_tafr: Array4::from_elem(shape, Complex64::new(1.0, 0.0)), flag_tafr: Array4::from_elem(shape, false) };
+    let mut grid = GainGrid {
+        gain_tafr: Array4::from_elem(shape, Complex64::new(1.0, 0.0)),
+        flag_tafr: Array4::from_elem(shape, false),
+    };
     for applied in tables {
         let window = applied.window(spw, freq_hz)?;
         let (nt, ta, _, tr) = window.value_tafr.dim();
@@ -136,11 +166,20 @@ pub fn evaluate(tables: &[Applied<'_>], spw: usize, freq_hz: &[f64], time_mjd_s:
     Ok(grid)
 }
 
-fn multiply(grid: &mut GainGrid, applied: &Applied<'_>, window: &WindowGains, freq_hz: &[f64], time_mjd_s: &[f64]) {
+fn multiply(
+    grid: &mut GainGrid,
+    applied: &Applied<'_>,
+    window: &WindowGains,
+    freq_hz: &[f64],
+    time_mjd_s: &[f64],
+) {
     let (_, na, _, nr) = grid.gain_tafr.dim();
     let channels = channel_map(&window.freq_hz, freq_hz, applied.freq);
     // One antenna's block of one time is contiguous: work antenna by antenna into a buffer, in parallel.
-    let columns: Vec<(Vec<Complex64>, Vec<bool>)> = (0..na).into_par_iter().map(|a| antenna_gains(applied, window, a, nr, &channels, freq_hz, time_mjd_s)).collect();
+    let columns: Vec<(Vec<Complex64>, Vec<bool>)> = (0..na)
+        .into_par_iter()
+        .map(|a| antenna_gains(applied, window, a, nr, &channels, freq_hz, time_mjd_s))
+        .collect();
     for (a, (gain, flag)) in columns.into_iter().enumerate() {
         let mut k = 0;
         let mut gains = grid.gain_tafr.index_axis_mut(ndarray::Axis(1), a);
@@ -170,7 +209,8 @@ fn antenna_gains(
     for r in 0..nr {
         let sr = r.min(sol_nr - 1);
         // [solution channel][time]
-        let in_time: Vec<Option<Vec<Complex64>>> = (0..sol_nf).map(|f| along_time(window, a, f, sr, applied.time, time_mjd_s, is_delay)).collect();
+        let in_time: Vec<Option<Vec<Complex64>>> =
+            (0..sol_nf).map(|f| along_time(window, a, f, sr, applied.time, time_mjd_s, is_delay)).collect();
         for (f, (low, high, weight)) in channels.iter().enumerate() {
             let nearest = if *weight < 0.5 { *low } else { *high };
             if in_time[nearest].is_none() {
@@ -182,7 +222,11 @@ fn antenna_gains(
                     _ => in_time[nearest].as_ref().map_or(Complex64::new(1.0, 0.0), |v| v[t]),
                 };
                 let index = (t * freq_hz.len() + f) * nr + r;
-                gain[index] = if is_delay { Complex64::cis(std::f64::consts::TAU * value.re * 1e-9 * freq_hz[f]) } else { value };
+                gain[index] = if is_delay {
+                    Complex64::cis(std::f64::consts::TAU * value.re * 1e-9 * freq_hz[f])
+                } else {
+                    value
+                };
                 flag[index] = false;
             }
         }
@@ -191,7 +235,15 @@ fn antenna_gains(
 }
 
 /// Values at the wanted times; `None` when every slot is flagged.
-fn along_time(window: &WindowGains, a: usize, f: usize, r: usize, mode: TimeInterpolation, time_mjd_s: &[f64], is_delay: bool) -> Option<Vec<Complex64>> {
+fn along_time(
+    window: &WindowGains,
+    a: usize,
+    f: usize,
+    r: usize,
+    mode: TimeInterpolation,
+    time_mjd_s: &[f64],
+    is_delay: bool,
+) -> Option<Vec<Complex64>> {
     let good: Vec<usize> = (0..window.slots.len()).filter(|t| !window.flag_tafr[[*t, a, f, r]]).collect();
     if good.is_empty() {
         return None;
@@ -238,7 +290,17 @@ fn channel_map(solution_hz: &[f64], data_hz: &[f64], mode: FreqInterpolation) ->
             let x = (f - solution_hz[after - 1]) / (solution_hz[after] - solution_hz[after - 1]);
             match mode {
                 FreqInterpolation::Nearest => (after - 1, after, if x < 0.5 { 0.0 } else { 1.0 }),
-                FreqInterpolation::Linear => (after - 1, after, if x > 1.0 - 1e-6 { 1.0 } else if x < 1e-6 { 0.0 } else { x }),
+                FreqInterpolation::Linear => (
+                    after - 1,
+                    after,
+                    if x > 1.0 - 1e-6 {
+                        1.0
+                    } else if x < 1e-6 {
+                        0.0
+                    } else {
+                        x
+                    },
+                ),
             }
         })
         .collect()

@@ -109,7 +109,8 @@ fn reference_phases(window: &mut WindowGains, order: &[usize], r: usize) {
             match pick(window, order, t, f, r) {
                 None => flag_cell(window, t, f, r),
                 Some(other) => {
-                    let target = nearest_anchor(window, &anchors, other, [t, f, r]).unwrap_or(Complex64::new(1.0, 0.0));
+                    let target = nearest_anchor(window, &anchors, other, [t, f, r])
+                        .unwrap_or(Complex64::new(1.0, 0.0));
                     let phase = unit(window.value_tafr[[t, other, f, r]]);
                     rotate(window, [t, f, r], na, phase.conj() * target);
                     if nf == 1 {
@@ -124,7 +125,12 @@ fn reference_phases(window: &mut WindowGains, order: &[usize], r: usize) {
 /// The first antenna of the list with at least half of the solutions that the best of the list has.
 fn main_reference(window: &WindowGains, order: &[usize], r: usize) -> Option<usize> {
     let (nt, _, nf, _) = window.value_tafr.dim();
-    let good = |a: usize| (0..nt).flat_map(|t| (0..nf).map(move |f| (t, f))).filter(|(t, f)| !window.flag_tafr[[*t, a, *f, r]]).count();
+    let good = |a: usize| {
+        (0..nt)
+            .flat_map(|t| (0..nf).map(move |f| (t, f)))
+            .filter(|(t, f)| !window.flag_tafr[[*t, a, *f, r]])
+            .count()
+    };
     let counts: Vec<usize> = order.iter().map(|a| good(*a)).collect();
     let best = counts.iter().copied().max().unwrap_or(0);
     if best == 0 {
@@ -134,7 +140,12 @@ fn main_reference(window: &WindowGains, order: &[usize], r: usize) -> Option<usi
 }
 
 /// Phase of `antenna` in the nearest referenced cell: along frequency first, then along time.
-fn nearest_anchor(window: &WindowGains, anchors: &[Vec<bool>], antenna: usize, cell: [usize; 3]) -> Option<Complex64> {
+fn nearest_anchor(
+    window: &WindowGains,
+    anchors: &[Vec<bool>],
+    antenna: usize,
+    cell: [usize; 3],
+) -> Option<Complex64> {
     let [t0, f0, r] = cell;
     let mut best: Option<(usize, usize, usize)> = None;
     for (t, row) in anchors.iter().enumerate() {

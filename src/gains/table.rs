@@ -107,7 +107,15 @@ pub struct WindowGains {
 
 impl WindowGains {
     /// Unit gains (zero delays), all flagged, for the given axes.
-    pub fn flagged(term: Term, spw: usize, freq_hz: Vec<f64>, width_hz: Vec<f64>, slots: Vec<Slot>, na: usize, nr: usize) -> Self {
+    pub fn flagged(
+        term: Term,
+        spw: usize,
+        freq_hz: Vec<f64>,
+        width_hz: Vec<f64>,
+        slots: Vec<Slot>,
+        na: usize,
+        nr: usize,
+    ) -> Self {
         let shape = (slots.len(), na, freq_hz.len(), nr);
         Self {
             spw,

@@ -3,7 +3,13 @@ use num_complex::Complex64;
 
 use super::*;
 
-fn table(term: Term, times: &[f64], freq_hz: &[f64], na: usize, value: impl Fn(usize, usize, usize, usize) -> Complex64) -> GainTable {
+fn table(
+    term: Term,
+    times: &[f64],
+    freq_hz: &[f64],
+    na: usize,
+    value: impl Fn(usize, usize, usize, usize) -> Complex64,
+) -> GainTable {
     let slots = times.iter().map(|t| Slot { time_mjd_s: *t, ..Slot::default() }).collect();
     let mut window = WindowGains::flagged(term, 0, freq_hz.to_vec(), vec![2e8; freq_hz.len()], slots, na, 2);
     for ((t, a, f, r), v) in window.value_tafr.indexed_iter_mut() {
@@ -27,7 +33,9 @@ fn cis(x: f64) -> Complex64 {
 
 #[test]
 fn referencing_keeps_what_data_see() {
-    let mut t = table(Term::G, &[0.0, 10.0], &[1.4e9], 4, |t, a, _, r| cis((t + 3 * a) as f64 + 0.3 * r as f64) * (1.0 + a as f64));
+    let mut t = table(Term::G, &[0.0, 10.0], &[1.4e9], 4, |t, a, _, r| {
+        cis((t + 3 * a) as f64 + 0.3 * r as f64) * (1.0 + a as f64)
+    });
     let before = t.windows[0].value_tafr.clone();
     reference(&mut t, &[2], RefAntMode::Strict).unwrap();
     let after = &t.windows[0].value_tafr;
@@ -46,7 +54,9 @@ fn referencing_keeps_what_data_see() {
 #[test]
 fn a_missing_reference_is_flagged_or_replaced_without_a_seam() {
     let make = || {
-        let mut t = table(Term::B, &[0.0], &[1.0e9, 1.1e9, 1.2e9, 1.3e9], 3, |_, a, f, _| cis(0.4 * a as f64 + 2.0 * f as f64));
+        let mut t = table(Term::B, &[0.0], &[1.0e9, 1.1e9, 1.2e9, 1.3e9], 3, |_, a, f, _| {
+            cis(0.4 * a as f64 + 2.0 * f as f64)
+        });
         t.windows[0].flag_tafr[[0, 0, 3, 0]] = true;
         t
     };
@@ -77,8 +87,13 @@ fn a_delay_is_a_phase_slope() {
 
 #[test]
 fn time_interpolation_takes_the_shorter_arc_and_skips_flags() {
-    let mut t = table(Term::G, &[0.0, 10.0, 20.0], &[1.4e9], 1, |t, _, _, _| cis(3.0 + 0.2 * t as f64) * (1.0 + t as f64));
-    let at = |t: &GainTable, s: f64, how: &str| evaluate(&[Applied::new(t).with_interp(how).unwrap()], 0, &[1.4e9], &[s], 1, 2).unwrap().gain_tafr[[0, 0, 0, 0]];
+    let mut t = table(Term::G, &[0.0, 10.0, 20.0], &[1.4e9], 1, |t, _, _, _| {
+        cis(3.0 + 0.2 * t as f64) * (1.0 + t as f64)
+    });
+    let at = |t: &GainTable, s: f64, how: &str| {
+        evaluate(&[Applied::new(t).with_interp(how).unwrap()], 0, &[1.4e9], &[s], 1, 2).unwrap().gain_tafr
+            [[0, 0, 0, 0]]
+    };
     assert!((at(&t, 5.0, "linear") - cis(3.1) * 1.5).norm() < 1e-12);
     assert!((at(&t, 4.0, "nearest") - cis(3.0)).norm() < 1e-12);
     assert!((at(&t, -50.0, "linear") - cis(3.0)).norm() < 1e-12);

@@ -9,14 +9,14 @@ mod block;
 mod error;
 mod field;
 mod product;
+mod rotate;
 mod select;
 mod uvrange;
-mod rotate;
 
 pub use block::{Channels, Rows, VisBlock};
 pub use error::Error;
 pub use field::Field;
 pub use product::Product;
+pub use rotate::rotate;
 pub use select::select;
 pub use uvrange::UvRange;
-pub use rotate::rotate;

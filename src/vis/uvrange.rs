@@ -28,13 +28,21 @@ impl UvRange {
     /// Anything else.
     pub fn parse(text: &str) -> Result<Self, Error> {
         let text = text.trim();
-        let bad = || Error::from(BadArgument::new("uvrange", "'>1klambda', '<500m', '2~50m' or ''", format!("'{text}'")));
+        let bad = || {
+            Error::from(BadArgument::new(
+                "uvrange",
+                "'>1klambda', '<500m', '2~50m' or ''",
+                format!("'{text}'"),
+            ))
+        };
         if text.is_empty() {
             return Ok(Self::default());
         }
         let split = text.find(|c: char| c.is_alphabetic()).unwrap_or(text.len());
         // An exponent (1e3) is part of the number.
-        let split = if text[split..].starts_with(['e', 'E']) && text[split + 1..].starts_with(|c: char| c.is_ascii_digit()) {
+        let split = if text[split..].starts_with(['e', 'E'])
+            && text[split + 1..].starts_with(|c: char| c.is_ascii_digit())
+        {
             text[split + 1..].find(|c: char| c.is_alphabetic()).map_or(text.len(), |k| split + 1 + k)
         } else {
             split
@@ -46,7 +54,14 @@ impl UvRange {
             "klambda" => (1e3, true),
             _ => return Err(bad()),
         };
-        let number = |s: &str| s.trim().parse::<f64>().ok().filter(|v| v.is_finite() && *v >= 0.0).map(|v| v * scale).ok_or_else(bad);
+        let number = |s: &str| {
+            s.trim()
+                .parse::<f64>()
+                .ok()
+                .filter(|v| v.is_finite() && *v >= 0.0)
+                .map(|v| v * scale)
+                .ok_or_else(bad)
+        };
         let body = text[..split].trim();
         let (min, max) = if let Some(rest) = body.strip_prefix('>') {
             (number(rest)?, f64::INFINITY)
@@ -86,7 +101,10 @@ mod tests {
         assert!(!r.contains([100.0, 0.0, 50.0], 1.4e9) && r.contains([0.0, 250.0, 0.0], 1.4e9));
         assert_eq!(UvRange::parse("2~50m").unwrap(), UvRange { min: 2.0, max: 50.0, wavelengths: false });
         assert_eq!(UvRange::parse(" < 1.5 km").unwrap().max, 1500.0);
-        assert_eq!(UvRange::parse("1e2~1e3lambda").unwrap(), UvRange { min: 100.0, max: 1000.0, wavelengths: true });
+        assert_eq!(
+            UvRange::parse("1e2~1e3lambda").unwrap(),
+            UvRange { min: 100.0, max: 1000.0, wavelengths: true }
+        );
         assert!(UvRange::parse("").unwrap().is_all());
         for wrong in ["7", "5~2m", ">x", "2~3parsec", ">-4", "~"] {
             assert!(UvRange::parse(wrong).is_err(), "{wrong}");

@@ -7,7 +7,8 @@ use crate::gains::WindowGains;
 pub fn normalise(window: &mut WindowGains) {
     let (nt, na, nf, nr) = window.value_tafr.dim();
     // A bandpass is normalised in each interval; a gain over all of them, or nothing would be left of it.
-    let groups: Vec<Vec<usize>> = if nf > 1 { (0..nt).map(|t| vec![t]).collect() } else { vec![(0..nt).collect()] };
+    let groups: Vec<Vec<usize>> =
+        if nf > 1 { (0..nt).map(|t| vec![t]).collect() } else { vec![(0..nt).collect()] };
     for times in &groups {
         for a in 0..na {
             for r in 0..nr {

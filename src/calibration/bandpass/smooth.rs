@@ -42,7 +42,9 @@ impl Smoothing {
             Self::Boxcar(width) => vec![1.0; width / 2 + 1],
             Self::Gaussian(fwhm) => {
                 let sigma = fwhm / (8.0 * std::f64::consts::LN_2).sqrt();
-                (0..=(3.0 * sigma).ceil() as usize).map(|k| (-0.5 * (k as f64 / sigma).powi(2)).exp()).collect()
+                (0..=(3.0 * sigma).ceil() as usize)
+                    .map(|k| (-0.5 * (k as f64 / sigma).powi(2)).exp())
+                    .collect()
             }
         }
     }
@@ -60,8 +62,10 @@ pub fn smooth(window: &mut WindowGains, smoothing: Smoothing) {
     for t in 0..nt {
         for a in 0..na {
             for r in 0..nr {
-                let spectrum: Vec<Option<Complex64>> =
-                    (0..nf).map(|f| [t, a, f, r]).map(|at| (!window.flag_tafr[at]).then(|| window.value_tafr[at])).collect();
+                let spectrum: Vec<Option<Complex64>> = (0..nf)
+                    .map(|f| [t, a, f, r])
+                    .map(|at| (!window.flag_tafr[at]).then(|| window.value_tafr[at]))
+                    .collect();
                 for f in 0..nf {
                     if let Some(centre) = spectrum[f] {
                         window.value_tafr[[t, a, f, r]] = mean(&spectrum, f, centre, &weights);
@@ -75,7 +79,9 @@ pub fn smooth(window: &mut WindowGains, smoothing: Smoothing) {
 fn mean(spectrum: &[Option<Complex64>], f: usize, centre: Complex64, weights: &[f64]) -> Complex64 {
     let (mut amp, mut phase, mut total) = (weights[0] * centre.norm(), 0.0, weights[0]);
     for (k, w) in weights.iter().enumerate().skip(1) {
-        let (Some(below), Some(above)) = (f.checked_sub(k).and_then(|g| spectrum[g]), spectrum.get(f + k).copied().flatten()) else {
+        let (Some(below), Some(above)) =
+            (f.checked_sub(k).and_then(|g| spectrum[g]), spectrum.get(f + k).copied().flatten())
+        else {
             continue;
         };
         for z in [below, above] {

@@ -26,12 +26,15 @@ pub(super) fn solve(
     tally: &mut Tally,
     control: &Control,
 ) -> Result<Vec<WindowGains>, Error> {
-    let groups: Vec<&[WindowSums<'_>]> = if params.combine.spw { vec![windows] } else { windows.chunks(1).collect() };
+    let groups: Vec<&[WindowSums<'_>]> =
+        if params.combine.spw { vec![windows] } else { windows.chunks(1).collect() };
     let mut out = Vec::new();
     for group in groups {
         let Some(first) = group.first() else { continue };
-        let mut solved: Vec<WindowGains> = group.iter().map(|w| empty_window(Term::K, w.spw, one_channel(w), w.sums, intervals)).collect();
-        let cells: Vec<(usize, usize)> = (0..first.sums.intervals).flat_map(|t| (0..first.sums.receptors).map(move |r| (t, r))).collect();
+        let mut solved: Vec<WindowGains> =
+            group.iter().map(|w| empty_window(Term::K, w.spw, one_channel(w), w.sums, intervals)).collect();
+        let cells: Vec<(usize, usize)> =
+            (0..first.sums.intervals).flat_map(|t| (0..first.sums.receptors).map(move |r| (t, r))).collect();
         control.expect(cells.len() as u64);
         let solutions: Result<Vec<(CellSolution, Vec<f64>)>, Error> = cells
             .par_iter()
@@ -95,7 +98,12 @@ fn lines(group: &[WindowSums<'_>], working: &[usize], t: usize, r: usize) -> Vec
 }
 
 /// Delays \[ns\] of one interval and receptor, and the SNR of each antenna's coherent sum.
-fn solve_interval(group: &[WindowSums<'_>], t: usize, r: usize, params: &SolveParams) -> (CellSolution, Vec<f64>) {
+fn solve_interval(
+    group: &[WindowSums<'_>],
+    t: usize,
+    r: usize,
+    params: &SolveParams,
+) -> (CellSolution, Vec<f64>) {
     let na = group[0].sums.antennas;
     let mut out = CellSolution {
         gain: vec![Complex64::new(0.0, 0.0); na],
@@ -106,7 +114,13 @@ fn solve_interval(group: &[WindowSums<'_>], t: usize, r: usize, params: &SolvePa
         chi2_reduced: f64::NAN,
     };
     let mut snr = vec![0.0; na];
-    let has = |i, j| group.iter().map(|w| (0..w.sums.channels).filter(|f| w.sums.cell((i, j), t, *f, r).den > 0.0).count()).sum::<usize>() > 1;
+    let has = |i, j| {
+        group
+            .iter()
+            .map(|w| (0..w.sums.channels).filter(|f| w.sums.cell((i, j), t, *f, r).den > 0.0).count())
+            .sum::<usize>()
+            > 1
+    };
     let working = working_antennas(na, params.minblperant, has);
     let n = working.len();
     if n == 0 {
@@ -185,7 +199,8 @@ struct Fit {
 
 impl Fit {
     fn new(n: usize, lines: &[(usize, usize, Line)], tau: &[f64]) -> Self {
-        let mut this = Self { system: Laplacian::new(n), rhs: vec![0.0; n], scale: 1.0, coherent: vec![0.0; n] };
+        let mut this =
+            Self { system: Laplacian::new(n), rhs: vec![0.0; n], scale: 1.0, coherent: vec![0.0; n] };
         let (mut chi2, mut freedom, mut power) = (0.0, 1.0 - n as f64, 0.0);
         for (p, q, line) in lines {
             let slope = line.slope(tau[*p] - tau[*q]);

@@ -44,7 +44,12 @@ impl Line {
     pub fn slope(&self, delay_s: f64) -> Slope {
         let total = self.total();
         let centre = self.freq_hz.iter().zip(&self.den).map(|(f, d)| f * d).sum::<f64>() / total;
-        let turned: Vec<Complex64> = self.num.iter().zip(&self.freq_hz).map(|(z, f)| z * Complex64::cis(-TAU * (f - centre) * delay_s)).collect();
+        let turned: Vec<Complex64> = self
+            .num
+            .iter()
+            .zip(&self.freq_hz)
+            .map(|(z, f)| z * Complex64::cis(-TAU * (f - centre) * delay_s))
+            .collect();
         let sum: Complex64 = turned.iter().sum();
         let amp = sum.norm() / total;
         let direction = if sum.norm() > 0.0 { sum / sum.norm() } else { Complex64::new(1.0, 0.0) };
