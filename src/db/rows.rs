@@ -159,10 +159,15 @@ impl Database {
         Ok(batches.iter().map(|batch| batch.rows.len()).sum())
     }
 
-    fn insert_sql(&self, table: &str, columns: &[String], conflict: &[String]) -> Result<String, Error> {
-        let (table, known) = self.table(table)?;
-        let names =
-            columns.iter().map(|c| column(table, known, c).map(quoted)).collect::<Result<Vec<_>, _>>()?;
+    fn insert_sql(&self, batch: &Batch) -> Result<String, Error> {
+        let (table, known) = self.table(&batch.table)?;
+        if let Some(row) = batch.rows.iter().find(|row| row.len() != batch.columns.len()) {
+            return Err(
+                BadArgument::new(table, format!("{} values a row", batch.columns.len()), row.len()).into()
+            );
+        }
+        let name = |c: &String| column(table, known, c).map(quoted);
+        let names = batch.columns.iter().map(name).collect::<Result<Vec<_>, _>>()?;
         let keys =
             conflict.iter().map(|c| column(table, known, c).map(quoted)).collect::<Result<Vec<_>, _>>()?;
         let marks = vec!["?"; names.len()].join(", ");

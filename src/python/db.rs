@@ -8,7 +8,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString};
 
 use super::{door, errors};
-use crate::db::{self, Arrival, Batch, Condition, Database, Operator, Row, Schema, Selection, TableType, Value};
+use crate::db::{
+    self, Arrival, Batch, Condition, Database, Operator, Row, Schema, Selection, TableType, Value,
+};
 
 pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<PyDatabase>()?;
@@ -156,7 +158,8 @@ impl PyDatabase {
     }
 
     fn insert_all(&self, py: Python<'_>, batches: Vec<PyBatch<'_>>) -> PyResult<usize> {
-        let convert = |row: &Vec<Bound<'_, PyAny>>| row.iter().map(value_from).collect::<PyResult<Vec<Value>>>();
+        let convert =
+            |row: &Vec<Bound<'_, PyAny>>| row.iter().map(value_from).collect::<PyResult<Vec<Value>>>();
         let mut converted = Vec::new();
         for (table, columns, rows, conflict) in batches {
             let rows = rows.iter().map(convert).collect::<PyResult<Vec<_>>>()?;
