@@ -168,8 +168,7 @@ impl Database {
         }
         let name = |c: &String| column(table, known, c).map(quoted);
         let names = batch.columns.iter().map(name).collect::<Result<Vec<_>, _>>()?;
-        let keys =
-            conflict.iter().map(|c| column(table, known, c).map(quoted)).collect::<Result<Vec<_>, _>>()?;
+        let keys = batch.conflict.iter().map(name).collect::<Result<Vec<_>, _>>()?;
         let marks = vec!["?"; names.len()].join(", ");
         let mut sql = format!("INSERT INTO {} ({}) VALUES ({marks})", quoted(table), names.join(", "));
         if !keys.is_empty() {
