@@ -10,11 +10,15 @@ mod direct;
 mod error;
 mod kernel;
 mod quadrature;
+mod rows;
 mod simd;
+mod sky;
 mod snapshot;
 #[cfg(test)]
 mod tests;
 
 pub use direct::direct_sum;
 pub use error::Error;
+pub use rows::{fill_model, predict_rows, Pointing, PredictParams};
+pub use sky::{SkyBand, SkyNow};
 pub use snapshot::{predict_snapshot, Snapshot, Window};

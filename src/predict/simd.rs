@@ -21,8 +21,15 @@ pub(super) trait Simd: Copy {
 }
 
 /// Taylor coefficients of `2^x` on [-1/2, 1/2], degree 6: truncation 1e-7.
-const EXP2: [f32; 7] =
-    [1.0, 0.693_147_2, 0.240_226_51, 0.055_504_11, 0.009_618_129, 0.001_333_355_8, 0.000_154_035_3];
+const EXP2: [f32; 7] = [
+    1.0,
+    std::f32::consts::LN_2,
+    0.240_226_51,
+    0.055_504_11,
+    0.009_618_129,
+    0.001_333_355_8,
+    0.000_154_035_3,
+];
 const EXP2_FLOOR: f32 = -124.0;
 
 /// Plain arrays, for every machine.

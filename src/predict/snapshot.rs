@@ -73,7 +73,7 @@ pub fn predict_snapshot(
         )
         .into());
     }
-    if !(window.accuracy > 0.0) {
+    if window.accuracy.is_nan() || window.accuracy <= 0.0 {
         return Err(BadArgument::new("accuracy", "a positive fraction", window.accuracy).into());
     }
     if out_rf.is_empty() {
