@@ -29,7 +29,12 @@ pub fn cone_ranges(centre: RaDec, radius_rad: f64) -> Result<Vec<(u64, u64)>, Er
         return Err(BadArgument::new("radius_rad", "0 to pi", radius_rad).into());
     }
     let depth = depth_for(radius_rad);
-    let cover = nested::cone_coverage_approx(depth, centre.ra_rad.rem_euclid(std::f64::consts::TAU), centre.dec_rad, radius_rad);
+    let cover = nested::cone_coverage_approx(
+        depth,
+        centre.ra_rad.rem_euclid(std::f64::consts::TAU),
+        centre.dec_rad,
+        radius_rad,
+    );
     let mut ranges: Vec<(u64, u64)> = Vec::new();
     let mut cells: Vec<(u64, u64)> = (&cover)
         .into_iter()
@@ -52,7 +57,9 @@ pub fn cone_ranges(centre: RaDec, radius_rad: f64) -> Result<Vec<(u64, u64)>, Er
 fn depth_for(radius_rad: f64) -> u8 {
     (0..INDEX_DEPTH)
         .rev()
-        .find(|&depth| (std::f64::consts::FRAC_PI_3 / 12.0).sqrt() / f64::from(1u32 << depth) * 4.0 >= radius_rad)
+        .find(|&depth| {
+            (std::f64::consts::FRAC_PI_3 / 12.0).sqrt() / f64::from(1u32 << depth) * 4.0 >= radius_rad
+        })
         .map_or(0, |depth| (depth + 2).min(INDEX_DEPTH))
 }
 
@@ -84,7 +91,10 @@ mod tests {
                     let lmn = crate::coords::Lmn::from_lm(r.sin() * angle.cos(), r.sin() * angle.sin());
                     let p = lmn.direction(centre);
                     let pixel = pixel_of(p).unwrap();
-                    assert!(ranges.iter().any(|(a, b)| (*a..*b).contains(&pixel)), "{ra} {dec} {radius_deg} {k}");
+                    assert!(
+                        ranges.iter().any(|(a, b)| (*a..*b).contains(&pixel)),
+                        "{ra} {dec} {radius_deg} {k}"
+                    );
                 }
             }
         }

@@ -69,7 +69,9 @@ impl SphereIndex {
 
     /// Every pair of a query and a position within `radius_rad`, by query, nearest first.
     pub fn pairs(&self, queries: &[RaDec], radius_rad: f64) -> Vec<Match> {
-        let of = |(query, p): (usize, &RaDec)| self.within(*p, radius_rad).into_iter().map(move |m| Match { query, ..m });
+        let of = |(query, p): (usize, &RaDec)| {
+            self.within(*p, radius_rad).into_iter().map(move |m| Match { query, ..m })
+        };
         queries.iter().enumerate().flat_map(of).collect()
     }
 
@@ -82,8 +84,10 @@ impl SphereIndex {
         let half_pi = std::f64::consts::FRAC_PI_2;
         // Rounding must not lose a position on the rim: widen the slice by a hair, the exact distance decides.
         let hair = 1e-12;
-        let low = if centre.dec_rad - radius <= -half_pi { -1.0 } else { (centre.dec_rad - radius).sin() } - hair;
-        let high = if centre.dec_rad + radius >= half_pi { 1.0 } else { (centre.dec_rad + radius).sin() } + hair;
+        let low =
+            if centre.dec_rad - radius <= -half_pi { -1.0 } else { (centre.dec_rad - radius).sin() } - hair;
+        let high =
+            if centre.dec_rad + radius >= half_pi { 1.0 } else { (centre.dec_rad + radius).sin() } + hair;
         let chord2 = (2.0 * (0.5 * radius).sin()).powi(2) * (1.0 + 1e-9) + hair * hair;
         let first = self.sorted.partition_point(|s| s.0[2] < low);
         for (v, index, position) in self.sorted[first..].iter().take_while(|s| s.0[2] <= high) {
@@ -110,7 +114,11 @@ mod tests {
 
     #[test]
     fn across_zero_and_over_the_pole() {
-        let sky = SphereIndex::new(&[RaDec::from_deg(0.005, 10.0), RaDec::from_deg(180.0, 89.99), RaDec::from_deg(90.0, -90.0)]);
+        let sky = SphereIndex::new(&[
+            RaDec::from_deg(0.005, 10.0),
+            RaDec::from_deg(180.0, 89.99),
+            RaDec::from_deg(90.0, -90.0),
+        ]);
         assert_eq!(sky.nearest(RaDec::from_deg(359.996, 10.0), 1e-3).unwrap().found, 0);
         let over = sky.nearest(RaDec::from_deg(0.0, 89.99), 4e-4).unwrap();
         assert!(over.found == 1 && (over.separation_rad.to_degrees() - 0.02).abs() < 1e-10);

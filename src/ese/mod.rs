@@ -1,5 +1,11 @@
-//! Room `ese`.
+//! From a light curve to an ESE nomination: score, dips, reasons.
 
 mod error;
+mod event;
+mod score;
+mod verdict;
 
 pub use error::Error;
+pub use event::{strongest, Curve, Excursion, Side};
+pub use score::{ese_score, Score, ScoreInput, FLAG_SCORE};
+pub use verdict::{judge, JudgeParams, Judgement, Verdict};

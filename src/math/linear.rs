@@ -111,11 +111,21 @@ pub struct LeastSquares {
 ///
 /// # Errors
 /// Lengths that disagree; a singular normal matrix.
-pub fn least_squares(design_rp: &[f64], y: &[f64], weight: &[f64], n_params: usize) -> Result<LeastSquares, Error> {
+pub fn least_squares(
+    design_rp: &[f64],
+    y: &[f64],
+    weight: &[f64],
+    n_params: usize,
+) -> Result<LeastSquares, Error> {
     let rows = y.len();
     if design_rp.len() != rows * n_params || weight.len() != rows {
         let found = format!("{} and {} values", design_rp.len(), weight.len());
-        return Err(BadArgument::new("design, weight", format!("{rows} rows of {n_params}, {rows} weights"), found).into());
+        return Err(BadArgument::new(
+            "design, weight",
+            format!("{rows} rows of {n_params}, {rows} weights"),
+            found,
+        )
+        .into());
     }
     let mut normal = vec![0.0; n_params * n_params];
     let mut params = vec![0.0; n_params];
@@ -167,7 +177,10 @@ mod tests {
     #[test]
     fn dependent_columns_are_refused_with_their_number() {
         let design = [1.0, 2.0, 1.0, 2.0, 1.0, 2.0];
-        assert!(matches!(least_squares(&design, &[1.0; 3], &[1.0; 3], 2), Err(Error::Singular { column: 1, n: 2 })));
+        assert!(matches!(
+            least_squares(&design, &[1.0; 3], &[1.0; 3], 2),
+            Err(Error::Singular { column: 1, n: 2 })
+        ));
     }
 
     #[test]

@@ -41,7 +41,8 @@ pub fn excursion(mjd: &[f64], flux: &[f64]) -> Result<Excursion, Undefined> {
     let n = flux.len();
     let smooth: Vec<f64> = (0..n).map(|i| median_of_three(flux, i) - level).collect();
     // The running median is flat about a cusp: of equal values take the one whose own point stands out most.
-    let rank = |i: usize| (smooth[i].abs(), ((flux[i] - level) * smooth[i].signum()).min(2.0 * smooth[i].abs()));
+    let rank =
+        |i: usize| (smooth[i].abs(), ((flux[i] - level) * smooth[i].signum()).min(2.0 * smooth[i].abs()));
     let peak = (0..n).max_by(|&a, &b| rank(a).partial_cmp(&rank(b)).unwrap_or(Ordering::Equal)).unwrap_or(0);
     // A spike on top of an event counts for no more than twice the event.
     let height = rank(peak).1.max(smooth[peak].abs()).copysign(smooth[peak]);
@@ -72,7 +73,8 @@ fn median_of_three(flux: &[f64], i: usize) -> f64 {
 /// `tau` that minimises `sum (y - exp(-d / tau))^2` over `(d, y)`, `d >= 0` in days.
 fn decay(side: &[(f64, f64)]) -> Result<f64, Undefined> {
     let longest = side[side.len() - 1].0;
-    let shortest = side.iter().map(|s| s.0).find(|d| *d > 0.0).ok_or(Undefined::EqualTimes { statistic: NAME })?;
+    let shortest =
+        side.iter().map(|s| s.0).find(|d| *d > 0.0).ok_or(Undefined::EqualTimes { statistic: NAME })?;
     let cost = |ln_tau: f64| {
         let rate = (-ln_tau).exp();
         side.iter().map(|(d, y)| (y - (-d * rate).exp()).powi(2)).sum::<f64>()

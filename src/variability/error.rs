@@ -51,7 +51,9 @@ pub enum Undefined {
         found: usize,
     },
     /// A flux or time that is not finite, or an error that is not finite and positive.
-    #[error("{statistic}: expected finite fluxes and times and positive errors, found {found} at point {index}")]
+    #[error(
+        "{statistic}: expected finite fluxes and times and positive errors, found {found} at point {index}"
+    )]
     BadPoint {
         /// Which statistic.
         statistic: &'static str,

@@ -74,7 +74,10 @@ mod tests {
     fn undefined_cases_say_why() {
         assert_eq!(eta(&[1.0], &[1.0]), Err(Undefined::TooFew { statistic: NAME, needed: 2, found: 1 }));
         assert!(matches!(eta(&[1.0, f64::NAN], &[1.0, 1.0]), Err(Undefined::BadPoint { index: 1, .. })));
-        assert!(matches!(eta(&[1.0, 2.0], &[1.0, 0.0]), Err(Undefined::BadPoint { index: 1, found: 0.0, .. })));
+        assert!(matches!(
+            eta(&[1.0, 2.0], &[1.0, 0.0]),
+            Err(Undefined::BadPoint { index: 1, found: 0.0, .. })
+        ));
         assert!(matches!(eta(&[1.0, 2.0], &[1.0]), Err(Undefined::Lengths { .. })));
     }
 }

@@ -111,7 +111,11 @@ pub fn m_max(flux: &[f64], err: &[f64], vs_min: f64) -> Result<Option<PairExtrem
     }
     Ok(best.map(|p| {
         let (first, second) = (p.first.min(p.second), p.first.max(p.second));
-        PairExtreme { value: 2.0 * (flux[first] - flux[second]) / (flux[first] + flux[second]), first, second }
+        PairExtreme {
+            value: 2.0 * (flux[first] - flux[second]) / (flux[first] + flux[second]),
+            first,
+            second,
+        }
     }))
 }
 

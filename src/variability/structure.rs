@@ -70,7 +70,11 @@ pub fn structure_function(
     }
     Ok(sums
         .into_iter()
-        .map(|(lag, value, pairs)| LagBin { lag_days: lag / pairs as f64, value: value / pairs as f64, pairs })
+        .map(|(lag, value, pairs)| LagBin {
+            lag_days: lag / pairs as f64,
+            value: value / pairs as f64,
+            pairs,
+        })
         .collect())
 }
 
@@ -91,7 +95,8 @@ mod tests {
 
     #[test]
     fn noise_is_taken_off_and_empty_bins_are_nan() {
-        let d = structure_function(&[0.0, 1.0], &[1.0, 3.0], &[1.0, 1.0], &[0.5, 2.0, 9.0], &Control::new()).unwrap();
+        let d = structure_function(&[0.0, 1.0], &[1.0, 3.0], &[1.0, 1.0], &[0.5, 2.0, 9.0], &Control::new())
+            .unwrap();
         assert_eq!(d[0].value, 2.0);
         assert!(d[1].value.is_nan() && d[1].pairs == 0);
     }

@@ -3,8 +3,8 @@
 use rayon::prelude::*;
 
 use super::{
-    amplitude, chi2_nu, eta, excursion, fractional, m_max, modulation_index, sigma_deviation, significance, timescale,
-    von_neumann, vs_max, weighted_mean, Error, VS_OF_M,
+    amplitude, chi2_nu, eta, excursion, fractional, m_max, modulation_index, sigma_deviation, significance,
+    timescale, von_neumann, vs_max, weighted_mean, Error, VS_OF_M,
 };
 use crate::control::Control;
 use crate::kind::BadArgument;
@@ -104,7 +104,11 @@ impl Ragged<'_> {
         }
         let rising = self.offsets.windows(2).all(|w| w[0] <= w[1]);
         if !rising || self.offsets.first() != Some(&0) || self.offsets.last() != Some(&n) {
-            return Err(BadArgument::new("offsets", format!("rising indices from 0 to {n}"), format!("{:?} .. {:?}", self.offsets.first(), self.offsets.last())));
+            return Err(BadArgument::new(
+                "offsets",
+                format!("rising indices from 0 to {n}"),
+                format!("{:?} .. {:?}", self.offsets.first(), self.offsets.last()),
+            ));
         }
         Ok(())
     }
@@ -206,7 +210,11 @@ impl Usable {
             von_neumann: von_neumann(flux).unwrap_or(f64::NAN),
             amplitude: amplitude(flux).unwrap_or(f64::NAN),
             sigma_deviation: sigma_deviation(flux).unwrap_or(f64::NAN),
-            timescale_days: if depth == Depth::Shape { timescale(mjd, flux).unwrap_or(f64::NAN) } else { f64::NAN },
+            timescale_days: if depth == Depth::Shape {
+                timescale(mjd, flux).unwrap_or(f64::NAN)
+            } else {
+                f64::NAN
+            },
             asymmetry: shape.map_or(f64::NAN, |e| e.asymmetry()),
             excursion: shape.map_or(f64::NAN, |e| e.height),
         }

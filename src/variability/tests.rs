@@ -20,8 +20,18 @@ fn reference_vector() {
 
 fn values(s: &Summary) -> Vec<f64> {
     vec![
-        s.eta, s.v, s.vs_max.abs(), s.m_max.abs(), s.chi2_nu, s.significance, s.modulation_index, s.amplitude,
-        s.sigma_deviation, s.von_neumann, s.timescale_days, s.asymmetry,
+        s.eta,
+        s.v,
+        s.vs_max.abs(),
+        s.m_max.abs(),
+        s.chi2_nu,
+        s.significance,
+        s.modulation_index,
+        s.amplitude,
+        s.sigma_deviation,
+        s.von_neumann,
+        s.timescale_days,
+        s.asymmetry,
     ]
 }
 

@@ -80,15 +80,18 @@ mod tests {
     fn sine_crosses_at_a_quarter_period() {
         // Whole periods, many samples: r(lag) = cos(2 pi lag / P), zero at P / 4 = 10 days.
         let mjd: Vec<f64> = (0..2000).map(f64::from).collect();
-        let flux: Vec<f64> = mjd.iter().map(|t| 1.0 + 0.1 * (std::f64::consts::TAU * t / 40.0).sin()).collect();
+        let flux: Vec<f64> =
+            mjd.iter().map(|t| 1.0 + 0.1 * (std::f64::consts::TAU * t / 40.0).sin()).collect();
         // One cell of linear interpolation against the cosine, and the edge of the sample.
         assert!((timescale(&mjd, &flux).unwrap() - 10.0).abs() < 0.05);
     }
 
     #[test]
     fn gaps_do_not_move_the_crossing() {
-        let mjd: Vec<f64> = (0..2000).filter(|i| i % 7 != 0 && !(500..560).contains(i)).map(f64::from).collect();
-        let flux: Vec<f64> = mjd.iter().map(|t| 1.0 + 0.1 * (std::f64::consts::TAU * t / 40.0).sin()).collect();
+        let mjd: Vec<f64> =
+            (0..2000).filter(|i| i % 7 != 0 && !(500..560).contains(i)).map(f64::from).collect();
+        let flux: Vec<f64> =
+            mjd.iter().map(|t| 1.0 + 0.1 * (std::f64::consts::TAU * t / 40.0).sin()).collect();
         assert!((timescale(&mjd, &flux).unwrap() - 10.0).abs() < 0.2);
     }
 
