@@ -29,9 +29,12 @@ impl Database {
     /// The file is not a database of this schema, is newer than this program, or cannot be written.
     pub fn open(path: &Path, schema: Schema) -> Result<Self, Error> {
         if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
-            std::fs::create_dir_all(parent).map_err(|source| Error::Io { path: parent.to_owned(), source })?;
+            std::fs::create_dir_all(parent)
+                .map_err(|source| Error::Io { path: parent.to_owned(), source })?;
         }
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let wrap = Error::sqlite(path);
         let mut connection = Connection::open_with_flags(path, flags).map_err(&wrap)?;
         connection.busy_timeout(BUSY).map_err(&wrap)?;
@@ -63,11 +66,13 @@ impl Database {
 
     /// The schema's own spelling of a table, and its columns.
     pub(super) fn table(&self, name: &str) -> Result<(&str, &[String]), Error> {
-        self.columns.get_key_value(name).map(|(k, v)| (k.as_str(), v.as_slice())).ok_or_else(|| Error::UnknownName {
-            what: "a table",
-            place: format!("the {} database", self.schema.name()),
-            found: name.to_owned(),
-            hint: nearest(name, self.columns.keys().map(String::as_str)),
+        self.columns.get_key_value(name).map(|(k, v)| (k.as_str(), v.as_slice())).ok_or_else(|| {
+            Error::UnknownName {
+                what: "a table",
+                place: format!("the {} database", self.schema.name()),
+                found: name.to_owned(),
+                hint: nearest(name, self.columns.keys().map(String::as_str)),
+            }
         })
     }
 
@@ -125,7 +130,9 @@ fn check_identity(connection: &Connection, path: &Path, schema: Schema) -> Resul
         ));
     }
     if version as usize > schema.version() {
-        return refuse(format!("version {version}: use the newer program, or restore the backup made before it"));
+        return refuse(format!(
+            "version {version}: use the newer program, or restore the backup made before it"
+        ));
     }
     Ok(())
 }
@@ -162,8 +169,9 @@ fn copy_database(from: &Connection, target: &Path) -> Result<(), Error> {
 }
 
 fn read_columns(connection: &Connection) -> rusqlite::Result<HashMap<String, Vec<String>>> {
-    let mut names = connection
-        .prepare("SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%'")?;
+    let mut names = connection.prepare(
+        "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%'",
+    )?;
     let tables = names.query_map([], |r| r.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
     let mut columns = HashMap::new();
     let mut info = connection.prepare("SELECT name FROM pragma_table_info(?1)")?;

@@ -47,10 +47,13 @@ fn another_schema_a_newer_version_and_a_foreign_file_are_refused() {
 fn upsert_updates_and_hostile_names_are_refused() {
     let (_dir, mut db) = products();
     let columns = names(&["path", "stage", "mid_mjd"]);
-    let row = |stage: &str| vec![vec![Value::Text("a.ms".into()), Value::Text(stage.into()), Value::Real(61_000.5)]];
+    let row = |stage: &str| {
+        vec![vec![Value::Text("a.ms".into()), Value::Text(stage.into()), Value::Real(61_000.5)]]
+    };
     db.insert("ms_index", &columns, &names(&["path"]), &row("converted")).unwrap();
     db.insert("ms_index", &columns, &names(&["path"]), &row("imaged")).unwrap();
-    let rows = db.select("ms_index", &Selection { columns: names(&["stage"]), ..Default::default() }).unwrap();
+    let rows =
+        db.select("ms_index", &Selection { columns: names(&["stage"]), ..Default::default() }).unwrap();
     assert_eq!(rows, vec![vec![("stage".to_owned(), Value::Text("imaged".into()))]]);
     for hostile in ["ms_index; DROP TABLE ms_index", "\"", "ms_index--", "sqlite_schema"] {
         assert_eq!(db.select(hostile, &Selection::default()).unwrap_err().kind(), ErrorKind::Argument);
@@ -160,8 +163,16 @@ fn concurrent_workers_never_share_a_group() {
 fn the_newest_valid_set_wins_in_apply_order() {
     let dir = tempfile::tempdir().unwrap();
     let mut db = Database::open(&dir.path().join("r.sqlite3"), Schema::Registry).unwrap();
-    let columns =
-        names(&["set_name", "path", "table_type", "order_index", "refant", "created_at", "valid_start_mjd", "valid_end_mjd"]);
+    let columns = names(&[
+        "set_name",
+        "path",
+        "table_type",
+        "order_index",
+        "refant",
+        "created_at",
+        "valid_start_mjd",
+        "valid_end_mjd",
+    ]);
     let row = |set: &str, kind: TableType, refant: &str, created: f64, start: f64, end: Value| {
         vec![
             Value::Text(set.into()),

@@ -8,13 +8,18 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString};
 
 use super::{door, errors};
-use crate::db::{self, Arrival, Condition, Database, Operator, Row, Schema, Selection, TableType, Value};
+use crate::db::{
+    self, Arrival, Batch, Condition, Database, Operator, Row, Schema, Selection, TableType, Value,
+};
 
 pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<PyDatabase>()?;
     module.add_function(wrap_pyfunction!(query, module)?)?;
     module.add_function(wrap_pyfunction!(table_type, module)?)
 }
+
+/// Table, columns, rows, conflict columns.
+type PyBatch<'py> = (String, Vec<String>, Vec<Vec<Bound<'py, PyAny>>>, Vec<String>);
 
 fn value_from(object: &Bound<'_, PyAny>) -> PyResult<Value> {
     if object.is_none() {
@@ -71,8 +76,9 @@ fn rows_into<'py>(py: Python<'py>, rows: Vec<Row>) -> PyResult<Bound<'py, PyList
 
 fn conditions_from(where_: Option<Vec<(String, String, Bound<'_, PyAny>)>>) -> PyResult<Vec<Condition>> {
     let convert = |(column, symbol, value): (String, String, Bound<'_, PyAny>)| {
-        let operator = Operator::from_symbol(&symbol)
-            .ok_or_else(|| PyValueError::new_err(format!("operator: expected = != < <= > >=, found {symbol:?}")))?;
+        let operator = Operator::from_symbol(&symbol).ok_or_else(|| {
+            PyValueError::new_err(format!("operator: expected = != < <= > >=, found {symbol:?}"))
+        })?;
         Ok(Condition { column, operator, value: value_from(&value)? })
     };
     where_.unwrap_or_default().into_iter().map(convert).collect()
@@ -105,7 +111,10 @@ impl PyDatabase {
     fn new(py: Python<'_>, path: PathBuf, schema: &str) -> PyResult<Self> {
         let Some(schema) = Schema::from_name(schema) else {
             let known: Vec<&str> = Schema::ALL.iter().map(|s| s.name()).collect();
-            return Err(PyValueError::new_err(format!("schema: expected one of {}, found {schema:?}", known.join(", "))));
+            return Err(PyValueError::new_err(format!(
+                "schema: expected one of {}, found {schema:?}",
+                known.join(", ")
+            )));
         };
         let inner = py.detach(|| Database::open(&path, schema)).map_err(|e| errors::exception(&e))?;
         Ok(Self { inner: Mutex::new(inner) })
@@ -148,19 +157,15 @@ impl PyDatabase {
         rows_into(py, rows)
     }
 
-    #[pyo3(signature = (table, columns, rows, *, conflict=None))]
-    fn insert(
-        &self,
-        py: Python<'_>,
-        table: String,
-        columns: Vec<String>,
-        rows: Vec<Vec<Bound<'_, PyAny>>>,
-        conflict: Option<Vec<String>>,
-    ) -> PyResult<usize> {
-        let convert = |row: &Vec<Bound<'_, PyAny>>| row.iter().map(value_from).collect::<PyResult<Vec<Value>>>();
-        let rows = rows.iter().map(convert).collect::<PyResult<Vec<_>>>()?;
-        let conflict = conflict.unwrap_or_default();
-        self.run(py, |db| db.insert(&table, &columns, &conflict, &rows))
+    fn insert_all(&self, py: Python<'_>, batches: Vec<PyBatch<'_>>) -> PyResult<usize> {
+        let convert =
+            |row: &Vec<Bound<'_, PyAny>>| row.iter().map(value_from).collect::<PyResult<Vec<Value>>>();
+        let mut converted = Vec::new();
+        for (table, columns, rows, conflict) in batches {
+            let rows = rows.iter().map(convert).collect::<PyResult<Vec<_>>>()?;
+            converted.push(Batch { table, columns, conflict, rows });
+        }
+        self.run(py, |db| db.insert_all(&converted))
     }
 
     #[pyo3(signature = (table, values, where_))]
@@ -171,7 +176,8 @@ impl PyDatabase {
         values: Vec<(String, Bound<'_, PyAny>)>,
         where_: Vec<(String, String, Bound<'_, PyAny>)>,
     ) -> PyResult<usize> {
-        let values: Row = values.iter().map(|(k, v)| Ok((k.clone(), value_from(v)?))).collect::<PyResult<_>>()?;
+        let values: Row =
+            values.iter().map(|(k, v)| Ok((k.clone(), value_from(v)?))).collect::<PyResult<_>>()?;
         let conditions = conditions_from(Some(where_))?;
         self.run(py, |db| db.update(&table, &values, &conditions))
     }
@@ -201,8 +207,10 @@ impl PyDatabase {
         expected_subbands: u32,
         now_unix_s: f64,
     ) -> PyResult<Vec<String>> {
-        let arrivals: Vec<Arrival> =
-            arrivals.into_iter().map(|(group_id, subband, path)| Arrival { group_id, subband, path }).collect();
+        let arrivals: Vec<Arrival> = arrivals
+            .into_iter()
+            .map(|(group_id, subband, path)| Arrival { group_id, subband, path })
+            .collect();
         self.run(py, |db| db.record_arrivals(&arrivals, expected_subbands, now_unix_s))
     }
 
@@ -211,7 +219,13 @@ impl PyDatabase {
         Ok(claimed.map(|g| (g.group_id, g.paths, g.retry_count)))
     }
 
-    fn recover_groups(&self, py: Python<'_>, now_unix_s: f64, stuck_s: f64, abandoned_s: f64) -> PyResult<(usize, usize)> {
+    fn recover_groups(
+        &self,
+        py: Python<'_>,
+        now_unix_s: f64,
+        stuck_s: f64,
+        abandoned_s: f64,
+    ) -> PyResult<(usize, usize)> {
         self.run(py, |db| db.recover_groups(now_unix_s, stuck_s, abandoned_s))
     }
 

@@ -9,8 +9,10 @@ mod block;
 mod error;
 mod field;
 mod product;
+mod rotate;
 
 pub use block::{Channels, Rows, VisBlock};
 pub use error::Error;
 pub use field::Field;
 pub use product::Product;
+pub use rotate::rotate;

@@ -58,6 +58,17 @@ impl Product {
         Self::TABLE.iter().find(|row| row.0 == self).map_or((0, 0), |row| (row.3, row.4))
     }
 
+    /// The product with the antennas exchanged: XY becomes YX.
+    pub fn transposed(self) -> Self {
+        match self {
+            Self::XY => Self::YX,
+            Self::YX => Self::XY,
+            Self::RL => Self::LR,
+            Self::LR => Self::RL,
+            parallel => parallel,
+        }
+    }
+
     /// Whether both receptors are the same (a parallel hand).
     pub fn is_parallel(self) -> bool {
         let (a, b) = self.receptors();

@@ -16,7 +16,7 @@ import typer
 from dsa110_contimg import ContimgError, __version__
 from dsa110_contimg.cli.console import CommandError, err
 
-#: Base of what a wrong command line raises: typer re-exports only its grandchild, and carries or imports click as it sees fit.
+#: Base of what a wrong command line raises: typer exports only its grandchild, and may carry its own click.
 _CommandLineError: type[Exception] = typer.BadParameter.__mro__[2]
 
 #: Modules of this package with a ``register(app)``, in the order of the pipeline.

@@ -1,4 +1,4 @@
-"""The configuration schema. Defaults are the observatory's where a value is the array's, and safe where it is a path."""
+"""The configuration schema: the array's values where a value is the array's, and safe paths."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", validate_default=True)
+    model_config = ConfigDict(extra="forbid", validate_default=True, frozen=True)
 
 
 class Paths(_Section):
@@ -129,11 +129,11 @@ class Photometry(_Section):
 class Config(_Section):
     """Everything that the pipeline reads."""
 
-    paths: Paths = Field(default_factory=Paths)
-    grouping: Grouping = Field(default_factory=Grouping)
-    calibration: Calibration = Field(default_factory=Calibration)
-    imaging: Imaging = Field(default_factory=Imaging)
-    photometry: Photometry = Field(default_factory=Photometry)
+    paths: Paths = Paths()
+    grouping: Grouping = Grouping()
+    calibration: Calibration = Calibration()
+    imaging: Imaging = Imaging()
+    photometry: Photometry = Photometry()
 
 
 #: Environment variable -> place in the schema. The original's PIPELINE_* names count where no CONTIMG_* is set.

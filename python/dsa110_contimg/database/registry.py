@@ -71,7 +71,7 @@ def register_set(
     """
     rows = []
     for table in tables:
-        path = Path(os.path.abspath(table["path"]))
+        path = Path(table["path"]).absolute()
         if not path.is_dir():
             raise FileNotFoundError(f"{path}: expected a calibration table (a directory), found none")
         kind = _db.table_type(str(path))
@@ -119,7 +119,7 @@ def register_set_from_prefix(
     FileNotFoundError
         No such table exists.
     """
-    base = Path(os.path.abspath(prefix))
+    base = Path(prefix).absolute()
     found = sorted(
         p for p in base.parent.glob(f"{_glob_escape(base.name)}*") if p.is_dir() and _db.table_type(str(p)) is not None
     )
