@@ -1,5 +1,7 @@
 //! Room `ese`.
 
 mod error;
+mod lens;
 
 pub use error::Error;
+pub use lens::PlasmaLens;
