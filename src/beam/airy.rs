@@ -74,7 +74,7 @@ const TABLE_END: f64 = 1024.0;
 /// `(2 J_1(x) / x)^2` as a function of `x^2`, from a table made once a process.
 fn table_power(x2: f64) -> f64 {
     static TABLE: OnceLock<Vec<f64>> = OnceLock::new();
-    if !(x2 < TABLE_END) {
+    if x2.is_nan() || x2 >= TABLE_END {
         let a = 2.0 * half_jinc(x2);
         return a * a;
     }

@@ -38,13 +38,21 @@ impl Beam {
         }
     }
 
+    /// Power towards the unit vector `direction` of a dish that points at the unit vector `pointing`, at each frequency:
+    /// multiplies `values`.
+    pub fn attenuate(&self, direction: [f64; 3], pointing: [f64; 3], freq_hz: &[f64], values: &mut [f64]) {
+        match sin2_in_front(direction, pointing) {
+            _ if *self == Self::Unit => {}
+            Some(sin2) => values.iter_mut().zip(freq_hz).for_each(|(v, f)| *v *= self.power(sin2, *f)),
+            None => values.fill(0.0),
+        }
+    }
+
     /// Power towards `direction` of a dish that points at `pointing`; zero behind the dish.
     pub fn power_towards(&self, direction: RaDec, pointing: RaDec, freq_hz: f64) -> f64 {
-        match sin2_in_front(direction.unit(), pointing.unit()) {
-            Some(sin2) => self.power(sin2, freq_hz),
-            None if *self == Self::Unit => 1.0,
-            None => 0.0,
-        }
+        let mut power = [1.0];
+        self.attenuate(direction.unit(), pointing.unit(), &[freq_hz], &mut power);
+        power[0]
     }
 }
 

@@ -2,11 +2,14 @@
 
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
-Value = None | bool | int | float | str | bytes | PathLike[str]
-Condition = tuple[str, str, Value]
+from typing_extensions import disjoint_base
 
+_Value = None | bool | int | float | str | bytes | PathLike[str]
+_Condition = tuple[str, str, _Value]
+
+@final
 class Database:
     def __new__(cls, path: str | PathLike[str], schema: str) -> Database: ...
     @property
@@ -19,16 +22,14 @@ class Database:
         table: str,
         *,
         columns: list[str] | None = None,
-        where_: list[Condition] | None = None,
+        where_: list[_Condition] | None = None,
         order_by: list[tuple[str, bool]] | None = None,
         limit: int | None = None,
         offset: int = 0,
     ) -> list[dict[str, Any]]: ...
-    def insert(
-        self, table: str, columns: list[str], rows: list[list[Any]], *, conflict: list[str] | None = None
-    ) -> int: ...
-    def update(self, table: str, values: list[tuple[str, Any]], where_: list[Condition]) -> int: ...
-    def delete(self, table: str, where_: list[Condition]) -> int: ...
+    def insert_all(self, batches: list[tuple[str, list[str], list[list[Any]], list[str]]]) -> int: ...
+    def update(self, table: str, values: list[tuple[str, Any]], where_: list[_Condition]) -> int: ...
+    def delete(self, table: str, where_: list[_Condition]) -> int: ...
     def backup(self, target: str | PathLike[str]) -> None: ...
     def integrity_errors(self) -> list[str]: ...
     def record_arrivals(
