@@ -4,6 +4,7 @@
 //! azimuth and the uvw axes in ITRF ([`UvwBasis`]). uvw of this crate is `position(antenna1) - position(antenna2)`.
 
 mod apparent;
+mod batch;
 mod error;
 mod horizontal;
 mod lmn;
@@ -16,6 +17,7 @@ mod uvw;
 mod vector;
 
 pub use apparent::ApparentFrame;
+pub use batch::{directions, Conversion, Frames};
 pub use error::Error;
 pub use horizontal::{AzEl, HaDec};
 pub use lmn::Lmn;

@@ -20,6 +20,6 @@ pub use error::Error;
 pub use queue::{Arrival, ClaimedGroup};
 pub use read_only::query;
 pub use registry::{ActiveTable, TableType};
-pub use rows::{Condition, Operator, Row, Selection};
+pub use rows::{Batch, Condition, Operator, Row, Selection};
 pub use rusqlite::types::Value;
 pub use schema::Schema;

@@ -73,6 +73,19 @@ pub struct Selection {
     pub offset: u64,
 }
 
+/// Rows for one table.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// Table.
+    pub table: String,
+    /// Columns of every row.
+    pub columns: Vec<String>,
+    /// Columns by which an existing row is recognised and updated; none refuses duplicates.
+    pub conflict: Vec<String>,
+    /// Values, one a column.
+    pub rows: Vec<Vec<Value>>,
+}
+
 impl Database {
     /// Rows of a table or view.
     ///
@@ -106,11 +119,10 @@ impl Database {
         Ok((sql, parameters))
     }
 
-    /// Insert rows that share `columns`, in one transaction. With `conflict` columns, a row that has the same
-    /// values there is updated in the other columns instead. Returns the rows written.
+    /// Insert rows that share `columns`, in one transaction; see [`Database::insert_all`]. Returns the rows written.
     ///
     /// # Errors
-    /// An unknown name, a row of another length, a broken constraint (nothing is then written).
+    /// As [`Database::insert_all`].
     pub fn insert(
         &mut self,
         table: &str,
@@ -118,29 +130,45 @@ impl Database {
         conflict: &[String],
         rows: &[Vec<Value>],
     ) -> Result<usize, Error> {
-        let sql = self.insert_sql(table, columns, conflict)?;
-        if let Some(row) = rows.iter().find(|row| row.len() != columns.len()) {
-            return Err(BadArgument::new(table, format!("{} values a row", columns.len()), row.len()).into());
-        }
+        let batch = Batch {
+            table: table.to_owned(),
+            columns: columns.to_vec(),
+            conflict: conflict.to_vec(),
+            rows: rows.to_vec(),
+        };
+        self.insert_all(&[batch])
+    }
+
+    /// Insert batches into several tables in one transaction: all of it or nothing. With `conflict` columns, a row
+    /// that has the same values there is updated in the other columns instead. Returns the rows written.
+    ///
+    /// # Errors
+    /// An unknown name, a row of another length, a broken constraint (nothing is then written).
+    pub fn insert_all(&mut self, batches: &[Batch]) -> Result<usize, Error> {
+        let statements = batches.iter().map(|batch| self.insert_sql(batch)).collect::<Result<Vec<_>, _>>()?;
         let path = self.path.clone();
         let wrap = Error::sqlite(&path);
         let transaction = self.begin()?;
-        {
-            let mut statement = transaction.prepare_cached(&sql).map_err(&wrap)?;
-            for row in rows {
+        for (batch, sql) in batches.iter().zip(&statements) {
+            let mut statement = transaction.prepare_cached(sql).map_err(&wrap)?;
+            for row in &batch.rows {
                 statement.execute(params_from_iter(row)).map_err(&wrap)?;
             }
         }
         transaction.commit().map_err(&wrap)?;
-        Ok(rows.len())
+        Ok(batches.iter().map(|batch| batch.rows.len()).sum())
     }
 
-    fn insert_sql(&self, table: &str, columns: &[String], conflict: &[String]) -> Result<String, Error> {
-        let (table, known) = self.table(table)?;
-        let names =
-            columns.iter().map(|c| column(table, known, c).map(quoted)).collect::<Result<Vec<_>, _>>()?;
-        let keys =
-            conflict.iter().map(|c| column(table, known, c).map(quoted)).collect::<Result<Vec<_>, _>>()?;
+    fn insert_sql(&self, batch: &Batch) -> Result<String, Error> {
+        let (table, known) = self.table(&batch.table)?;
+        if let Some(row) = batch.rows.iter().find(|row| row.len() != batch.columns.len()) {
+            return Err(
+                BadArgument::new(table, format!("{} values a row", batch.columns.len()), row.len()).into()
+            );
+        }
+        let name = |c: &String| column(table, known, c).map(quoted);
+        let names = batch.columns.iter().map(name).collect::<Result<Vec<_>, _>>()?;
+        let keys = batch.conflict.iter().map(name).collect::<Result<Vec<_>, _>>()?;
         let marks = vec!["?"; names.len()].join(", ");
         let mut sql = format!("INSERT INTO {} ({}) VALUES ({marks})", quoted(table), names.join(", "));
         if !keys.is_empty() {

@@ -8,13 +8,18 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString};
 
 use super::{door, errors};
-use crate::db::{self, Arrival, Condition, Database, Operator, Row, Schema, Selection, TableType, Value};
+use crate::db::{
+    self, Arrival, Batch, Condition, Database, Operator, Row, Schema, Selection, TableType, Value,
+};
 
 pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<PyDatabase>()?;
     module.add_function(wrap_pyfunction!(query, module)?)?;
     module.add_function(wrap_pyfunction!(table_type, module)?)
 }
+
+/// Table, columns, rows, conflict columns.
+type PyBatch<'py> = (String, Vec<String>, Vec<Vec<Bound<'py, PyAny>>>, Vec<String>);
 
 fn value_from(object: &Bound<'_, PyAny>) -> PyResult<Value> {
     if object.is_none() {
@@ -152,20 +157,15 @@ impl PyDatabase {
         rows_into(py, rows)
     }
 
-    #[pyo3(signature = (table, columns, rows, *, conflict=None))]
-    fn insert(
-        &self,
-        py: Python<'_>,
-        table: String,
-        columns: Vec<String>,
-        rows: Vec<Vec<Bound<'_, PyAny>>>,
-        conflict: Option<Vec<String>>,
-    ) -> PyResult<usize> {
+    fn insert_all(&self, py: Python<'_>, batches: Vec<PyBatch<'_>>) -> PyResult<usize> {
         let convert =
             |row: &Vec<Bound<'_, PyAny>>| row.iter().map(value_from).collect::<PyResult<Vec<Value>>>();
-        let rows = rows.iter().map(convert).collect::<PyResult<Vec<_>>>()?;
-        let conflict = conflict.unwrap_or_default();
-        self.run(py, |db| db.insert(&table, &columns, &conflict, &rows))
+        let mut converted = Vec::new();
+        for (table, columns, rows, conflict) in batches {
+            let rows = rows.iter().map(convert).collect::<PyResult<Vec<_>>>()?;
+            converted.push(Batch { table, columns, conflict, rows });
+        }
+        self.run(py, |db| db.insert_all(&converted))
     }
 
     #[pyo3(signature = (table, values, where_))]

@@ -61,6 +61,28 @@ impl Coverage {
         }
     }
 
+    /// `measured`, `predicted` or `outside`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Measured => "measured",
+            Self::Predicted => "predicted",
+            Self::Outside { .. } => "outside",
+        }
+    }
+
+    /// Days outside the table; zero inside.
+    pub fn days_outside(&self) -> f64 {
+        match self {
+            Self::Outside { days } => *days,
+            _ => 0.0,
+        }
+    }
+
+    /// Bound on the error of w on the array's longest baseline \[mm\]; zero inside the table.
+    pub fn w_error_mm(&self) -> f64 {
+        self.direction_error_arcsec() * ARCSEC_RAD * LONGEST_BASELINE_M * 1e3
+    }
+
     /// Bound on the error of a direction fixed to the Earth \[arcsec\]; zero inside the table.
     pub fn direction_error_arcsec(&self) -> f64 {
         match self {
@@ -220,7 +242,7 @@ impl EarthOrientation {
             time_mjd_s / SECONDS_PER_DAY,
             coverage.dut1_error_s() * 1e3,
             arcsec * 1e3,
-            arcsec * ARCSEC_RAD * LONGEST_BASELINE_M * 1e3,
+            coverage.w_error_mm(),
         );
     }
 }

@@ -51,7 +51,8 @@ fn used_rooms(text: &str) -> Vec<String> {
 fn violations(rows: &HashMap<String, usize>, room: &str, text: &str) -> Vec<String> {
     used_rooms(text)
         .into_iter()
-        .filter(|used| used != room && rows.get(used).is_some_and(|row| *row >= rows[room]))
+        // The kinds of errors lie below all rows.
+        .filter(|used| used != room && used != "kind" && rows.get(used).is_some_and(|row| *row >= rows[room]))
         .map(|used| format!("{room} (row {}) uses {used} (row {})", rows[room], rows[&used]))
         .collect()
 }

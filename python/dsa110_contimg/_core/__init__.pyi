@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from . import (
+    array as array,
     beam as beam,
     calibration as calibration,
     catalog as catalog,
@@ -17,6 +18,7 @@ from . import (
     photometry as photometry,
     predict as predict,
     simulate as simulate,
+    time as time,
     uvh5 as uvh5,
     variability as variability,
 )

@@ -93,14 +93,21 @@ class Database:
         int
             Rows written.
         """
-        rows = list(rows)
-        if not rows:
-            return 0
-        columns = list(rows[0])
-        for row in rows:
-            if list(row) != columns:
-                raise ValueError(f"{table}: expected every row to have the keys {columns}, found {list(row)}")
-        return self._core.insert(table, columns, [list(row.values()) for row in rows], conflict=list(conflict))
+        return self.insert_all([(table, rows, conflict)])
+
+    def insert_all(self, batches: Iterable[tuple[str, Iterable[Mapping[str, Any]], Sequence[str]]]) -> int:
+        """Insert ``(table, rows, conflict)`` into several tables in one transaction: all of it or nothing."""
+        prepared = []
+        for table, rows_in, conflict in batches:
+            rows = list(rows_in)
+            if not rows:
+                continue
+            columns = list(rows[0])
+            for row in rows:
+                if list(row) != columns:
+                    raise ValueError(f"{table}: expected every row to have the keys {columns}, found {list(row)}")
+            prepared.append((table, columns, [list(row.values()) for row in rows], list(conflict)))
+        return self._core.insert_all(prepared)
 
     def upsert(self, table: str, row: Mapping[str, Any], *keys: str) -> None:
         """Insert one row, or update the row equal in `keys`."""
