@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 #: Tiles of one transit follow each other within this [days]; the next transit is a sidereal day later.
 TRANSIT_GAP_DAYS = 0.02
-#: A reference whose reduced chi-square exceeds this, and three times that of its peers, is variable (facts of the original).
+#: A reference whose reduced chi-square exceeds this, and three times that of its peers, is variable.
 REFERENCE_CHI2 = 2.0
 #: Measurements with one of these bits are kept but are no reference.
 _UNFIT = _photometry.OUTSIDE | _photometry.EDGE | _photometry.BLEND | _photometry.RESOLVED
