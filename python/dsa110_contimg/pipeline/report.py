@@ -116,7 +116,7 @@ def _text(png: bytes) -> str:
 
 
 def _number(value: float | None, form: str, scale: float = 1.0) -> str:
-    return "–" if value is None or not math.isfinite(value) else format(scale * value, form)
+    return "-" if value is None or not math.isfinite(value) else format(scale * value, form)
 
 
 def _picture(image: tuple[Path, str], order: Sequence[Mapping[str, Any]]) -> dict[str, str]:
@@ -162,10 +162,10 @@ def _epoch_row(epoch: Mapping[str, Any]) -> dict[str, str]:
         "mjd": _number(epoch.get("mjd"), ".4f"),
         "kind": epoch["kind"],
         "status": epoch["status"],
-        "calibration": epoch.get("calibration") or "–",
+        "calibration": epoch.get("calibration") or "-",
         "noise": _number(epoch.get("noise_jy"), ".2f", 1e3),
         "expected": _number(epoch.get("expected_noise_jy"), ".2f", 1e3),
         "correction": _number(epoch.get("correction"), ".3f"),
         "rms": _number(epoch.get("correction_rms"), ".3f"),
-        "references": str(epoch.get("n_references") or "–"),
+        "references": str(epoch.get("n_references") or "-"),
     }
