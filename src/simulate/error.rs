@@ -24,6 +24,16 @@ pub enum Error {
     /// From the beam.
     #[error(transparent)]
     Beam(#[from] crate::beam::Error),
+    /// A file that cannot be written.
+    #[error("{}: {action} failed: {source}", path.display())]
+    Io {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What was tried.
+        action: &'static str,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// The call was cancelled.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
@@ -33,6 +43,7 @@ impl Kind for Error {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Argument(e) => e.kind(),
+            Self::Io { source, .. } => Kind::kind(source),
             Self::Coords(e) => e.kind(),
             Self::Array(e) => e.kind(),
             Self::Predict(e) => e.kind(),

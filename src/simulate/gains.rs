@@ -82,7 +82,14 @@ const RIPPLES: usize = 6;
 
 impl Gains {
     /// Gains of `stations` on `freq_hz` (ascending) and `time_mjd_s`.
-    pub fn random(params: &GainParams, seed: u64, epoch: u64, stations: &[u32], freq_hz: &[f64], time_mjd_s: &[f64]) -> Self {
+    pub fn random(
+        params: &GainParams,
+        seed: u64,
+        epoch: u64,
+        stations: &[u32],
+        freq_hz: &[f64],
+        time_mjd_s: &[f64],
+    ) -> Self {
         let mut bandpass_apf = Array3::zeros((stations.len(), 2, freq_hz.len()));
         let mut gain_apt = Array3::zeros((stations.len(), 2, time_mjd_s.len()));
         let mut delay_ns = vec![[0.0; 2]; stations.len()];
@@ -165,7 +172,10 @@ fn bandpass(freq_hz: f64, delay_ns: f64, ripple: &Ripple) -> Complex64 {
     let wave = |r: &[f64; 3]| r[0] * (std::f64::consts::TAU * r[2] * x + r[1]).cos();
     let log_amp: f64 = ripple[..RIPPLES].iter().map(wave).sum();
     let phase: f64 = ripple[RIPPLES..].iter().map(wave).sum();
-    Complex64::from_polar(log_amp.exp(), phase + std::f64::consts::TAU * (freq_hz - 1.405e9) * delay_ns * 1e-9)
+    Complex64::from_polar(
+        log_amp.exp(),
+        phase + std::f64::consts::TAU * (freq_hz - 1.405e9) * delay_ns * 1e-9,
+    )
 }
 
 struct Drift {
@@ -182,7 +192,8 @@ impl Drift {
         } else {
             params.phase_rms_deg.to_radians() * normal(daily)
         };
-        let mut wave = |peak: f64| [peak, std::f64::consts::PI * signed(daily), 3600.0 * (2.0 + signed(stable))];
+        let mut wave =
+            |peak: f64| [peak, std::f64::consts::PI * signed(daily), 3600.0 * (2.0 + signed(stable))];
         let amp_wave = wave(params.drift_amp);
         let phase_wave = wave(params.drift_phase_deg.to_radians());
         Self { amp: (params.amp_rms * normal(daily)).exp(), phase, amp_wave, phase_wave }
@@ -203,7 +214,8 @@ mod tests {
     #[test]
     fn a_station_keeps_its_gains_in_any_subset_and_its_bandpass_over_days() {
         let params = GainParams { bandpass_daily: 0.0, ..GainParams::default() };
-        let make = |epoch, stations: &[u32]| Gains::random(&params, 5, epoch, stations, &FREQS, &[5e9, 5e9 + 60.0]);
+        let make =
+            |epoch, stations: &[u32]| Gains::random(&params, 5, epoch, stations, &FREQS, &[5e9, 5e9 + 60.0]);
         let (all, one) = (make(3, &[1, 7, 103]), make(3, &[7]));
         assert_eq!(all.bandpass_apf[(1, 1, 2)], one.bandpass_apf[(0, 1, 2)]);
         assert_eq!(all.gain_apt[(1, 0, 1)], one.gain_apt[(0, 0, 1)]);
@@ -215,7 +227,8 @@ mod tests {
 
     #[test]
     fn scatter_is_what_was_asked() {
-        let params = GainParams { drift_amp: 0.0, drift_phase_deg: 0.0, phase_rms_deg: 10.0, ..GainParams::default() };
+        let params =
+            GainParams { drift_amp: 0.0, drift_phase_deg: 0.0, phase_rms_deg: 10.0, ..GainParams::default() };
         let stations: Vec<u32> = (1..=2000).collect();
         let gains = Gains::random(&params, 1, 0, &stations, &FREQS, &[5e9]);
         let rms = |x: &mut dyn Iterator<Item = f64>| {
@@ -231,7 +244,13 @@ mod tests {
     #[test]
     fn nothing_asked_is_unity() {
         let none = GainParams {
-            amp_rms: 0.0, phase_rms_deg: 0.0, max_delay_ns: 0.0, bandpass_rms: 0.0, bandpass_daily: 0.0, drift_phase_deg: 0.0, drift_amp: 0.0,
+            amp_rms: 0.0,
+            phase_rms_deg: 0.0,
+            max_delay_ns: 0.0,
+            bandpass_rms: 0.0,
+            bandpass_daily: 0.0,
+            drift_phase_deg: 0.0,
+            drift_amp: 0.0,
         };
         assert_eq!(Gains::random(&none, 9, 1, &[3, 4], &FREQS, &[5e9]), Gains::unity(2, 3, 1));
         assert!(GainParams { amp_rms: -0.1, ..none.clone() }.check().is_err());

@@ -64,8 +64,9 @@ impl Group {
         subbands.sort_unstable_by(|a, b| b.cmp(a));
         let site = Observatory::dsa110();
         let earth = EarthOrientation::current().map_err(crate::coords::Error::from)?;
-        let time_mjd_s: Vec<f64> =
-            (0..params.integrations).map(|t| params.start_mjd_s + params.interval_s * (t as f64 + 0.5)).collect();
+        let time_mjd_s: Vec<f64> = (0..params.integrations)
+            .map(|t| params.start_mjd_s + params.interval_s * (t as f64 + 0.5))
+            .collect();
         let frames: Vec<ApparentFrame> =
             time_mjd_s.par_iter().map(|t| ApparentFrame::new(*t, &site, &earth)).collect::<Result<_, _>>()?;
         let n = stations.len();
@@ -75,7 +76,12 @@ impl Group {
             basis: UvwBasis::meridian(site.longitude_rad, params.dec_deg.to_radians()),
             sky: SkyModel { sources: params.sources.iter().map(super::SimSource::to_source).collect() },
             beam: params.beam.beam(),
-            rfi: params.rfi.draw(params.seed, params.epoch, params.integrations, subbands.len() * params.channels),
+            rfi: params.rfi.draw(
+                params.seed,
+                params.epoch,
+                params.integrations,
+                subbands.len() * params.channels,
+            ),
             gains: Gains::unity(0, 0, 0),
             antenna_m: chosen.itrf_m(),
             params,
@@ -92,7 +98,8 @@ impl Group {
     }
 
     fn choose_gains(&self, given: Option<Gains>) -> Result<Gains, Error> {
-        let (a, f, t) = (self.stations.len(), self.subbands.len() * self.params.channels, self.time_mjd_s.len());
+        let (a, f, t) =
+            (self.stations.len(), self.subbands.len() * self.params.channels, self.time_mjd_s.len());
         let Some(given) = given else {
             return Ok(match &self.params.gains {
                 Some(gains) => {
@@ -115,9 +122,19 @@ impl Group {
         &self.params
     }
 
+    /// Subbands by ascending frequency.
+    pub fn subbands(&self) -> &[usize] {
+        &self.subbands
+    }
+
     /// The gains that were put on.
     pub fn gains(&self) -> &Gains {
         &self.gains
+    }
+
+    #[cfg(test)]
+    pub(super) fn pairs_for_tests(&self) -> &[[u32; 2]] {
+        &self.pairs
     }
 
     /// Channels of a subband, ascending.
@@ -181,13 +198,15 @@ impl Group {
         let band = self.band(&channels)?;
         let rows = self.pairs.len();
         let mut vis_rfp = Array3::zeros((rows * self.time_mjd_s.len(), channels.freq_hz.len(), 2));
-        vis_rfp.axis_chunks_iter_mut(Axis(0), rows).into_par_iter().enumerate().try_for_each(|(t, mut chunk)| {
-            control.check()?;
-            let Some(out) = chunk.as_slice_mut() else { return Ok(()) };
-            let stokes_i = self.stokes_i(&band, &channels, t, control)?;
-            self.corrupt(&stokes_i, out, t, place, subband);
-            Ok::<(), Error>(())
-        })?;
+        vis_rfp.axis_chunks_iter_mut(Axis(0), rows).into_par_iter().enumerate().try_for_each(
+            |(t, mut chunk)| {
+                control.check()?;
+                let Some(out) = chunk.as_slice_mut() else { return Ok(()) };
+                let stokes_i = self.stokes_i(&band, &channels, t, control)?;
+                self.corrupt(&stokes_i, out, t, place, subband);
+                Ok::<(), Error>(())
+            },
+        )?;
         Ok(vis_rfp)
     }
 
@@ -208,7 +227,13 @@ impl Group {
         (self.params.start_mjd_s + half) / SECONDS_PER_DAY
     }
 
-    fn stokes_i(&self, band: &SkyBand<'_>, channels: &Channels, t: usize, control: &Control) -> Result<Vec<Complex32>, Error> {
+    fn stokes_i(
+        &self,
+        band: &SkyBand<'_>,
+        channels: &Channels,
+        t: usize,
+        control: &Control,
+    ) -> Result<Vec<Complex32>, Error> {
         let pointing = self.basis.rows[2];
         let now = band.at(&self.frames[t], &self.beam, pointing);
         let snapshot = Snapshot {
@@ -239,7 +264,8 @@ impl Group {
         let sigma = (self.noise_sigma_jy() * units) as f32;
         let sefd = self.params.sefd_jy as f32;
         let stream = (subband * self.time_mjd_s.len() + t) as u64;
-        let mut rng = generator(self.params.seed, (self.params.epoch + 1) ^ (1 << 63), self.start_tag() ^ stream);
+        let mut rng =
+            generator(self.params.seed, (self.params.epoch + 1) ^ (1 << 63), self.start_tag() ^ stream);
         for (row, [i, j]) in self.pairs.iter().enumerate() {
             let out = &mut out[row * channels * 2..][..channels * 2];
             let (i, j) = (*i as usize, *j as usize);
@@ -276,7 +302,8 @@ impl Group {
                 continue;
             }
             let strength = event.strength_jy as f32 * units;
-            let value = if i == j { Complex32::new(strength, 0.0) } else { rfi::phasor(e, row, t) * strength };
+            let value =
+                if i == j { Complex32::new(strength, 0.0) } else { rfi::phasor(e, row, t) * strength };
             for v in &mut out[(low - first) * 2..(high - first) * 2] {
                 *v += value;
             }
@@ -298,7 +325,12 @@ impl Group {
             let flux: Vec<f64> = freq_hz.iter().map(|f| model.spectrum.flux_at_jy(*f) * factor(*f)).collect();
             let beam = self.frames.iter().map(|frame| {
                 let mut power = vec![1.0; freq_hz.len()];
-                self.beam.attenuate(frame.direction(model.position), self.basis.rows[2], &freq_hz, &mut power);
+                self.beam.attenuate(
+                    frame.direction(model.position),
+                    self.basis.rows[2],
+                    &freq_hz,
+                    &mut power,
+                );
                 mean(&power)
             });
             SourceTruth {

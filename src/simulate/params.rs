@@ -150,7 +150,9 @@ impl GroupParams {
     /// # Errors
     /// The first value that makes no sense, by name.
     pub fn check(&self) -> Result<(), Error> {
-        let bad = |what: &str, expected: &str, found: String| -> Result<(), Error> { Err(BadArgument::new(what, expected, found).into()) };
+        let bad = |what: &str, expected: &str, found: String| -> Result<(), Error> {
+            Err(BadArgument::new(what, expected, found).into())
+        };
         if !(-90.0..=90.0).contains(&self.dec_deg) {
             return bad("dec_deg", "-90..90", self.dec_deg.to_string());
         }
@@ -163,7 +165,8 @@ impl GroupParams {
         let mut seen = self.subbands.clone();
         seen.sort_unstable();
         seen.dedup();
-        if seen.is_empty() || seen.len() != self.subbands.len() || seen.last().is_some_and(|s| *s >= SUBBANDS) {
+        if seen.is_empty() || seen.len() != self.subbands.len() || seen.last().is_some_and(|s| *s >= SUBBANDS)
+        {
             return bad("subbands", "different numbers in 0..15", format!("{:?}", self.subbands));
         }
         if self.channels == 0 || CHANNELS_PER_SUBBAND % self.channels != 0 {

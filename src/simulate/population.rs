@@ -78,12 +78,15 @@ pub fn random_sky(params: &Population) -> Result<Vec<SimSource>, Error> {
             let sin_half = half * uniform().sqrt();
             let theta = 2.0 * sin_half.asin();
             let (sin, cos) = (std::f64::consts::TAU * uniform()).sin_cos();
-            let p = Lmn { l: theta.sin() * sin, m: theta.sin() * cos, n_minus_1: -2.0 * sin_half * sin_half }.direction(centre);
+            let p = Lmn { l: theta.sin() * sin, m: theta.sin() * cos, n_minus_1: -2.0 * sin_half * sin_half }
+                .direction(centre);
             positions.iter().all(|q| q.separation_rad(p) >= separation).then_some(p)
         });
         let Some(position) = place else {
             let text = format!("room for {} sources", params.count);
-            return Err(BadArgument::new("min_separation_arcmin", text, format!("none left after {k}")).into());
+            return Err(
+                BadArgument::new("min_separation_arcmin", text, format!("none left after {k}")).into()
+            );
         };
         positions.push(position);
         let scatter: f64 = StandardNormal.sample(&mut normals);
@@ -110,7 +113,9 @@ fn flux(params: &Population, u: f64) -> f64 {
 }
 
 fn check(p: &Population) -> Result<(), Error> {
-    let bad = |what: &str, expected: &str, found: f64| -> Result<(), Error> { Err(BadArgument::new(what, expected, found).into()) };
+    let bad = |what: &str, expected: &str, found: f64| -> Result<(), Error> {
+        Err(BadArgument::new(what, expected, found).into())
+    };
     if p.count > MOST {
         return bad("count", "at most 100000 sources", p.count as f64);
     }
@@ -135,10 +140,12 @@ mod tests {
 
     #[test]
     fn counts_follow_the_power_law_and_the_field_its_radius() {
-        let params = Population { count: 4000, ra_deg: 359.9, dec_deg: 80.0, seed: 3, ..Population::default() };
+        let params =
+            Population { count: 4000, ra_deg: 359.9, dec_deg: 80.0, seed: 3, ..Population::default() };
         let sky = random_sky(&params).unwrap();
         let centre = RaDec::from_deg(359.9, 80.0);
-        let far = sky.iter().map(|s| RaDec::from_deg(s.ra_deg, s.dec_deg).separation_rad(centre).to_degrees());
+        let far =
+            sky.iter().map(|s| RaDec::from_deg(s.ra_deg, s.dec_deg).separation_rad(centre).to_degrees());
         let inside = far.clone().filter(|r| *r < 0.75).count() as f64 / 4000.0;
         assert!(far.fold(0.0, f64::max) <= 1.5 + 1e-9);
         // A quarter of the area; binomial scatter 0.7 %, 5 sigma.
@@ -155,14 +162,17 @@ mod tests {
 
     #[test]
     fn separation_is_kept_or_refused() {
-        let sky = random_sky(&Population { count: 60, min_separation_arcmin: 8.0, ..Population::default() }).unwrap();
+        let sky = random_sky(&Population { count: 60, min_separation_arcmin: 8.0, ..Population::default() })
+            .unwrap();
         for (i, a) in sky.iter().enumerate() {
             for b in &sky[..i] {
-                let d = RaDec::from_deg(a.ra_deg, a.dec_deg).separation_rad(RaDec::from_deg(b.ra_deg, b.dec_deg));
+                let d =
+                    RaDec::from_deg(a.ra_deg, a.dec_deg).separation_rad(RaDec::from_deg(b.ra_deg, b.dec_deg));
                 assert!(d.to_degrees() * 60.0 >= 8.0);
             }
         }
-        assert!(random_sky(&Population { count: 500, min_separation_arcmin: 20.0, ..Population::default() }).is_err());
+        assert!(random_sky(&Population { count: 500, min_separation_arcmin: 20.0, ..Population::default() })
+            .is_err());
         assert!(random_sky(&Population { min_flux_jy: 0.0, ..Population::default() }).is_err());
         assert!(random_sky(&Population { count: 0, ..Population::default() }).unwrap().is_empty());
     }

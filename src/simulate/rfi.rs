@@ -77,7 +77,9 @@ impl RfiParams {
     /// # Errors
     /// Strengths that are negative or not finite, ranges that run backwards.
     pub fn check(&self) -> Result<(), Error> {
-        let bad = |expected: &str, found: String| -> Result<(), Error> { Err(BadArgument::new("rfi", expected, found).into()) };
+        let bad = |expected: &str, found: String| -> Result<(), Error> {
+            Err(BadArgument::new("rfi", expected, found).into())
+        };
         for event in &self.events {
             if event.times[0] > event.times[1] || event.channels[0] > event.channels[1] {
                 return bad("ranges [first, last)", format!("{event:?}"));
@@ -88,7 +90,10 @@ impl RfiParams {
         }
         let [low, high] = self.strength_jy;
         if self.random > 0 && !(low > 0.0 && high >= low && high.is_finite()) {
-            return bad("strength_jy = [low, high] with 0 < low <= high for random events", format!("{:?}", self.strength_jy));
+            return bad(
+                "strength_jy = [low, high] with 0 < low <= high for random events",
+                format!("{:?}", self.strength_jy),
+            );
         }
         Ok(())
     }
@@ -139,7 +144,13 @@ mod tests {
 
     #[test]
     fn chirps_move_and_stay_inside() {
-        let chirp = RfiEvent { kind: RfiKind::Chirp, times: [2, 8], channels: [10, 40], strength_jy: 1.0, max_baseline_m: None };
+        let chirp = RfiEvent {
+            kind: RfiKind::Chirp,
+            times: [2, 8],
+            channels: [10, 40],
+            strength_jy: 1.0,
+            max_baseline_m: None,
+        };
         assert!(chirp.channels_at(1).is_empty() && chirp.channels_at(8).is_empty());
         assert_eq!((chirp.channels_at(2), chirp.channels_at(7)), (10..13, 37..40));
     }

@@ -12,10 +12,13 @@ use crate::kind::BadArgument;
 pub fn parse_sky_csv(text: &str, origin: &str) -> Result<Vec<SimSource>, Error> {
     let lines = text.trim_start_matches('\u{feff}').lines().enumerate();
     let mut lines = lines.filter(|(_, l)| !l.trim().is_empty() && !l.starts_with('#'));
-    let header: Vec<&str> = lines.next().map(|(_, l)| l.split(',').map(str::trim).collect()).unwrap_or_default();
+    let header: Vec<&str> =
+        lines.next().map(|(_, l)| l.split(',').map(str::trim).collect()).unwrap_or_default();
     let column = |name: &str| header.iter().position(|h| h.eq_ignore_ascii_case(name));
     let needed = |name: &str| {
-        column(name).ok_or_else(|| BadArgument::new(origin, format!("a column '{name}'"), format!("columns {}", header.join(","))))
+        column(name).ok_or_else(|| {
+            BadArgument::new(origin, format!("a column '{name}'"), format!("columns {}", header.join(",")))
+        })
     };
     let (ra, dec) = (needed("ra_deg")?, needed("dec_deg")?);
     let (flux, unit) = match (column("flux_jy"), column("flux_mjy").or_else(|| column("nvss_flux_mjy"))) {
@@ -32,7 +35,12 @@ pub fn parse_sky_csv(text: &str, origin: &str) -> Result<Vec<SimSource>, Error> 
             let cell = cells.get(at).copied().unwrap_or("");
             let number = number + 1;
             cell.parse::<f64>().ok().filter(|x| x.is_finite()).ok_or_else(|| {
-                BadArgument::new(origin, format!("a number in column '{}' of line {number}", header[at]), format!("{cell:?}")).into()
+                BadArgument::new(
+                    origin,
+                    format!("a number in column '{}' of line {number}", header[at]),
+                    format!("{cell:?}"),
+                )
+                .into()
             })
         };
         // An empty cell of an optional column is zero.

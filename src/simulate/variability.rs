@@ -61,7 +61,9 @@ impl Variability {
                 let shape = if t < 0.0 { (1.0 + t / rise_days).max(0.0) } else { (-t / decay_days).exp() };
                 1.0 + amplitude * shape
             }
-            Self::Lens { t0_mjd, crossing_days, lens } => lens.magnification((mjd - t0_mjd) / crossing_days, freq_hz),
+            Self::Lens { t0_mjd, crossing_days, lens } => {
+                lens.magnification((mjd - t0_mjd) / crossing_days, freq_hz)
+            }
             Self::Periodic { t0_mjd, period_days, amplitude } => {
                 1.0 + amplitude * (std::f64::consts::TAU * (mjd - t0_mjd) / period_days).sin()
             }
@@ -84,7 +86,9 @@ impl Variability {
             Err(BadArgument::new(what, format!("{low}..{high}"), x).into())
         };
         match self {
-            Self::Dip { fwhm_days, depth, .. } => positive("fwhm_days", *fwhm_days).and(within("depth", *depth, 0.0, 1.0)),
+            Self::Dip { fwhm_days, depth, .. } => {
+                positive("fwhm_days", *fwhm_days).and(within("depth", *depth, 0.0, 1.0))
+            }
             Self::Flare { rise_days, decay_days, amplitude, .. } => {
                 positive("rise_days", *rise_days)?;
                 positive("decay_days", *decay_days)?;
@@ -126,7 +130,9 @@ mod tests {
     fn what_makes_no_sense_is_refused() {
         assert!(Variability::Dip { t0_mjd: 0.0, fwhm_days: 0.0, depth: 0.4 }.check().is_err());
         assert!(Variability::Dip { t0_mjd: 0.0, fwhm_days: 1.0, depth: 1.4 }.check().is_err());
-        assert!(Variability::Flare { t0_mjd: 0.0, rise_days: 1.0, decay_days: f64::NAN, amplitude: 1.0 }.check().is_err());
+        assert!(Variability::Flare { t0_mjd: 0.0, rise_days: 1.0, decay_days: f64::NAN, amplitude: 1.0 }
+            .check()
+            .is_err());
         let text = r#"{"kind": "dip", "t0_mjd": 1.0, "fwhm_days": 30, "depth": 0.4, "width": 3}"#;
         assert!(serde_json::from_str::<Variability>(text).unwrap_err().to_string().contains("width"));
     }
