@@ -51,8 +51,7 @@ pub const INTEGRATIONS_PER_FILE: usize = 24;
 /// Centre frequency \[Hz\] of channel `channel` (0 = highest) of subband `subband` (0 = highest): the
 /// mean of its raw channels, whose own centres descend from [`RAW_BAND_TOP_HZ`].
 pub fn channel_frequency_hz(subband: usize, channel: usize) -> f64 {
-    let first = FIRST_RAW_CHANNEL
-        + RAW_CHANNELS_PER_CHANNEL * (CHANNELS_PER_SUBBAND * subband + channel);
+    let first = FIRST_RAW_CHANNEL + RAW_CHANNELS_PER_CHANNEL * (CHANNELS_PER_SUBBAND * subband + channel);
     let middle = first as f64 + (RAW_CHANNELS_PER_CHANNEL as f64 - 1.0) / 2.0;
     RAW_BAND_TOP_HZ - middle * RAW_CHANNEL_WIDTH_HZ
 }

@@ -9,6 +9,14 @@ pub enum Error {
     /// A value outside what the call accepts.
     #[error(transparent)]
     Argument(#[from] BadArgument),
+    /// A telescope whose beam nobody gave.
+    #[error("telescope {found:?}: expected one with a built-in beam ({known}) or a beam given by file, found neither")]
+    UnknownTelescope {
+        /// Name in the data.
+        found: String,
+        /// Names that are known.
+        known: String,
+    },
     /// The call was cancelled.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
@@ -18,6 +26,7 @@ impl Kind for Error {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Argument(e) => e.kind(),
+            Self::UnknownTelescope { .. } => ErrorKind::Argument,
             Self::Cancelled(e) => e.kind(),
         }
     }

@@ -12,6 +12,9 @@ pub enum Error {
     /// The call was cancelled.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
+    /// From the clock or the Earth's orientation.
+    #[error(transparent)]
+    Time(#[from] crate::time::Error),
 }
 
 impl Kind for Error {
@@ -19,6 +22,7 @@ impl Kind for Error {
         match self {
             Self::Argument(e) => e.kind(),
             Self::Cancelled(e) => e.kind(),
+            Self::Time(e) => e.kind(),
         }
     }
 }

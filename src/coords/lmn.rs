@@ -58,7 +58,9 @@ mod tests {
 
     #[test]
     fn there_and_back_at_the_pole_and_across_zero() {
-        for centre in [RaDec::from_deg(0.01, 54.0), RaDec::from_deg(359.99, 89.0), RaDec::from_deg(10.0, -30.0)] {
+        for centre in
+            [RaDec::from_deg(0.01, 54.0), RaDec::from_deg(359.99, 89.0), RaDec::from_deg(10.0, -30.0)]
+        {
             for (l, m) in [(0.0, 0.0), (0.03, -0.02), (-0.05, 0.05), (1e-9, 0.0)] {
                 let lmn = Lmn::from_lm(l, m);
                 let back = Lmn::of(lmn.direction(centre), centre);

@@ -12,6 +12,16 @@ pub enum Error {
     /// The call was cancelled.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
+    /// The point spread function is not one: its peak is not 1 at the centre.
+    #[error("psf: expected a peak of 1 at pixel (x {x}, y {y}), found {found}")]
+    Psf {
+        /// Where the peak should be.
+        x: usize,
+        /// Where the peak should be.
+        y: usize,
+        /// The value there.
+        found: f32,
+    },
 }
 
 impl Kind for Error {
@@ -19,6 +29,7 @@ impl Kind for Error {
         match self {
             Self::Argument(e) => e.kind(),
             Self::Cancelled(e) => e.kind(),
+            Self::Psf { .. } => ErrorKind::Data,
         }
     }
 }

@@ -9,6 +9,9 @@ pub enum Error {
     /// A value outside what the call accepts.
     #[error(transparent)]
     Argument(#[from] BadArgument),
+    /// Positions or times that the sky cannot be computed for.
+    #[error(transparent)]
+    Coords(#[from] crate::coords::Error),
     /// The call was cancelled.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
@@ -18,6 +21,7 @@ impl Kind for Error {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Argument(e) => e.kind(),
+            Self::Coords(e) => e.kind(),
             Self::Cancelled(e) => e.kind(),
         }
     }

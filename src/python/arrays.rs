@@ -11,7 +11,12 @@ pub(super) fn view<'py, T: Element, D: ndarray::Dimension>(
     name: &str,
     axes: &str,
 ) -> PyResult<PyReadonlyArray<'py, T, D>> {
-    let expected = || format!("{name}: expected a C-contiguous numpy array of {} with axes ({axes})", std::any::type_name::<T>());
+    let expected = || {
+        format!(
+            "{name}: expected a C-contiguous numpy array of {} with axes ({axes})",
+            std::any::type_name::<T>()
+        )
+    };
     let Ok(array) = value.cast::<PyUntypedArray>() else {
         return Err(PyTypeError::new_err(format!("{}, found {}", expected(), value.get_type().name()?)));
     };
@@ -30,7 +35,9 @@ pub(super) fn view<'py, T: Element, D: ndarray::Dimension>(
         return Err(PyTypeError::new_err(format!("{}, found {}", expected(), found())));
     };
     debug_assert!(typed.is_c_contiguous());
-    value.extract::<PyReadonlyArray<'py, T, D>>().map_err(|_| PyTypeError::new_err(format!("{}, found {}", expected(), found())))
+    value
+        .extract::<PyReadonlyArray<'py, T, D>>()
+        .map_err(|_| PyTypeError::new_err(format!("{}, found {}", expected(), found())))
 }
 
 /// Check that axes that share a letter share a length.

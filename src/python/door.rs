@@ -79,7 +79,12 @@ where
     })
 }
 
-fn tick(py: Python<'_>, control: &Control, progress: Option<&Py<PyAny>>, last: &mut (u64, u64)) -> PyResult<()> {
+fn tick(
+    py: Python<'_>,
+    control: &Control,
+    progress: Option<&Py<PyAny>>,
+    last: &mut (u64, u64),
+) -> PyResult<()> {
     py.check_signals()?;
     let now = control.progress();
     if let (Some(callback), true) = (progress, now != *last) {
@@ -91,7 +96,8 @@ fn tick(py: Python<'_>, control: &Control, progress: Option<&Py<PyAny>>, last: &
 
 fn refuse_fork() -> PyResult<()> {
     let here = std::process::id();
-    let owner = OWNER.compare_exchange(0, here, Ordering::AcqRel, Ordering::Acquire).unwrap_or_else(|owner| owner);
+    let owner =
+        OWNER.compare_exchange(0, here, Ordering::AcqRel, Ordering::Acquire).unwrap_or_else(|owner| owner);
     if owner != 0 && owner != here {
         return Err(PyRuntimeError::new_err(format!(
             "dsa110_contimg was used in process {owner} before this child ({here}) was forked: its threads did not \

@@ -33,14 +33,12 @@ pub(super) fn exception(error: &(dyn Kind + 'static)) -> PyErr {
 }
 
 fn cancelled(text: String) -> PyErr {
-    Python::attach(|py| {
-        match py.import("concurrent.futures").and_then(|m| m.getattr("CancelledError")) {
-            Ok(class) => match class.call1((text,)) {
-                Ok(value) => PyErr::from_value(value),
-                Err(e) => e,
-            },
+    Python::attach(|py| match py.import("concurrent.futures").and_then(|m| m.getattr("CancelledError")) {
+        Ok(class) => match class.call1((text,)) {
+            Ok(value) => PyErr::from_value(value),
             Err(e) => e,
-        }
+        },
+        Err(e) => e,
     })
 }
 

@@ -7,6 +7,7 @@ mod arrays;
 mod door;
 mod errors;
 
+mod array;
 mod beam;
 mod calibration;
 mod catalog;
@@ -21,6 +22,7 @@ mod ms;
 mod photometry;
 mod predict;
 mod simulate;
+mod time;
 mod uvh5;
 mod variability;
 
@@ -29,6 +31,7 @@ use pyo3::prelude::*;
 type Register = fn(&Bound<'_, PyModule>) -> PyResult<()>;
 
 const ROOMS: &[(&str, Register)] = &[
+    ("array", array::register),
     ("beam", beam::register),
     ("calibration", calibration::register),
     ("catalog", catalog::register),
@@ -43,6 +46,7 @@ const ROOMS: &[(&str, Register)] = &[
     ("photometry", photometry::register),
     ("predict", predict::register),
     ("simulate", simulate::register),
+    ("time", time::register),
     ("uvh5", uvh5::register),
     ("variability", variability::register),
 ];

@@ -1,5 +1,7 @@
 //! What can go wrong in `time`.
 
+use std::path::PathBuf;
+
 use crate::control::Cancelled;
 use crate::kind::{BadArgument, ErrorKind, Kind};
 
@@ -12,6 +14,24 @@ pub enum Error {
     /// The call was cancelled.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
+    /// A file of Earth orientation that is none, or is damaged.
+    #[error("{origin}: expected {expected}, found {found}")]
+    Table {
+        /// The file, with the line where there is one.
+        origin: String,
+        /// What it should have held.
+        expected: String,
+        /// What it held.
+        found: String,
+    },
+    /// The disk did not do its part.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's word.
+        source: std::io::Error,
+    },
 }
 
 impl Kind for Error {
@@ -19,6 +39,8 @@ impl Kind for Error {
         match self {
             Self::Argument(e) => e.kind(),
             Self::Cancelled(e) => e.kind(),
+            Self::Table { .. } => ErrorKind::Data,
+            Self::Io { source, .. } => Kind::kind(source),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Polarisation products.
 
 /// A correlation of two receptors of linear feeds or of circular ones.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub enum Product {
     /// X of the first antenna with X of the second.
     XX,
@@ -56,6 +56,22 @@ impl Product {
     /// Receptor indices `(first antenna, second antenna)`.
     pub fn receptors(self) -> (usize, usize) {
         Self::TABLE.iter().find(|row| row.0 == self).map_or((0, 0), |row| (row.3, row.4))
+    }
+
+    /// The product with the antennas exchanged: XY becomes YX.
+    pub fn transposed(self) -> Self {
+        match self {
+            Self::XY => Self::YX,
+            Self::YX => Self::XY,
+            Self::RL => Self::LR,
+            Self::LR => Self::RL,
+            parallel => parallel,
+        }
+    }
+
+    /// Whether the receptors are circular.
+    pub fn is_circular(self) -> bool {
+        matches!(self, Self::RR | Self::RL | Self::LR | Self::LL)
     }
 
     /// Whether both receptors are the same (a parallel hand).

@@ -1,1 +1,1 @@
-"""pipeline."""
+"""Stages, the runner, and what happens when one fails."""

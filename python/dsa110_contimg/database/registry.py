@@ -1,0 +1,201 @@
+"""The calibration registry: which tables to apply at an observation time."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dsa110_contimg._core import db as _db
+from dsa110_contimg.database.handle import Database
+
+logger = logging.getLogger(__name__)
+
+StrPath = str | os.PathLike[str]
+
+
+def ensure_db(path: StrPath) -> Database:
+    """Open the registry, making it when it does not exist."""
+    return Database(path, "registry")
+
+
+def _handle(db: Database | StrPath) -> Database:
+    return db if isinstance(db, Database) else ensure_db(db)
+
+
+def register_set(
+    db: Database | StrPath,
+    set_name: str,
+    tables: Sequence[Mapping[str, Any]],
+    *,
+    cal_field: str | None = None,
+    refant: str | None = None,
+    valid_start_mjd: float | None = None,
+    valid_end_mjd: float | None = None,
+    status: str = "active",
+) -> int:
+    """Register the tables of a set in one transaction.
+
+    Parameters
+    ----------
+    db : Database or path
+        Registry.
+    set_name : str
+        Name of the set.
+    tables : sequence of mapping
+        Each with ``path`` (a CASA table, which is a directory) and optionally ``table_type``, ``order_index``,
+        ``notes``, ``source_ms_path``, ``solver_command``, ``solver_version``, ``solver_params``,
+        ``quality_metrics`` (the last two may be mappings), ``pointing_dec_deg``.
+    cal_field, refant : str, optional
+        Calibrator field and reference antenna.
+    valid_start_mjd, valid_end_mjd : float, optional
+        Validity in observation time [MJD days]; None is open.
+    status : {'active', 'retired', 'failed'}
+        State of the tables.
+
+    Returns
+    -------
+    int
+        Tables registered.
+
+    Raises
+    ------
+    FileNotFoundError
+        A table's directory does not exist.
+    ValueError
+        A table's type is neither given nor known by its ending.
+    """
+    rows = []
+    for table in tables:
+        path = Path(table["path"]).absolute()
+        if not path.is_dir():
+            raise FileNotFoundError(f"{path}: expected a calibration table (a directory), found none")
+        kind = _db.table_type(str(path))
+        if "table_type" not in table and kind is None:
+            raise ValueError(f"{path}: expected an ending like _bpcal or _gpcal, or a table_type")
+        rows.append(
+            {
+                "set_name": set_name,
+                "path": str(path),
+                "table_type": table.get("table_type", kind[0] if kind else None),
+                "order_index": table.get("order_index", kind[1] if kind else 0),
+                "cal_field": cal_field,
+                "refant": refant,
+                "created_at": time.time(),
+                "valid_start_mjd": valid_start_mjd,
+                "valid_end_mjd": valid_end_mjd,
+                "status": status,
+                "notes": table.get("notes"),
+                "source_ms_path": table.get("source_ms_path"),
+                "solver_command": table.get("solver_command"),
+                "solver_version": table.get("solver_version"),
+                "solver_params": _text(table.get("solver_params")),
+                "quality_metrics": _text(table.get("quality_metrics")),
+                "pointing_dec_deg": table.get("pointing_dec_deg"),
+            }
+        )
+    return _handle(db).insert("caltables", rows, conflict=("path",))
+
+
+def register_set_from_prefix(
+    db_path: Database | StrPath,
+    set_name: str,
+    prefix: StrPath,
+    *,
+    cal_field: str | None,
+    refant: str | None,
+    valid_start_mjd: float | None,
+    valid_end_mjd: float | None,
+    status: str = "active",
+) -> list[str]:
+    """Register every table whose path begins with `prefix` and ends in a known type; returns their paths.
+
+    Raises
+    ------
+    FileNotFoundError
+        No such table exists.
+    """
+    base = Path(prefix).absolute()
+    found = sorted(
+        p for p in base.parent.glob(f"{_glob_escape(base.name)}*") if p.is_dir() and _db.table_type(str(p)) is not None
+    )
+    if not found:
+        raise FileNotFoundError(f"{base}*: expected calibration tables with known endings, found none")
+    register_set(
+        db_path,
+        set_name,
+        [{"path": p} for p in found],
+        cal_field=cal_field,
+        refant=refant,
+        valid_start_mjd=valid_start_mjd,
+        valid_end_mjd=valid_end_mjd,
+        status=status,
+    )
+    return [str(p) for p in found]
+
+
+def _glob_escape(text: str) -> str:
+    """Make a name literal in a glob pattern."""
+    import glob
+
+    return glob.escape(text)
+
+
+def retire_set(db_path: Database | StrPath, set_name: str, *, reason: str | None = None) -> int:
+    """Retire every table of a set; returns how many."""
+    values: dict[str, Any] = {"status": "retired"}
+    if reason is not None:
+        values["notes"] = reason
+    return _handle(db_path).update("caltables", values, ("set_name", "=", set_name))
+
+
+def list_sets(db_path: Database | StrPath) -> list[dict[str, Any]]:
+    """Sets with their number of tables, active and total, newest first."""
+    sets: dict[str, dict[str, Any]] = {}
+    for row in _handle(db_path).select("caltables", order_by=[("created_at", True), "order_index"]):
+        entry = sets.setdefault(row["set_name"], {"set_name": row["set_name"], "tables": [], "active": 0, "total": 0})
+        entry["tables"].append(row["path"])
+        entry["total"] += 1
+        entry["active"] += row["status"] == "active"
+    return list(sets.values())
+
+
+def get_active_applylist(
+    db_path: Database | StrPath, mjd: float, set_name: str | None = None, *, require_exists: bool = True
+) -> list[str]:
+    """Tables to apply to an observation at `mjd`, in order.
+
+    Parameters
+    ----------
+    db_path : Database or path
+        Registry.
+    mjd : float
+        Observation time, UTC [MJD days]; never the wall clock.
+    set_name : str, optional
+        Only this set.
+    require_exists : bool
+        Leave out, with a warning, tables whose directory is gone.
+
+    Returns
+    -------
+    list of str
+        Paths in apply order; empty when no set is valid.
+    """
+    tables, warnings = _handle(db_path).core.active_tables(mjd, set_name)
+    for text in warnings:
+        logger.warning(text)
+    paths = []
+    for table in tables:
+        if require_exists and not Path(table["path"]).is_dir():
+            logger.warning("%s: registered, but its directory is gone", table["path"])
+            continue
+        paths.append(table["path"])
+    return paths
+
+
+def _text(value: Any) -> str | None:
+    return value if value is None or isinstance(value, str) else json.dumps(value)

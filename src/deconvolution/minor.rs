@@ -1,0 +1,189 @@
+//! One minor cycle.
+
+use ndarray::Array2;
+
+use super::candidates::{Candidates, SubMinorParams};
+use super::peak::{peak_in, Sign};
+use super::{Convolver, Error};
+use crate::control::Control;
+use crate::kind::BadArgument;
+
+/// What a minor cycle may do.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MinorParams {
+    /// Share of the peak that one iteration takes.
+    pub gain: f32,
+    /// Most iterations.
+    pub max_iterations: usize,
+    /// Stop once no pixel inside the mask exceeds this \[Jy/beam\].
+    pub stop_jy: f32,
+    /// Take positive peaks only.
+    pub non_negative: bool,
+    /// Longest list of candidate pixels.
+    pub max_candidates: usize,
+}
+
+impl Default for MinorParams {
+    fn default() -> Self {
+        Self {
+            gain: 0.1,
+            max_iterations: 1_000_000,
+            stop_jy: 0.0,
+            non_negative: false,
+            max_candidates: 1 << 15,
+        }
+    }
+}
+
+/// Why a minor cycle ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub enum MinorStop {
+    /// The level asked for was reached.
+    Reached,
+    /// No iterations are left.
+    Iterations,
+    /// The peak began to grow: the last round was undone. The psf does not describe this image.
+    Diverged,
+    /// No pixel to clean: the mask is empty or the image blank.
+    Empty,
+}
+
+/// What a minor cycle did.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+pub struct MinorReport {
+    /// Iterations done.
+    pub iterations: usize,
+    /// Brightest pixel inside the mask before \[Jy/beam\].
+    pub peak_before_jy: f32,
+    /// And after.
+    pub peak_after_jy: f32,
+    /// Flux put into the model \[Jy\].
+    pub flux_jy: f64,
+    /// Why it ended.
+    pub stop: MinorStop,
+}
+
+/// Move flux from `residual_yx` \[Jy/beam\] into `model_yx` \[Jy/pixel\] until `params.stop_jy`.
+///
+/// `convolver` holds the psf. `mask_yx`: true may hold components; `None` is everywhere.
+///
+/// # Errors
+/// Shapes that differ, a gain outside (0, 1], cancellation (residual and model then agree but are not done).
+pub fn minor_cycle(
+    residual_yx: &mut Array2<f32>,
+    model_yx: &mut Array2<f32>,
+    psf_yx: &Array2<f32>,
+    mask_yx: Option<&Array2<bool>>,
+    params: &MinorParams,
+    control: &Control,
+) -> Result<MinorReport, Error> {
+    check(residual_yx, model_yx, psf_yx, mask_yx, params)?;
+    let convolver = Convolver::new(psf_yx)?;
+    let sign = if params.non_negative { Sign::Positive } else { Sign::Both };
+    let measure = |image: &Array2<f32>| peak_in(image, mask_yx, sign).map(|p| sign.measure(p.value));
+    let Some(before) = measure(residual_yx) else {
+        let stop = MinorStop::Empty;
+        return Ok(MinorReport {
+            iterations: 0,
+            peak_before_jy: 0.0,
+            peak_after_jy: 0.0,
+            flux_jy: 0.0,
+            stop,
+        });
+    };
+    let mut report = MinorReport {
+        iterations: 0,
+        peak_before_jy: before,
+        peak_after_jy: before,
+        flux_jy: 0.0,
+        stop: MinorStop::Reached,
+    };
+    let mut lowest = before;
+    while report.peak_after_jy > params.stop_jy {
+        control.check()?;
+        if report.iterations >= params.max_iterations {
+            report.stop = MinorStop::Iterations;
+            break;
+        }
+        let round = one_round(residual_yx, &convolver, psf_yx, mask_yx, params, report, sign, control)?;
+        let after = measure(residual_yx).unwrap_or(0.0);
+        if !after.is_finite() || after > 1.5 * lowest.max(params.stop_jy) {
+            let undo: Vec<_> = round.components.iter().map(|&(y, x, f)| (y, x, -f)).collect();
+            convolver.subtract(residual_yx, &undo, control)?;
+            report.stop = MinorStop::Diverged;
+            break;
+        }
+        for &(y, x, flux) in &round.components {
+            model_yx[[y, x]] += flux;
+            report.flux_jy += f64::from(flux);
+        }
+        report.iterations += round.iterations;
+        report.peak_after_jy = after;
+        lowest = lowest.min(after);
+    }
+    Ok(report)
+}
+
+struct Round {
+    iterations: usize,
+    components: Vec<(usize, usize, f32)>,
+}
+
+/// One list, cleaned and subtracted from the whole image.
+#[allow(clippy::too_many_arguments)] // private: the loop above, in two pieces
+fn one_round(
+    residual_yx: &mut Array2<f32>,
+    convolver: &Convolver<'_>,
+    psf_yx: &Array2<f32>,
+    mask_yx: Option<&Array2<bool>>,
+    params: &MinorParams,
+    so_far: MinorReport,
+    sign: Sign,
+    control: &Control,
+) -> Result<Round, Error> {
+    // Pixels outside the list are not seen to grow; a fifth of the peak keeps the rounds few and the growth small.
+    let limit = params.stop_jy.max(0.2 * so_far.peak_after_jy);
+    let (mut list, used) = Candidates::above(residual_yx, mask_yx, sign, limit, params.max_candidates);
+    let mut left = params.max_iterations - so_far.iterations;
+    let mut iterations = 0;
+    while !list.is_empty() && left > 0 {
+        control.check()?;
+        // Pieces short enough that a cancel is seen within 100 ms.
+        let piece = left.min(512);
+        let sub = SubMinorParams { gain: params.gain, stop: used, max_iterations: piece, sign };
+        let done = list.clean(psf_yx, &sub);
+        iterations += done.iterations;
+        left -= done.iterations;
+        if done.iterations < piece || done.peak <= used {
+            break;
+        }
+    }
+    let components = list.components();
+    convolver.subtract(residual_yx, &components, control)?;
+    Ok(Round { iterations, components })
+}
+
+fn check(
+    residual_yx: &Array2<f32>,
+    model_yx: &Array2<f32>,
+    psf_yx: &Array2<f32>,
+    mask_yx: Option<&Array2<bool>>,
+    params: &MinorParams,
+) -> Result<(), Error> {
+    let shape = residual_yx.dim();
+    let others =
+        [("model", model_yx.dim()), ("psf", psf_yx.dim()), ("mask", mask_yx.map_or(shape, Array2::dim))];
+    for (what, found) in others {
+        if found != shape {
+            let expected = format!("the residual's shape {shape:?} (y, x)");
+            return Err(BadArgument::new(what, expected, format!("{found:?}")).into());
+        }
+    }
+    if !(params.gain > 0.0 && params.gain <= 1.0) {
+        return Err(BadArgument::new("gain", "a number in (0, 1]", params.gain).into());
+    }
+    if params.max_candidates == 0 {
+        return Err(BadArgument::new("max_candidates", "at least 1", 0).into());
+    }
+    Ok(())
+}

@@ -1,0 +1,111 @@
+"""The database facade: rows in, rows out, registry, migrations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dsa110_contimg import DataError
+from dsa110_contimg.database import Database, products, query, registry
+from dsa110_contimg.database.migrations import main as migrate
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Database:
+    return products.ensure_products_db(tmp_path / "products.sqlite3")
+
+
+def test_values_come_back_as_they_went(db: Database) -> None:
+    row = {"source_id": "J0000", "mjd": np.float64(61000.25), "image_path": Path("/a/b.fits"), "flags": np.int64(3)}
+    db.insert("photometry_timeseries", [{**row, "peak_jyb": float("nan")}])
+    (got,) = db.select("photometry_timeseries")
+    assert (got["mjd"], got["image_path"], got["flags"]) == (61000.25, "/a/b.fits", 3)
+    assert got["peak_jyb"] is None
+
+
+def test_ms_index_upsert_keeps_the_other_columns(db: Database) -> None:
+    products.ms_index_upsert(db, "a.ms", stage="converted", mid_mjd=61000.0)
+    products.ms_index_upsert(db, "a.ms", stage="imaged")
+    (row,) = db.select("ms_index")
+    assert (row["stage"], row["mid_mjd"]) == ("imaged", 61000.0)
+
+
+def test_unknown_names_and_values_are_named(db: Database) -> None:
+    with pytest.raises(ValueError, match='did you mean "mid_mjd"'):
+        db.select("ms_index", columns=["midmjd"])
+    with pytest.raises(ValueError, match="operator"):
+        db.select("ms_index", ("path", "LIKE", "%"))
+    with pytest.raises(TypeError, match="found object"):
+        db.insert("ms_index", [{"path": object()}])
+
+
+def test_rows_of_different_keys_are_refused(db: Database) -> None:
+    with pytest.raises(ValueError, match="keys"):
+        db.insert("ms_index", [{"path": "a"}, {"path": "b", "stage": "x"}])
+
+
+def test_query_is_read_only_and_gives_a_frame(db: Database) -> None:
+    products.ms_index_upsert(db, "a.ms", mid_mjd=1.0)
+    frame = query(db.path, "SELECT path, mid_mjd FROM ms_index WHERE mid_mjd > ?", [0.5])
+    assert list(frame.columns) == ["path", "mid_mjd"]
+    assert len(frame) == 1
+    with pytest.raises(ValueError, match="only reads"):
+        query(db.path, "DELETE FROM ms_index")
+
+
+def test_a_foreign_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.sqlite3"
+    path.write_bytes(b"certainly not a database" * 50)
+    with pytest.raises(DataError):
+        Database(path, "products")
+
+
+def _table(directory: Path, name: str) -> Path:
+    path = directory / name
+    path.mkdir(parents=True)
+    return path
+
+
+def test_registry_applies_in_order_and_within_validity(tmp_path: Path) -> None:
+    db = registry.ensure_db(tmp_path / "r.sqlite3")
+    for ending in ("_gpcal", "_bpcal", "_2gcal"):
+        _table(tmp_path, f"day1{ending}")
+    paths = registry.register_set_from_prefix(
+        db, "day1", tmp_path / "day1", cal_field="0", refant="103", valid_start_mjd=10.0, valid_end_mjd=11.0
+    )
+    assert len(paths) == 3
+    endings = [p.rpartition("_")[2] for p in registry.get_active_applylist(db, 10.5)]
+    assert endings == ["bpcal", "gpcal", "2gcal"]
+    assert registry.get_active_applylist(db, 11.5) == []
+    registry.retire_set(db, "day1", reason="test")
+    assert registry.get_active_applylist(db, 10.5) == []
+    (entry,) = registry.list_sets(db)
+    assert (entry["active"], entry["total"]) == (0, 3)
+
+
+def test_a_table_whose_directory_is_gone_is_not_applied(tmp_path: Path) -> None:
+    db = registry.ensure_db(tmp_path / "r.sqlite3")
+    table = _table(tmp_path, "x_bpcal")
+    registry.register_set(db, "x", [{"path": table}])
+    table.rmdir()
+    assert registry.get_active_applylist(db, 1.0) == []
+
+
+def test_a_missing_table_is_not_registered(tmp_path: Path) -> None:
+    db = registry.ensure_db(tmp_path / "r.sqlite3")
+    with pytest.raises(FileNotFoundError, match="x_bpcal"):
+        registry.register_set(db, "x", [{"path": tmp_path / "x_bpcal"}])
+    with pytest.raises(FileNotFoundError):
+        registry.register_set_from_prefix(
+            db, "x", tmp_path / "none", cal_field=None, refant=None, valid_start_mjd=None, valid_end_mjd=None
+        )
+
+
+def test_migrate_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("CONTIMG_OUTPUT_DIR", str(tmp_path))
+    assert migrate(["migrate_all"]) == 0
+    assert (tmp_path / "state" / "products.sqlite3").is_file()
+    assert migrate([]) == 2
+    assert "products" in capsys.readouterr().out
