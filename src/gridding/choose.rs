@@ -68,7 +68,12 @@ impl Way {
 }
 
 /// Bytes that one transform of one plane needs besides the image: the plane and its transpose.
-pub(super) fn plane_bytes(params: &GridParams, padded: (usize, usize), real: bool, complex: usize) -> (usize, usize) {
+pub(super) fn plane_bytes(
+    params: &GridParams,
+    padded: (usize, usize),
+    real: bool,
+    complex: usize,
+) -> (usize, usize) {
     let rows = if real { padded.1 / 2 + 1 } else { padded.1 } + 56;
     let transpose = rows.max(padded.1 / if real { 2 } else { 1 }) * (params.nx + 16) * complex;
     ((padded.0 + 64) * rows * complex, transpose)
@@ -109,7 +114,8 @@ pub(super) fn choose(params: &GridParams, sky: &Sky, load: &Load) -> Result<Choi
     let Some((_, support, padded, way)) = best else {
         return Err(match params.max_memory_bytes {
             Some(limit) => {
-                let expected = format!("at least {least_memory} bytes for {} x {} pixels", params.nx, params.ny);
+                let expected =
+                    format!("at least {least_memory} bytes for {} x {} pixels", params.nx, params.ny);
                 BadArgument::new("max_memory_bytes", expected, limit).into()
             }
             None => BadArgument::new("epsilon", "an accuracy that a kernel reaches", params.epsilon).into(),

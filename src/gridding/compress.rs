@@ -23,7 +23,11 @@ impl Compression {
         blocks.to_vec()
     }
 
-    pub fn pack<T: Real>(&self, _values: &[Values<'_, T>], _control: &Control) -> Result<Vec<Vec<Complex<T>>>, Error> {
+    pub fn pack<T: Real>(
+        &self,
+        _values: &[Values<'_, T>],
+        _control: &Control,
+    ) -> Result<Vec<Vec<Complex<T>>>, Error> {
         Ok(Vec::new())
     }
 

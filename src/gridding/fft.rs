@@ -56,44 +56,47 @@ impl<T: Real> Transform<T> {
             let scratch = vec![zero; self.along_v.get_inplace_scratch_len()];
             (vec![zero; self.nv], scratch, vec![zero; 2 * ny])
         };
-        out.par_chunks_mut(2 * width).enumerate().try_for_each_init(make, |(line, scratch, pixels), (pair, out)| {
-            control.check()?;
-            let x = 2 * pair;
-            let column = |x: usize, k: usize| blocks[k / BLOCK * nx * BLOCK + x * BLOCK + k % BLOCK];
-            let (first, second) = out.split_at_mut(width);
-            if band.half {
-                line.fill(zero);
-                for k in 0..band.rows {
-                    let (a, b) = (column(x, k), column(x + 1, k));
-                    if k == 0 || 2 * k == self.nv {
-                        line[k] = Complex::new(a.re + a.re, b.re + b.re);
-                    } else {
-                        line[k] = Complex::new(a.re - b.im, a.im + b.re);
-                        line[self.nv - k] = Complex::new(a.re + b.im, b.re - a.im);
-                    }
-                }
-                self.along_v.process_with_scratch(line, scratch);
-                for y in 0..ny {
-                    let p = line[wrapped(y, ny, self.nv)];
-                    pixels[y] = Complex::new(p.re, T::of(0.0));
-                    pixels[ny + y] = Complex::new(p.im, T::of(0.0));
-                }
-                sink(x, &pixels[..ny], first);
-                sink(x + 1, &pixels[ny..], second);
-            } else {
-                for (x, out) in [(x, first), (x + 1, second)] {
-                    for k in 0..self.nv {
-                        line[k] = column(x, k);
+        out.par_chunks_mut(2 * width).enumerate().try_for_each_init(
+            make,
+            |(line, scratch, pixels), (pair, out)| {
+                control.check()?;
+                let x = 2 * pair;
+                let column = |x: usize, k: usize| blocks[k / BLOCK * nx * BLOCK + x * BLOCK + k % BLOCK];
+                let (first, second) = out.split_at_mut(width);
+                if band.half {
+                    line.fill(zero);
+                    for k in 0..band.rows {
+                        let (a, b) = (column(x, k), column(x + 1, k));
+                        if k == 0 || 2 * k == self.nv {
+                            line[k] = Complex::new(a.re + a.re, b.re + b.re);
+                        } else {
+                            line[k] = Complex::new(a.re - b.im, a.im + b.re);
+                            line[self.nv - k] = Complex::new(a.re + b.im, b.re - a.im);
+                        }
                     }
                     self.along_v.process_with_scratch(line, scratch);
                     for y in 0..ny {
-                        pixels[y] = line[wrapped(y, ny, self.nv)];
+                        let p = line[wrapped(y, ny, self.nv)];
+                        pixels[y] = Complex::new(p.re, T::of(0.0));
+                        pixels[ny + y] = Complex::new(p.im, T::of(0.0));
                     }
-                    sink(x, &pixels[..ny], out);
+                    sink(x, &pixels[..ny], first);
+                    sink(x + 1, &pixels[ny..], second);
+                } else {
+                    for (x, out) in [(x, first), (x + 1, second)] {
+                        for k in 0..self.nv {
+                            line[k] = column(x, k);
+                        }
+                        self.along_v.process_with_scratch(line, scratch);
+                        for y in 0..ny {
+                            pixels[y] = line[wrapped(y, ny, self.nv)];
+                        }
+                        sink(x, &pixels[..ny], out);
+                    }
                 }
-            }
-            Ok(())
-        })
+                Ok(())
+            },
+        )
     }
 
     /// First pass: transform rows along `u`, keep `nx` pixels, store them as blocks `[row block][x][row in block]`.
@@ -110,22 +113,25 @@ impl<T: Real> Transform<T> {
             let scratch = vec![zero; self.along_u.get_inplace_scratch_len()];
             (vec![zero; self.nu * BLOCK], scratch)
         };
-        blocks.par_chunks_mut(nx * BLOCK).enumerate().try_for_each_init(make, |(lines, scratch), (block, out)| {
-            control.check()?;
-            let count = BLOCK.min(rows - block * BLOCK);
-            for i in 0..count {
-                let line = &mut lines[i * self.nu..(i + 1) * self.nu];
-                line.copy_from_slice(row(block * BLOCK + i));
-                self.along_u.process_with_scratch(line, scratch);
-            }
-            for x in 0..nx {
-                let from = wrapped(x, nx, self.nu);
+        blocks.par_chunks_mut(nx * BLOCK).enumerate().try_for_each_init(
+            make,
+            |(lines, scratch), (block, out)| {
+                control.check()?;
+                let count = BLOCK.min(rows - block * BLOCK);
                 for i in 0..count {
-                    out[x * BLOCK + i] = lines[i * self.nu + from];
+                    let line = &mut lines[i * self.nu..(i + 1) * self.nu];
+                    line.copy_from_slice(row(block * BLOCK + i));
+                    self.along_u.process_with_scratch(line, scratch);
                 }
-            }
-            Ok::<(), Error>(())
-        })?;
+                for x in 0..nx {
+                    let from = wrapped(x, nx, self.nu);
+                    for i in 0..count {
+                        out[x * BLOCK + i] = lines[i * self.nu + from];
+                    }
+                }
+                Ok::<(), Error>(())
+            },
+        )?;
         Ok(blocks)
     }
 

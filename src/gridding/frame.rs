@@ -42,7 +42,13 @@ pub(super) struct Spot {
 
 impl Frame {
     /// `cell` and `center` are those of the image (`l`, `m`), `z_middle` the `n - 1` taken out of every visibility.
-    pub fn new(padded: (usize, usize), half: bool, support: usize, cell: (f64, f64), center: (f64, f64, f64)) -> Self {
+    pub fn new(
+        padded: (usize, usize),
+        half: bool,
+        support: usize,
+        cell: (f64, f64),
+        center: (f64, f64, f64),
+    ) -> Self {
         let (nu, nv) = padded;
         let mut frame = Self {
             nu,

@@ -16,7 +16,11 @@ use super::wterm::{cis, WTerm};
 use super::Error;
 
 impl Plan {
-    pub(super) fn image_of<T: Real>(&self, values: &[Values<'_, T>], control: &Control) -> Result<Array2<T>, Error> {
+    pub(super) fn image_of<T: Real>(
+        &self,
+        values: &[Values<'_, T>],
+        control: &Control,
+    ) -> Result<Array2<T>, Error> {
         let (nx, ny) = (self.params.nx, self.params.ny);
         let mut image = Array2::from_elem((nx, ny), T::of(0.0));
         if self.buckets.runs.is_empty() {
@@ -32,7 +36,8 @@ impl Plan {
                 let size = stride * rows;
                 let plane = &mut planes.data[(p - which.start) * size..][..size];
                 fold(&self.frame, plane, stride);
-                let row = |i: usize| &plane[(self.frame.halo + i) * stride + self.frame.halo..][..self.frame.nu];
+                let row =
+                    |i: usize| &plane[(self.frame.halo + i) * stride + self.frame.halo..][..self.frame.nu];
                 // Rows of an Array2 made here are contiguous.
                 let out = image.as_slice_mut().unwrap_or(&mut []);
                 transform.to_image(self.band(), (nx, ny), row, control, out, |x, pixels, out| {
@@ -77,7 +82,14 @@ impl Plan {
                 };
                 let proper = &mut plane[self.frame.halo * stride..];
                 let shape = (self.params.nx, self.params.ny);
-                transform.from_image(self.band(), shape, source, control, proper, (stride, self.frame.halo))?;
+                transform.from_image(
+                    self.band(),
+                    shape,
+                    source,
+                    control,
+                    proper,
+                    (stride, self.frame.halo),
+                )?;
                 unfold(&self.frame, plane, stride);
             }
             let mut slices: Vec<&mut [Complex<T>]> = out.iter_mut().map(Vec::as_mut_slice).collect();
@@ -117,7 +129,8 @@ impl Plan {
     fn batches<T: Real>(&self) -> Vec<std::ops::Range<usize>> {
         let total = self.wterm.planes();
         let bytes = std::mem::size_of::<Complex<T>>();
-        let (plane, transpose) = plane_bytes(&self.params, (self.frame.nu, self.frame.nv), self.wterm.real(), bytes);
+        let (plane, transpose) =
+            plane_bytes(&self.params, (self.frame.nu, self.frame.nv), self.wterm.real(), bytes);
         let room = self.params.max_memory_bytes.unwrap_or(4 << 30).saturating_sub(transpose);
         let at_once = (room / plane).clamp(1, total.max(1)).min(64);
         (0..total).step_by(at_once).map(|first| first..(first + at_once).min(total)).collect()

@@ -49,7 +49,9 @@ pub(super) fn least_sigma(support: usize, epsilon: f64) -> Option<f64> {
 
 /// Supports that reach `epsilon`, each with its least padding.
 pub(super) fn choices(epsilon: f64) -> Vec<(usize, f64)> {
-    (MIN_SUPPORT..=MAX_SUPPORT).filter_map(|support| Some((support, least_sigma(support, epsilon)?))).collect()
+    (MIN_SUPPORT..=MAX_SUPPORT)
+        .filter_map(|support| Some((support, least_sigma(support, epsilon)?)))
+        .collect()
 }
 
 /// How much the image's edge is lifted over its centre when the kernel is undone: rounding errors grow by it.
@@ -183,7 +185,8 @@ pub(super) fn interpolate(degree: usize, f: impl Fn(f64) -> f64) -> Vec<f64> {
     let (mut previous, mut current) = (vec![0.0; count], vec![0.0; count]);
     current[0] = 1.0;
     for order in 0..count {
-        let c: f64 = (0..count).map(|k| values[k] * (order as f64 * angle(k)).cos()).sum::<f64>() / count as f64
+        let c: f64 = (0..count).map(|k| values[k] * (order as f64 * angle(k)).cos()).sum::<f64>()
+            / count as f64
             * if order == 0 { 1.0 } else { 2.0 };
         for (s, p) in sum.iter_mut().zip(&current) {
             *s += c * p;

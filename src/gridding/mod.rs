@@ -30,7 +30,7 @@ mod tests;
 
 pub use direct::{direct_dirty, direct_vis};
 pub use error::Error;
-pub use oneshot::{dirty2vis, vis2dirty};
+pub use oneshot::{dirty2vis, masked, on_threads, vis2dirty};
 pub use params::{GridParams, WPlane};
 pub use plan::{Baselines, Plan, PlanSummary};
 pub use real::Real;

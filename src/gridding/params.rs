@@ -68,7 +68,9 @@ impl GridParams {
     pub(super) fn check(&self) -> Result<(), Error> {
         for (name, pixels) in [("nx", self.nx), ("ny", self.ny)] {
             if pixels == 0 || pixels % 2 != 0 || pixels > 1 << 17 {
-                return Err(BadArgument::new(name, "an even number of pixels from 2 to 131072", pixels).into());
+                return Err(
+                    BadArgument::new(name, "an even number of pixels from 2 to 131072", pixels).into()
+                );
             }
         }
         for (name, cell) in [("cell_x_rad", self.cell_x_rad), ("cell_y_rad", self.cell_y_rad)] {
@@ -82,7 +84,12 @@ impl GridParams {
             }
         }
         if !(self.epsilon >= 1e-12 && self.epsilon <= 0.1) {
-            return Err(BadArgument::new("epsilon", "from 1e-12 (1e-5 in single precision) to 0.1", self.epsilon).into());
+            return Err(BadArgument::new(
+                "epsilon",
+                "from 1e-12 (1e-5 in single precision) to 0.1",
+                self.epsilon,
+            )
+            .into());
         }
         Ok(())
     }

@@ -103,7 +103,8 @@ impl Plan {
         }
         let sky = Sky::new(params, slant)?;
         let shapes: Vec<_> = blocks.iter().map(|b| (b.uvw_m.len(), b.tables[0].len())).collect();
-        let compression = if params.compress { Compression::new(&blocks, &sky, 0.2 * params.epsilon) } else { None };
+        let compression =
+            if params.compress { Compression::new(&blocks, &sky, 0.2 * params.epsilon) } else { None };
         let blocks = match &compression {
             Some(compression) => compression.blocks(&blocks),
             None => blocks,
@@ -133,7 +134,8 @@ impl Plan {
             frame.set_tile(16);
         }
         let buckets = Buckets::new(&frame, &blocks);
-        let shifted = params.center_l != 0.0 || params.center_m != 0.0 || (z_middle != 0.0 && load.w_range.1 > 0.0);
+        let shifted =
+            params.center_l != 0.0 || params.center_m != 0.0 || (z_middle != 0.0 && load.w_range.1 > 0.0);
         Ok(Self {
             params: params.clone(),
             sky,
@@ -260,10 +262,17 @@ impl Plan {
         }
         let expected = (self.params.nx, self.params.ny);
         if image_xy.dim() != expected {
-            return Err(BadArgument::new("image", format!("shape {expected:?}"), format!("{:?}", image_xy.dim())).into());
+            return Err(BadArgument::new(
+                "image",
+                format!("shape {expected:?}"),
+                format!("{:?}", image_xy.dim()),
+            )
+            .into());
         }
         if let Some(((x, y), _)) = image_xy.indexed_iter().find(|(_, value)| !value.finite()) {
-            return Err(BadArgument::new("image", "finite pixels", format!("NaN or infinity at [{x}, {y}]")).into());
+            return Err(
+                BadArgument::new("image", "finite pixels", format!("NaN or infinity at [{x}, {y}]")).into()
+            );
         }
         let image = image_xy.as_standard_layout();
         let samples = self.visibilities_of(image.view(), control)?;
@@ -291,10 +300,17 @@ impl Plan {
         Ok(())
     }
 
-    fn check_call<T: Real>(&self, blocks: usize, dim: impl Fn(usize) -> (usize, usize), name: &str) -> Result<(), Error> {
+    fn check_call<T: Real>(
+        &self,
+        blocks: usize,
+        dim: impl Fn(usize) -> (usize, usize),
+        name: &str,
+    ) -> Result<(), Error> {
         self.check_precision::<T>()?;
         if blocks != self.shapes.len() {
-            return Err(BadArgument::new(name, format!("{} blocks, as planned", self.shapes.len()), blocks).into());
+            return Err(
+                BadArgument::new(name, format!("{} blocks, as planned", self.shapes.len()), blocks).into()
+            );
         }
         for (b, &shape) in self.shapes.iter().enumerate() {
             if dim(b) != shape {
@@ -311,10 +327,14 @@ fn checked(block: &Baselines<'_>) -> Result<Block, Error> {
         return Err(BadArgument::new("uvw", "shape (rows, 3)", format!("{:?}", block.uvw_m.dim())).into());
     }
     if block.uvw_m.nrows() > u32::MAX as usize || block.freq_hz.len() > u32::MAX as usize {
-        return Err(BadArgument::new("uvw, freq", "at most 2^32 rows and channels", block.uvw_m.nrows()).into());
+        return Err(
+            BadArgument::new("uvw, freq", "at most 2^32 rows and channels", block.uvw_m.nrows()).into()
+        );
     }
     if let Some((i, f)) = block.freq_hz.iter().enumerate().find(|(_, f)| !(f.is_finite() && **f > 0.0)) {
-        return Err(BadArgument::new("freq", "positive frequencies in hertz", format!("{f} in channel {i}")).into());
+        return Err(
+            BadArgument::new("freq", "positive frequencies in hertz", format!("{f} in channel {i}")).into()
+        );
     }
     let ascending = block.freq_hz.windows(2).all(|p| p[0] <= p[1]);
     let descending = block.freq_hz.windows(2).all(|p| p[0] >= p[1]);
@@ -324,7 +344,9 @@ fn checked(block: &Baselines<'_>) -> Result<Block, Error> {
     let mut uvw_m = Vec::with_capacity(block.uvw_m.nrows());
     for (r, row) in block.uvw_m.outer_iter().enumerate() {
         if row.iter().any(|x| !(x.abs() < 1e12)) {
-            return Err(BadArgument::new("uvw", "finite baselines in metres", format!("{row} in row {r}")).into());
+            return Err(
+                BadArgument::new("uvw", "finite baselines in metres", format!("{row} in row {r}")).into()
+            );
         }
         uvw_m.push([row[0], row[1], row[2]]);
     }

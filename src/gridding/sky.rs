@@ -122,7 +122,11 @@ impl Sky {
             let z = self.slant.n_minus_1(l, m);
             if !z.is_finite() {
                 let text = format!("image reaching to l = {l:.4}, m = {m:.4}");
-                return Err(Error::from(BadArgument::new("image", "pixels above the horizon (l^2 + m^2 < 1)", text)));
+                return Err(Error::from(BadArgument::new(
+                    "image",
+                    "pixels above the horizon (l^2 + m^2 < 1)",
+                    text,
+                )));
             }
             low = low.min(z);
             high = high.max(z);

@@ -108,7 +108,15 @@ impl<T: Real> Context<'_, T> {
     }
 
     /// Place the samples `first..` of a run in the batch.
-    fn place(&self, run: &Run, first: usize, origin: (usize, usize), shape: Shape, which: &std::ops::Range<usize>, batch: &mut Batch<T>) {
+    fn place(
+        &self,
+        run: &Run,
+        first: usize,
+        origin: (usize, usize),
+        shape: Shape,
+        which: &std::ops::Range<usize>,
+        batch: &mut Batch<T>,
+    ) {
         let block = &self.blocks[run.block as usize];
         let ray = self.frame.ray(block.uvw_m[run.row as usize]);
         let (table, _) = block.row(run.row as usize);
@@ -173,7 +181,12 @@ impl<T: Real> Context<'_, T> {
     }
 
     /// Sum all visibilities onto the planes.
-    pub fn spread(&self, values: &[Values<'_, T>], planes: &mut Planes<T>, control: &Control) -> Result<(), Error> {
+    pub fn spread(
+        &self,
+        values: &[Values<'_, T>],
+        planes: &mut Planes<T>,
+        control: &Control,
+    ) -> Result<(), Error> {
         let shape = self.shape(planes.which.len());
         let bad = AtomicUsize::new(usize::MAX);
         let (stride, rows, which) = (planes.stride, planes.rows, planes.which.clone());
@@ -209,8 +222,10 @@ impl<T: Real> Context<'_, T> {
                         assert!(start + shape.columns <= shared.1);
                         // SAFETY: in bounds by the assertion; tiles of one colour are two tiles apart and a tile's patch is at
                         // most two tiles wide and high, so no other thread of this colour writes here.
-                        let target = unsafe { std::slice::from_raw_parts_mut(shared.0.add(start), shape.columns) };
-                        let (re, im) = source[2 * r * shape.columns..][..2 * shape.columns].split_at(shape.columns);
+                        let target =
+                            unsafe { std::slice::from_raw_parts_mut(shared.0.add(start), shape.columns) };
+                        let (re, im) =
+                            source[2 * r * shape.columns..][..2 * shape.columns].split_at(shape.columns);
                         add_rotated(target, re, im, order);
                     }
                 }
@@ -219,13 +234,22 @@ impl<T: Real> Context<'_, T> {
         }
         match bad.into_inner() {
             usize::MAX => Ok(()),
-            row => Err(BadArgument::new("vis, weight", "finite values where the weight is not zero", format!("NaN or infinity in row {row}")).into()),
+            row => Err(BadArgument::new(
+                "vis, weight",
+                "finite values where the weight is not zero",
+                format!("NaN or infinity in row {row}"),
+            )
+            .into()),
         }
     }
 
     fn batch(&self, planes: usize) -> Batch<T> {
         let planes_each = self.wterm.planes_each().min(planes).max(1);
-        Batch { samples: Vec::with_capacity(CHUNK), weights: vec![T::of(0.0); CHUNK * planes_each], planes_each }
+        Batch {
+            samples: Vec::with_capacity(CHUNK),
+            weights: vec![T::of(0.0); CHUNK * planes_each],
+            planes_each,
+        }
     }
 
     /// First row and column of a tile.
@@ -235,10 +259,16 @@ impl<T: Real> Context<'_, T> {
     }
 
     /// Read all visibilities from the planes, adding to `out` (one slice a block).
-    pub fn gather(&self, planes: &Planes<T>, out: &mut [&mut [Complex<T>]], control: &Control) -> Result<(), Error> {
+    pub fn gather(
+        &self,
+        planes: &Planes<T>,
+        out: &mut [&mut [Complex<T>]],
+        control: &Control,
+    ) -> Result<(), Error> {
         let shape = self.shape(planes.which.len());
         let which = planes.which.clone();
-        let shared: Vec<Shared<Complex<T>>> = out.iter_mut().map(|o| Shared(o.as_mut_ptr(), o.len())).collect();
+        let shared: Vec<Shared<Complex<T>>> =
+            out.iter_mut().map(|o| Shared(o.as_mut_ptr(), o.len())).collect();
         let make = || (vec![T::of(0.0); shape.len()], self.batch(which.len()));
         let order: Vec<usize> = self.colours().concat();
         order.par_iter().with_max_len(1).try_for_each_init(make, |(buffer, batch), &index| {
@@ -266,8 +296,9 @@ impl<T: Real> Context<'_, T> {
                     let target = &shared[run.block as usize];
                     assert!(offset + start + batch.samples.len() <= target.1);
                     // SAFETY: in bounds by the assertion; every sample belongs to exactly one run.
-                    let target =
-                        unsafe { std::slice::from_raw_parts_mut(target.0.add(offset + start), batch.samples.len()) };
+                    let target = unsafe {
+                        std::slice::from_raw_parts_mut(target.0.add(offset + start), batch.samples.len())
+                    };
                     for (t, s) in target.iter_mut().zip(&batch.samples) {
                         *t += Complex::new(s.re, s.im);
                     }
@@ -283,7 +314,8 @@ impl<T: Real> Context<'_, T> {
             let target = &mut buffer[plane * shape.plane()..(plane + 1) * shape.plane()];
             let order = if self.wterm.real() { (planes.which.start + plane) % 4 } else { 0 };
             for r in 0..shape.rows {
-                let (re, im) = target[2 * r * shape.columns..][..2 * shape.columns].split_at_mut(shape.columns);
+                let (re, im) =
+                    target[2 * r * shape.columns..][..2 * shape.columns].split_at_mut(shape.columns);
                 if origin.0 + r >= planes.rows {
                     re.fill(T::of(0.0));
                     im.fill(T::of(0.0));

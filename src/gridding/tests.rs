@@ -31,7 +31,8 @@ fn case<T: Real>(rows: usize, channels: usize, baseline_m: f64, w_m: f64, seed: 
     let mut noise = Noise(seed);
     let uvw = Array2::from_shape_fn((rows, 3), |(_, k)| noise.next() * if k == 2 { w_m } else { baseline_m });
     let freq = (0..channels).map(|f| 1.31e9 + 0.19e9 * f as f64 / channels as f64).collect();
-    let vis = Array2::from_shape_fn((rows, channels), |_| Complex::new(T::of(noise.next()), T::of(noise.next())));
+    let vis =
+        Array2::from_shape_fn((rows, channels), |_| Complex::new(T::of(noise.next()), T::of(noise.next())));
     let weight = Array2::from_shape_fn((rows, channels), |_| T::of(0.5 + 0.5 * noise.next()));
     Case { uvw, freq, vis, weight }
 }
@@ -52,14 +53,22 @@ impl<T: Real> Case<T> {
         let control = Control::new();
         let image = plan.vis2dirty(self.vis.view(), Some(self.weight.view()), &control).unwrap();
         let mut noise = Noise(99);
-        let mut pixels = vec![(0, 0), (params.nx - 1, params.ny - 1), (0, params.ny - 1), (params.nx / 2, params.ny / 2)];
+        let mut pixels =
+            vec![(0, 0), (params.nx - 1, params.ny - 1), (0, params.ny - 1), (params.nx / 2, params.ny / 2)];
         for _ in 0..40 {
             let draw = |n: usize, x: f64| ((0.5 + 0.5 * x) * n as f64) as usize;
             pixels.push((draw(params.nx, noise.next()), draw(params.ny, noise.next())));
         }
         let given = GridParams { w_plane: WPlane::Given(plan.slant()), ..params.clone() };
-        let expected =
-            direct_dirty(self.baselines(), self.vis.view(), Some(self.weight.view()), &given, &pixels, &control).unwrap();
+        let expected = direct_dirty(
+            self.baselines(),
+            self.vis.view(),
+            Some(self.weight.view()),
+            &given,
+            &pixels,
+            &control,
+        )
+        .unwrap();
         let scale: f64 = self
             .vis
             .iter()
@@ -84,12 +93,23 @@ fn single_precision_equals_the_direct_sum() {
             for w_m in [0.0, 5.0, 300.0, 6000.0] {
                 for epsilon in [1e-2, 1e-4, 1e-5] {
                     let data = case::<f32>(rows, channels, 150.0, w_m, (nx + rows) as u64);
-                    for (center_l, do_w, divide_by_n) in [(0.0, true, false), (0.1, true, true), (-0.03, false, true)] {
-                        let params =
-                            GridParams { epsilon, center_l, center_m: -0.5 * center_l, do_w, divide_by_n, ..small(nx, ny) };
+                    for (center_l, do_w, divide_by_n) in
+                        [(0.0, true, false), (0.1, true, true), (-0.03, false, true)]
+                    {
+                        let params = GridParams {
+                            epsilon,
+                            center_l,
+                            center_m: -0.5 * center_l,
+                            do_w,
+                            divide_by_n,
+                            ..small(nx, ny)
+                        };
                         let error = data.error(&params);
                         // A few samples can sit at unlucky places of their cells: twice the rms over places; 3e-6 is rounding.
-                        assert!(error < 2.0 * epsilon + 3e-6, "{nx} {ny} {rows} {w_m} {epsilon} {center_l}: {error:e}");
+                        assert!(
+                            error < 2.0 * epsilon + 3e-6,
+                            "{nx} {ny} {rows} {w_m} {epsilon} {center_l}: {error:e}"
+                        );
                         checked += 1;
                     }
                 }
@@ -135,7 +155,9 @@ fn dot<T: Real>(a: ArrayView2<'_, Complex<T>>, b: ArrayView2<'_, Complex<T>>) ->
 }
 
 fn adjointness<T: Real>(tolerance: f64, epsilon: f64) {
-    for (w_m, compress, half) in [(0.0, false, 30), (20.0, false, 30), (20.0, true, 30), (9000.0, false, 24), (9000.0, true, 24)] {
+    for (w_m, compress, half) in
+        [(0.0, false, 30), (20.0, false, 30), (20.0, true, 30), (9000.0, false, 24), (9000.0, true, 24)]
+    {
         let data = case::<T>(200, 33, 120.0, w_m, 11);
         let params = GridParams { epsilon, compress, center_m: 0.01, ..small(2 * half, 50) };
         let plan = data.plan(&params);

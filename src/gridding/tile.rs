@@ -164,7 +164,12 @@ pub(super) struct Loops<T> {
 
 macro_rules! variants {
     ($plain:ident, $vector:ident, $body:ident, $batch:ty, $buffer:ty) => {
-        fn $plain<T: Real, const W: usize, const P: usize>(batch: $batch, lanes: &[[T; P]], shape: Shape, buffer: $buffer) {
+        fn $plain<T: Real, const W: usize, const P: usize>(
+            batch: $batch,
+            lanes: &[[T; P]],
+            shape: Shape,
+            buffer: $buffer,
+        ) {
             $body::<T, W, P, false>(batch, lanes, shape, buffer);
         }
 
@@ -213,7 +218,8 @@ impl<T: Real> Loops<T> {
         let vector = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
         #[cfg(not(target_arch = "x86_64"))]
         let vector = false;
-        let lanes = if kernel.support <= 8 { Lanes::Narrow(kernel.lanes()) } else { Lanes::Wide(kernel.lanes()) };
+        let lanes =
+            if kernel.support <= 8 { Lanes::Narrow(kernel.lanes()) } else { Lanes::Wide(kernel.lanes()) };
         Self { support: kernel.support, lanes, vector }
     }
 
