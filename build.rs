@@ -5,7 +5,9 @@ fn main() {
     println!("cargo:rerun-if-changed={glue}");
     let include = std::env::var_os("DEP_CASA_INCLUDE");
     let Some(include) = include else {
-        println!("cargo:warning=DEP_CASA_INCLUDE is not set: rubbl_casatables_impl did not export its headers");
+        println!(
+            "cargo:warning=DEP_CASA_INCLUDE is not set: rubbl_casatables_impl did not export its headers"
+        );
         return;
     };
     cc::Build::new()

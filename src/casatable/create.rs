@@ -73,8 +73,11 @@ impl ColumnSpec {
     /// In tiles of its own.
     #[must_use]
     pub fn tiled(self, manager: &str, tile: &[usize]) -> Self {
-        let storage =
-            if self.shape.is_some() { Storage::Tiled(tile.to_vec()) } else { Storage::TiledShape(tile.to_vec()) };
+        let storage = if self.shape.is_some() {
+            Storage::Tiled(tile.to_vec())
+        } else {
+            Storage::TiledShape(tile.to_vec())
+        };
         Self { storage, manager: manager.into(), ..self }
     }
 
@@ -110,7 +113,8 @@ impl RawSpec {
     }
 
     fn add(&self, column: &ColumnSpec) -> Result<(), String> {
-        let (name, comment, manager) = (c_text(&column.name), c_text(&column.comment), c_text(&column.manager));
+        let (name, comment, manager) =
+            (c_text(&column.name), c_text(&column.comment), c_text(&column.manager));
         let shape: Option<Vec<u64>> = column.shape.as_ref().map(|s| s.iter().map(|n| *n as u64).collect());
         let ndim = match (&shape, column.free_ndim) {
             (Some(s), _) => s.len() as i32,
@@ -164,8 +168,9 @@ impl Table {
         let name = c_text(&path.to_string_lossy());
         let mut raw = std::ptr::null_mut();
         // SAFETY: all pointers outlive the call.
-        call(|err| unsafe { ffi::ct_create(name.as_ptr(), spec.0, rows, &mut raw, err) })
-            .map_err(|message| Error::Write { path: path.to_path_buf(), doing: "create the table".into(), message })?;
+        call(|err| unsafe { ffi::ct_create(name.as_ptr(), spec.0, rows, &mut raw, err) }).map_err(
+            |message| Error::Write { path: path.to_path_buf(), doing: "create the table".into(), message },
+        )?;
         Ok(Self { raw, path: path.to_path_buf(), ticket: Some(ticket) })
     }
 }

@@ -101,7 +101,12 @@ impl Error {
     }
 
     /// Contents that do not fit.
-    pub fn content(path: &Path, what: impl Into<String>, expected: impl Into<String>, found: impl ToString) -> Self {
+    pub fn content(
+        path: &Path,
+        what: impl Into<String>,
+        expected: impl Into<String>,
+        found: impl ToString,
+    ) -> Self {
         Self::Content {
             path: path.to_path_buf(),
             what: what.into(),
@@ -116,7 +121,9 @@ impl Kind for Error {
         match self {
             Self::Argument(e) => e.kind(),
             Self::Cancelled(e) => e.kind(),
-            Self::NotATable { .. } | Self::NoColumn { .. } | Self::Content { .. } | Self::Read { .. } => ErrorKind::Data,
+            Self::NotATable { .. } | Self::NoColumn { .. } | Self::Content { .. } | Self::Read { .. } => {
+                ErrorKind::Data
+            }
             Self::Write { .. } | Self::Locked { .. } => ErrorKind::Io,
             Self::Os { source, .. } => Kind::kind(source),
             Self::Exists { .. } => ErrorKind::Argument,

@@ -34,16 +34,43 @@ pub(super) const MESSAGE: usize = 1024;
 pub(super) type Message = [c_char; MESSAGE];
 
 extern "C" {
-    pub(super) fn ct_open(path: *const c_char, rw: c_int, lock: c_int, out: *mut *mut CtTable, err: *mut c_char) -> c_int;
+    pub(super) fn ct_open(
+        path: *const c_char,
+        rw: c_int,
+        lock: c_int,
+        out: *mut *mut CtTable,
+        err: *mut c_char,
+    ) -> c_int;
     pub(super) fn ct_close(t: *mut CtTable, err: *mut c_char) -> c_int;
-    pub(super) fn ct_lock(t: *mut CtTable, write: c_int, attempts: u32, got: *mut c_int, err: *mut c_char) -> c_int;
+    pub(super) fn ct_lock(
+        t: *mut CtTable,
+        write: c_int,
+        attempts: u32,
+        got: *mut c_int,
+        err: *mut c_char,
+    ) -> c_int;
     pub(super) fn ct_flush(t: *mut CtTable, err: *mut c_char) -> c_int;
     pub(super) fn ct_nrow(t: *mut CtTable, out: *mut u64, err: *mut c_char) -> c_int;
     pub(super) fn ct_add_rows(t: *mut CtTable, n: u64, err: *mut c_char) -> c_int;
-    pub(super) fn ct_info(t: *mut CtTable, kind: *const c_char, sub: *const c_char, err: *mut c_char) -> c_int;
-    pub(super) fn ct_info_type(t: *mut CtTable, ctx: *mut c_void, cb: TextCallback, err: *mut c_char) -> c_int;
+    pub(super) fn ct_info(
+        t: *mut CtTable,
+        kind: *const c_char,
+        sub: *const c_char,
+        err: *mut c_char,
+    ) -> c_int;
+    pub(super) fn ct_info_type(
+        t: *mut CtTable,
+        ctx: *mut c_void,
+        cb: TextCallback,
+        err: *mut c_char,
+    ) -> c_int;
     pub(super) fn ct_columns(t: *mut CtTable, ctx: *mut c_void, cb: TextCallback, err: *mut c_char) -> c_int;
-    pub(super) fn ct_column(t: *mut CtTable, name: *const c_char, out: *mut CtColumn, err: *mut c_char) -> c_int;
+    pub(super) fn ct_column(
+        t: *mut CtTable,
+        name: *const c_char,
+        out: *mut CtColumn,
+        err: *mut c_char,
+    ) -> c_int;
     pub(super) fn ct_manager(
         t: *mut CtTable,
         name: *const c_char,
@@ -132,7 +159,12 @@ extern "C" {
         err: *mut c_char,
     ) -> c_int;
     pub(super) fn ct_remove_column(t: *mut CtTable, name: *const c_char, err: *mut c_char) -> c_int;
-    pub(super) fn ct_rename_column(t: *mut CtTable, from: *const c_char, to: *const c_char, err: *mut c_char) -> c_int;
+    pub(super) fn ct_rename_column(
+        t: *mut CtTable,
+        from: *const c_char,
+        to: *const c_char,
+        err: *mut c_char,
+    ) -> c_int;
     pub(super) fn ct_spec_new() -> *mut CtSpec;
     pub(super) fn ct_spec_free(spec: *mut CtSpec);
     pub(super) fn ct_spec_column(
@@ -261,7 +293,10 @@ pub(super) extern "C" fn push_text(ctx: *mut c_void, text: *const c_char, length
 pub(super) extern "C" fn push_name(ctx: *mut c_void, text: *const c_char, length: u64, kind: c_int) {
     // SAFETY: as in `push_text`.
     let (list, bytes) = unsafe {
-        (&mut *ctx.cast::<Vec<(String, i32)>>(), std::slice::from_raw_parts(text.cast::<u8>(), length as usize))
+        (
+            &mut *ctx.cast::<Vec<(String, i32)>>(),
+            std::slice::from_raw_parts(text.cast::<u8>(), length as usize),
+        )
     };
     list.push((String::from_utf8_lossy(bytes).into_owned(), kind));
 }

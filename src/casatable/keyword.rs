@@ -51,7 +51,12 @@ impl Table {
     /// # Errors
     /// [`Error::Read`].
     pub fn subtables(&self) -> Result<Vec<String>, Error> {
-        Ok(self.keyword_types("")?.into_iter().filter(|(_, kind)| *kind == TP_TABLE).map(|(name, _)| name).collect())
+        Ok(self
+            .keyword_types("")?
+            .into_iter()
+            .filter(|(_, kind)| *kind == TP_TABLE)
+            .map(|(name, _)| name)
+            .collect())
     }
 
     fn keyword_types(&self, column: &str) -> Result<Vec<(String, i32)>, Error> {
@@ -154,7 +159,13 @@ impl Table {
         }
     }
 
-    fn put_texts_keyword(&mut self, column: &str, name: &str, scalar: bool, texts: &[&str]) -> Result<(), Error> {
+    fn put_texts_keyword(
+        &mut self,
+        column: &str,
+        name: &str,
+        scalar: bool,
+        texts: &[&str],
+    ) -> Result<(), Error> {
         let owned: Vec<CString> = texts.iter().map(|t| c_text(t)).collect();
         let pointers: Vec<*const c_char> = owned.iter().map(|t| t.as_ptr()).collect();
         let (key, field) = (c_text(column), c_text(name));
@@ -170,7 +181,15 @@ impl Table {
         let (key, field, n) = (c_text(column), c_text(name), numbers.len() as u64);
         // SAFETY: `numbers` outlives the call.
         call(|err| unsafe {
-            ffi::ct_put_keyword_numbers(self.raw, key.as_ptr(), field.as_ptr(), kind, n, numbers.as_ptr(), err)
+            ffi::ct_put_keyword_numbers(
+                self.raw,
+                key.as_ptr(),
+                field.as_ptr(),
+                kind,
+                n,
+                numbers.as_ptr(),
+                err,
+            )
         })
         .map_err(|m| self.write_error(&format!("write keyword {name}"), m))
     }
@@ -182,8 +201,10 @@ impl Table {
     pub fn put_subtable(&mut self, name: &str, table: &Table) -> Result<(), Error> {
         let (key, field) = (c_text(""), c_text(name));
         // SAFETY: both handles are open.
-        call(|err| unsafe { ffi::ct_put_keyword_table(self.raw, key.as_ptr(), field.as_ptr(), table.raw, err) })
-            .map_err(|m| self.write_error(&format!("write keyword {name}"), m))
+        call(|err| unsafe {
+            ffi::ct_put_keyword_table(self.raw, key.as_ptr(), field.as_ptr(), table.raw, err)
+        })
+        .map_err(|m| self.write_error(&format!("write keyword {name}"), m))
     }
 
     /// Remove a keyword; nothing happens when it is absent.

@@ -110,7 +110,8 @@ impl Table {
         loop {
             let mut got = 0;
             // SAFETY: the handle is open.
-            call(|err| unsafe { ffi::ct_lock(self.raw, 1, 1, &mut got, err) }).map_err(|m| self.write_error("lock", m))?;
+            call(|err| unsafe { ffi::ct_lock(self.raw, 1, 1, &mut got, err) })
+                .map_err(|m| self.write_error("lock", m))?;
             if got != 0 {
                 return Ok(());
             }
@@ -161,7 +162,8 @@ impl Table {
     pub fn n_rows(&self) -> Result<u64, Error> {
         let mut rows = 0;
         // SAFETY: the handle is open.
-        call(|err| unsafe { ffi::ct_nrow(self.raw, &mut rows, err) }).map_err(|m| self.read_error("count rows", m))?;
+        call(|err| unsafe { ffi::ct_nrow(self.raw, &mut rows, err) })
+            .map_err(|m| self.read_error("count rows", m))?;
         Ok(rows)
     }
 
@@ -238,7 +240,8 @@ impl Table {
         let data_type = DataType::from_code(raw.data_type)
             .ok_or_else(|| Error::content(&self.path, name, "a column of a supported type", raw.data_type))?;
         let ndim = usize::try_from(raw.ndim).ok();
-        let shape = (raw.fixed != 0).then(|| raw.shape[..ndim.unwrap_or(0)].iter().map(|n| *n as usize).collect());
+        let shape =
+            (raw.fixed != 0).then(|| raw.shape[..ndim.unwrap_or(0)].iter().map(|n| *n as usize).collect());
         Ok(ColumnInfo { data_type, scalar: raw.scalar != 0, ndim, shape })
     }
 
@@ -250,8 +253,10 @@ impl Table {
         let (mut ndim, mut shape) = (0, [0_u64; 8]);
         let text = c_text(name);
         // SAFETY: the handle is open; `shape` holds the 8 axes that the glue allows.
-        call(|err| unsafe { ffi::ct_cell_shape(self.raw, text.as_ptr(), row, &mut ndim, shape.as_mut_ptr(), err) })
-            .map_err(|m| self.read_error(&format!("find the shape of {name} at row {row}"), m))?;
+        call(|err| unsafe {
+            ffi::ct_cell_shape(self.raw, text.as_ptr(), row, &mut ndim, shape.as_mut_ptr(), err)
+        })
+        .map_err(|m| self.read_error(&format!("find the shape of {name} at row {row}"), m))?;
         Ok(usize::try_from(ndim).ok().map(|n| shape[..n].iter().map(|v| *v as usize).collect()))
     }
 
@@ -276,8 +281,10 @@ impl Table {
         let text = c_text(name);
         let (data, count) = (out.as_mut_ptr().cast::<c_void>(), out.len() as u64);
         // SAFETY: the handle is open; the glue checks that cells of type T fill exactly `count` elements.
-        call(|err| unsafe { ffi::ct_get(self.raw, text.as_ptr(), rows.start, n, T::TYPE as i32, data, count, err) })
-            .map_err(|m| self.read_error(&format!("read {name}, rows {} to {}", rows.start, rows.end), m))
+        call(|err| unsafe {
+            ffi::ct_get(self.raw, text.as_ptr(), rows.start, n, T::TYPE as i32, data, count, err)
+        })
+        .map_err(|m| self.read_error(&format!("read {name}, rows {} to {}", rows.start, rows.end), m))
     }
 
     /// Values of a column at the given rows.
@@ -293,7 +300,16 @@ impl Table {
         let (data, n) = (out.as_mut_ptr().cast::<c_void>(), rows.len() as u64);
         // SAFETY: as in `get_into`.
         call(|err| unsafe {
-            ffi::ct_get_rows(self.raw, text.as_ptr(), rows.as_ptr(), n, T::TYPE as i32, data, count as u64, err)
+            ffi::ct_get_rows(
+                self.raw,
+                text.as_ptr(),
+                rows.as_ptr(),
+                n,
+                T::TYPE as i32,
+                data,
+                count as u64,
+                err,
+            )
         })
         .map_err(|m| self.read_error(&format!("read {name} at {n} rows"), m))?;
         Ok(out)
@@ -323,14 +339,21 @@ impl Table {
     pub fn text(&self, name: &str, rows: Range<u64>) -> Result<Vec<String>, Error> {
         let info = self.column(name)?;
         if info.data_type != DataType::String {
-            return Err(Error::content(&self.path, name, "a column of texts", format!("{:?}", info.data_type)));
+            return Err(Error::content(
+                &self.path,
+                name,
+                "a column of texts",
+                format!("{:?}", info.data_type),
+            ));
         }
         let mut texts: Vec<String> = Vec::new();
         let key = c_text(name);
         let n = rows.end.saturating_sub(rows.start);
         // SAFETY: the handle is open and `texts` outlives the call.
-        call(|err| unsafe { ffi::ct_get_text(self.raw, key.as_ptr(), rows.start, n, ctx(&mut texts), push_text, err) })
-            .map_err(|m| self.read_error(&format!("read {name}"), m))?;
+        call(|err| unsafe {
+            ffi::ct_get_text(self.raw, key.as_ptr(), rows.start, n, ctx(&mut texts), push_text, err)
+        })
+        .map_err(|m| self.read_error(&format!("read {name}"), m))?;
         Ok(texts)
     }
 
@@ -341,14 +364,15 @@ impl Table {
             (Some(shape), ..) => shape.iter().product(),
             _ => self
                 .cell_shape(name, first)?
-                .ok_or_else(|| Error::content(&self.path, format!("{name}, row {first}"), "an array", "nothing"))?
+                .ok_or_else(|| {
+                    Error::content(&self.path, format!("{name}, row {first}"), "an array", "nothing")
+                })?
                 .iter()
                 .product(),
         };
-        usize::try_from(rows)
-            .ok()
-            .and_then(|n| n.checked_mul(cell))
-            .ok_or_else(|| Error::content(&self.path, name, "cells that fit in memory", format!("{rows} rows")))
+        usize::try_from(rows).ok().and_then(|n| n.checked_mul(cell)).ok_or_else(|| {
+            Error::content(&self.path, name, "cells that fit in memory", format!("{rows} rows"))
+        })
     }
 
     pub(super) fn check_type<T: Element>(&self, name: &str) -> Result<(), Error> {
@@ -356,7 +380,12 @@ impl Table {
         if info.data_type == T::TYPE {
             return Ok(());
         }
-        Err(Error::content(&self.path, name, format!("elements of type {:?}", T::TYPE), format!("{:?}", info.data_type)))
+        Err(Error::content(
+            &self.path,
+            name,
+            format!("elements of type {:?}", T::TYPE),
+            format!("{:?}", info.data_type),
+        ))
     }
 
     pub(super) fn read_error(&self, doing: &str, message: String) -> Error {

@@ -76,7 +76,9 @@ fn sparse_tiles_cost_no_disk_and_read_as_zeros() {
     use std::os::unix::fs::MetadataExt;
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("t");
-    let big = vec![ColumnSpec::array("MODEL_DATA", DataType::Complex, &[48, 2]).tiled("TiledModel", &[1024, 48, 2])];
+    let big = vec![
+        ColumnSpec::array("MODEL_DATA", DataType::Complex, &[48, 2]).tiled("TiledModel", &[1024, 48, 2])
+    ];
     Table::create(&path, &big, 20_000).unwrap().close().unwrap();
     let blocks: u64 =
         std::fs::read_dir(&path).unwrap().map(|e| e.unwrap().metadata().unwrap().blocks() * 512).sum();

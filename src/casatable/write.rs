@@ -13,7 +13,13 @@ impl Table {
     ///
     /// # Errors
     /// [`Error::Content`] when the number of values does not fit, [`Error::Write`].
-    pub fn put<T: Element>(&mut self, name: &str, start: u64, shape: &[usize], values: &[T]) -> Result<(), Error> {
+    pub fn put<T: Element>(
+        &mut self,
+        name: &str,
+        start: u64,
+        shape: &[usize],
+        values: &[T],
+    ) -> Result<(), Error> {
         self.check_type::<T>(name)?;
         let (n, dims) = self.check_values(name, shape, values.len())?;
         let key = c_text(name);
@@ -29,17 +35,38 @@ impl Table {
     ///
     /// # Errors
     /// As [`Table::put`].
-    pub fn put_rows<T: Element>(&mut self, name: &str, rows: &[u64], shape: &[usize], values: &[T]) -> Result<(), Error> {
+    pub fn put_rows<T: Element>(
+        &mut self,
+        name: &str,
+        rows: &[u64],
+        shape: &[usize],
+        values: &[T],
+    ) -> Result<(), Error> {
         self.check_type::<T>(name)?;
         let (n, dims) = self.check_values(name, shape, values.len())?;
         if n != rows.len() as u64 {
-            return Err(Error::content(&self.path, name, format!("values for {} rows", rows.len()), format!("{n} cells")));
+            return Err(Error::content(
+                &self.path,
+                name,
+                format!("values for {} rows", rows.len()),
+                format!("{n} cells"),
+            ));
         }
         let key = c_text(name);
         let (ndim, data) = (dims.len() as i32, values.as_ptr().cast::<c_void>());
         // SAFETY: as in `put`.
         call(|err| unsafe {
-            ffi::ct_put_rows(self.raw, key.as_ptr(), rows.as_ptr(), n, T::TYPE as i32, ndim, dims.as_ptr(), data, err)
+            ffi::ct_put_rows(
+                self.raw,
+                key.as_ptr(),
+                rows.as_ptr(),
+                n,
+                T::TYPE as i32,
+                ndim,
+                dims.as_ptr(),
+                data,
+                err,
+            )
         })
         .map_err(|m| self.write_error(&format!("write {name}"), m))
     }
@@ -76,7 +103,15 @@ impl Table {
         let key = c_text(name);
         // SAFETY: `owned` outlives the call.
         call(|err| unsafe {
-            ffi::ct_put_text(self.raw, key.as_ptr(), row, shape.len() as i32, shape.as_ptr(), pointers.as_ptr(), err)
+            ffi::ct_put_text(
+                self.raw,
+                key.as_ptr(),
+                row,
+                shape.len() as i32,
+                shape.as_ptr(),
+                pointers.as_ptr(),
+                err,
+            )
         })
         .map_err(|m| self.write_error(&format!("write {name}, row {row}"), m))
     }
@@ -117,7 +152,12 @@ impl Table {
     fn check_values(&self, name: &str, shape: &[usize], len: usize) -> Result<(u64, Vec<u64>), Error> {
         let cell: usize = shape.iter().product();
         if cell == 0 || len % cell != 0 {
-            return Err(Error::content(&self.path, name, format!("whole cells of shape {shape:?}"), format!("{len} values")));
+            return Err(Error::content(
+                &self.path,
+                name,
+                format!("whole cells of shape {shape:?}"),
+                format!("{len} values"),
+            ));
         }
         Ok(((len / cell) as u64, shape.iter().map(|n| *n as u64).collect()))
     }

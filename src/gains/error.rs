@@ -9,6 +9,16 @@ pub enum Error {
     /// A value outside what the call accepts.
     #[error(transparent)]
     Argument(#[from] BadArgument),
+    /// A table that cannot calibrate the data it is asked to.
+    #[error("calibration table {table}: expected {expected}, found {found}")]
+    Mismatch {
+        /// The table, by path or name.
+        table: String,
+        /// What the data need.
+        expected: String,
+        /// What the table holds.
+        found: String,
+    },
     /// The call was cancelled.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
@@ -18,6 +28,7 @@ impl Kind for Error {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Argument(e) => e.kind(),
+            Self::Mismatch { .. } => ErrorKind::Data,
             Self::Cancelled(e) => e.kind(),
         }
     }

@@ -1,7 +1,85 @@
 //! Boundary of `ms`.
 
-use pyo3::prelude::*;
+use std::path::PathBuf;
 
-pub(super) fn register(_module: &Bound<'_, PyModule>) -> PyResult<()> {
-    Ok(())
+use numpy::IntoPyArray;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use super::door::run_detached;
+use crate::ms::{self, Column, MsReader, ReadRequest};
+use crate::vis::VisBlock;
+
+pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(meta, module)?)?;
+    module.add_function(wrap_pyfunction!(read, module)?)
+}
+
+/// What a Measurement Set says about itself, as a dict of its subtables.
+#[pyfunction]
+fn meta(py: Python<'_>, path: PathBuf) -> PyResult<Py<PyAny>> {
+    let text = run_detached(py, None, |_| {
+        let reader = MsReader::open(&path)?;
+        Ok::<_, ms::Error>(serde_json::to_string(reader.meta()).unwrap_or_default())
+    })?;
+    from_json(py, &text)
+}
+
+/// One block of visibilities: rows of a spectral window with their metadata.
+#[pyfunction]
+#[pyo3(signature = (path, spw=0, *, column="data", rows=None, fields=None, time_range_mjd_s=None,
+                    without_autos=false, with_model=false, data_description=None))]
+#[allow(clippy::too_many_arguments)] // keyword arguments of a Python call
+fn read<'py>(
+    py: Python<'py>,
+    path: PathBuf,
+    spw: usize,
+    column: &str,
+    rows: Option<(u64, u64)>,
+    fields: Option<Vec<u32>>,
+    time_range_mjd_s: Option<(f64, f64)>,
+    without_autos: bool,
+    with_model: bool,
+    data_description: Option<usize>,
+) -> PyResult<Bound<'py, PyDict>> {
+    let column = Column::from_name(column).ok_or_else(|| {
+        PyValueError::new_err(format!("column: expected data, corrected or model, found {column}"))
+    })?;
+    let request = ReadRequest {
+        spw,
+        data_description,
+        column,
+        with_model,
+        rows: rows.map(|(a, b)| a..b),
+        fields,
+        time_range_mjd_s: time_range_mjd_s.map(|(a, b)| [a, b]),
+        without_autos,
+    };
+    let block = run_detached(py, None, |_| MsReader::open(&path)?.read(&request))?;
+    block_dict(py, block)
+}
+
+fn block_dict(py: Python<'_>, block: VisBlock) -> PyResult<Bound<'_, PyDict>> {
+    let out = PyDict::new(py);
+    let rows = block.rows;
+    let uvw = ndarray::Array2::from(rows.uvw_m);
+    out.set_item("time_mjd_s", rows.time_mjd_s.into_pyarray(py))?;
+    out.set_item("interval_s", rows.interval_s.into_pyarray(py))?;
+    out.set_item("antenna1", rows.antenna1.into_pyarray(py))?;
+    out.set_item("antenna2", rows.antenna2.into_pyarray(py))?;
+    out.set_item("field", rows.field.into_pyarray(py))?;
+    out.set_item("uvw_m", uvw.into_pyarray(py))?;
+    out.set_item("freq_hz", block.channels.freq_hz.into_pyarray(py))?;
+    out.set_item("width_hz", block.channels.width_hz.into_pyarray(py))?;
+    out.set_item("products", block.products.iter().map(|p| format!("{p:?}")).collect::<Vec<_>>())?;
+    out.set_item("vis_rfp", block.vis_rfp.into_pyarray(py))?;
+    out.set_item("weight_rfp", block.weight_rfp.into_pyarray(py))?;
+    out.set_item("flag_rfp", block.flag_rfp.into_pyarray(py))?;
+    out.set_item("model_rfp", block.model_rfp.map(|m| m.into_pyarray(py)))?;
+    Ok(out)
+}
+
+fn from_json(py: Python<'_>, text: &str) -> PyResult<Py<PyAny>> {
+    Ok(py.import("json")?.call_method1("loads", (text,))?.unbind())
 }

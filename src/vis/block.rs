@@ -35,7 +35,7 @@ impl Rows {
 }
 
 /// Channels of one spectral window, ascending in frequency.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Channels {
     /// Spectral window, index into the SPECTRAL_WINDOW table.
     pub spw: usize,

@@ -3,7 +3,7 @@
 use crate::coords::RaDec;
 
 /// One entry of the FIELD table.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Field {
     /// Name, for example `meridian_icrs_t0`.
     pub name: String,

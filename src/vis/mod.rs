@@ -10,9 +10,13 @@ mod error;
 mod field;
 mod product;
 mod rotate;
+mod select;
+mod uvrange;
 
 pub use block::{Channels, Rows, VisBlock};
 pub use error::Error;
 pub use field::Field;
 pub use product::Product;
 pub use rotate::rotate;
+pub use select::select;
+pub use uvrange::UvRange;

@@ -1,7 +1,7 @@
 //! Polarisation products.
 
 /// A correlation of two receptors of linear feeds or of circular ones.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub enum Product {
     /// X of the first antenna with X of the second.
     XX,
@@ -67,6 +67,11 @@ impl Product {
             Self::LR => Self::RL,
             parallel => parallel,
         }
+    }
+
+    /// Whether the receptors are circular.
+    pub fn is_circular(self) -> bool {
+        matches!(self, Self::RR | Self::RL | Self::LR | Self::LL)
     }
 
     /// Whether both receptors are the same (a parallel hand).

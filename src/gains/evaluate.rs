@@ -1,0 +1,307 @@
+//! Gains at any time and frequency, from one or several tables.
+
+use ndarray::Array4;
+use num_complex::Complex64;
+use rayon::prelude::*;
+
+use super::table::edges;
+use super::{Error, GainTable, Term, WindowGains};
+use crate::kind::BadArgument;
+
+/// Interpolation between solution slots.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TimeInterpolation {
+    /// The nearest unflagged slot.
+    Nearest,
+    /// Amplitude and phase linear between neighbouring unflagged slots, held constant outside.
+    #[default]
+    Linear,
+}
+
+/// Interpolation between solution channels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FreqInterpolation {
+    /// The nearest channel; flagged where that one is flagged.
+    Nearest,
+    /// Amplitude and phase linear between the two neighbours; flagged where the nearest is flagged.
+    #[default]
+    Linear,
+}
+
+/// A table and how it is to be used.
+#[derive(Clone, Debug)]
+pub struct Applied<'a> {
+    /// The solutions.
+    pub table: &'a GainTable,
+    /// In time.
+    pub time: TimeInterpolation,
+    /// In frequency.
+    pub freq: FreqInterpolation,
+    /// Entry `s` is the table's window for the data's window `s` (CASA's `spwmap`). Empty: the window of the
+    /// table that covers the data's frequencies, so that tables with windows in another order still fit.
+    pub spwmap: Vec<usize>,
+}
+
+impl<'a> Applied<'a> {
+    /// Linear in time and frequency, windows matched by frequency.
+    pub fn new(table: &'a GainTable) -> Self {
+        Self { table, time: TimeInterpolation::Linear, freq: FreqInterpolation::Linear, spwmap: Vec::new() }
+    }
+
+    /// Parse CASA's `interp`: `"linear"`, `"nearest"`, `"nearest,linear"` (time, frequency); empty is the default.
+    ///
+    /// # Errors
+    /// An unknown word.
+    pub fn with_interp(mut self, interp: &str) -> Result<Self, Error> {
+        let mut words = interp.split(',').map(str::trim);
+        self.time = match words.next().unwrap_or("") {
+            "" | "linear" | "linearPD" => TimeInterpolation::Linear,
+            "nearest" => TimeInterpolation::Nearest,
+            other => return Err(bad_interp(other)),
+        };
+        self.freq = match words.next().unwrap_or("") {
+            "" | "linear" | "linearflag" => FreqInterpolation::Linear,
+            "nearest" | "nearestflag" => FreqInterpolation::Nearest,
+            other => return Err(bad_interp(other)),
+        };
+        Ok(self)
+    }
+
+    /// The table's window for data of window `spw` with these channels.
+    fn window(&self, spw: usize, freq_hz: &[f64]) -> Result<&'a WindowGains, Error> {
+        let table = self.table;
+        let mismatch =
+            |expected: String, found: String| Error::Mismatch { table: table.name.clone(), expected, found };
+        let listed = || table.windows.iter().map(|w| w.spw.to_string()).collect::<Vec<_>>().join(", ");
+        if !self.spwmap.is_empty() {
+            let wanted = self.spwmap.get(spw).copied().ok_or_else(|| {
+                Error::from(BadArgument::new(
+                    "spwmap",
+                    format!("an entry for spectral window {spw}"),
+                    format!("{} entries", self.spwmap.len()),
+                ))
+            })?;
+            return table.windows.iter().find(|w| w.spw == wanted).ok_or_else(|| {
+                mismatch(
+                    format!("spectral window {wanted} (spwmap of {spw})"),
+                    format!("windows {}", listed()),
+                )
+            });
+        }
+        let [low, high] = edges(freq_hz, &[]);
+        let middle = 0.5 * (low + high);
+        let covers = |w: &&WindowGains| {
+            let [a, b] = w.edges_hz();
+            middle >= a && middle <= b
+        };
+        let same_number = table.windows.iter().find(|w| w.spw == spw).filter(covers);
+        same_number.or_else(|| table.windows.iter().find(covers)).ok_or_else(|| {
+            let spans = table
+                .windows
+                .iter()
+                .map(WindowGains::edges_hz)
+                .fold([f64::INFINITY, f64::NEG_INFINITY], |s, e| [s[0].min(e[0]), s[1].max(e[1])]);
+            mismatch(
+                format!("a window at {:.3} MHz (spectral window {spw} of the data)", middle / 1e6),
+                format!(
+                    "windows {} within {:.3} to {:.3} MHz; a table solved in one window needs spwmap",
+                    listed(),
+                    spans[0] / 1e6,
+                    spans[1] / 1e6
+                ),
+            )
+        })
+    }
+}
+
+fn bad_interp(word: &str) -> Error {
+    BadArgument::new(
+        "interp",
+        "'nearest' or 'linear' for time, optionally ',nearest' or ',linear' for frequency",
+        format!("'{word}'"),
+    )
+    .into()
+}
+
+/// Gains on a grid of times and channels; the product over tables.
+#[derive(Clone, Debug)]
+pub struct GainGrid {
+    /// Gains; 1 where flagged.
+    pub gain_tafr: Array4<Complex64>,
+    /// True where any table has no solution.
+    pub flag_tafr: Array4<bool>,
+}
+
+/// The product of all tables at the given times and channels of window `spw`, for `na` antennas and `nr` receptors.
+///
+/// A solution flagged at one slot is skipped over in time; one flagged in a channel flags that channel.
+///
+/// # Errors
+/// A table with another number of antennas, or without a window for these frequencies.
+pub fn evaluate(
+    tables: &[Applied<'_>],
+    spw: usize,
+    freq_hz: &[f64],
+    time_mjd_s: &[f64],
+    na: usize,
+    nr: usize,
+) -> Result<GainGrid, Error> {
+    let shape = (time_mjd_s.len(), na, freq_hz.len(), nr);
+    let mut grid = GainGrid {
+        gain_tafr: Array4::from_elem(shape, Complex64::new(1.0, 0.0)),
+        flag_tafr: Array4::from_elem(shape, false),
+    };
+    for applied in tables {
+        let window = applied.window(spw, freq_hz)?;
+        let (nt, ta, _, tr) = window.value_tafr.dim();
+        if ta != na || nt == 0 || !(tr == nr || tr == 1 || nr == 1) {
+            return Err(Error::Mismatch {
+                table: applied.table.name.clone(),
+                expected: format!("{na} antennas, {nr} receptors and at least one slot"),
+                found: format!("{ta} antennas, {tr} receptors, {nt} slots"),
+            });
+        }
+        multiply(&mut grid, applied, window, freq_hz, time_mjd_s);
+    }
+    Ok(grid)
+}
+
+fn multiply(
+    grid: &mut GainGrid,
+    applied: &Applied<'_>,
+    window: &WindowGains,
+    freq_hz: &[f64],
+    time_mjd_s: &[f64],
+) {
+    let (_, na, _, nr) = grid.gain_tafr.dim();
+    let channels = channel_map(&window.freq_hz, freq_hz, applied.freq);
+    // One antenna's block of one time is contiguous: work antenna by antenna into a buffer, in parallel.
+    let columns: Vec<(Vec<Complex64>, Vec<bool>)> = (0..na)
+        .into_par_iter()
+        .map(|a| antenna_gains(applied, window, a, nr, &channels, freq_hz, time_mjd_s))
+        .collect();
+    for (a, (gain, flag)) in columns.into_iter().enumerate() {
+        let mut k = 0;
+        let mut gains = grid.gain_tafr.index_axis_mut(ndarray::Axis(1), a);
+        let mut flags = grid.flag_tafr.index_axis_mut(ndarray::Axis(1), a);
+        for (g, f) in gains.iter_mut().zip(flags.iter_mut()) {
+            *f |= flag[k];
+            *g = if *f { Complex64::new(1.0, 0.0) } else { *g * gain[k] };
+            k += 1;
+        }
+    }
+}
+
+/// Gains and flags (t, f, r) of one antenna.
+fn antenna_gains(
+    applied: &Applied<'_>,
+    window: &WindowGains,
+    a: usize,
+    nr: usize,
+    channels: &[(usize, usize, f64)],
+    freq_hz: &[f64],
+    time_mjd_s: &[f64],
+) -> (Vec<Complex64>, Vec<bool>) {
+    let (_, _, sol_nf, sol_nr) = window.value_tafr.dim();
+    let size = time_mjd_s.len() * freq_hz.len() * nr;
+    let (mut gain, mut flag) = (vec![Complex64::new(1.0, 0.0); size], vec![true; size]);
+    let is_delay = applied.table.term == Term::K;
+    for r in 0..nr {
+        let sr = r.min(sol_nr - 1);
+        // [solution channel][time]
+        let in_time: Vec<Option<Vec<Complex64>>> =
+            (0..sol_nf).map(|f| along_time(window, a, f, sr, applied.time, time_mjd_s, is_delay)).collect();
+        for (f, (low, high, weight)) in channels.iter().enumerate() {
+            let nearest = if *weight < 0.5 { *low } else { *high };
+            if in_time[nearest].is_none() {
+                continue;
+            }
+            for t in 0..time_mjd_s.len() {
+                let value = match (&in_time[*low], &in_time[*high]) {
+                    (Some(p), Some(q)) if *weight > 0.0 => between(p[t], q[t], *weight),
+                    _ => in_time[nearest].as_ref().map_or(Complex64::new(1.0, 0.0), |v| v[t]),
+                };
+                let index = (t * freq_hz.len() + f) * nr + r;
+                gain[index] = if is_delay {
+                    Complex64::cis(std::f64::consts::TAU * value.re * 1e-9 * freq_hz[f])
+                } else {
+                    value
+                };
+                flag[index] = false;
+            }
+        }
+    }
+    (gain, flag)
+}
+
+/// Values at the wanted times; `None` when every slot is flagged.
+fn along_time(
+    window: &WindowGains,
+    a: usize,
+    f: usize,
+    r: usize,
+    mode: TimeInterpolation,
+    time_mjd_s: &[f64],
+    is_delay: bool,
+) -> Option<Vec<Complex64>> {
+    let good: Vec<usize> = (0..window.slots.len()).filter(|t| !window.flag_tafr[[*t, a, f, r]]).collect();
+    if good.is_empty() {
+        return None;
+    }
+    let value = |k: usize| window.value_tafr[[good[k], a, f, r]];
+    let when = |k: usize| window.slots[good[k]].time_mjd_s;
+    let values = time_mjd_s.iter().map(|time| {
+        let after = good.partition_point(|t| window.slots[*t].time_mjd_s < *time);
+        if after == 0 {
+            return value(0);
+        }
+        if after == good.len() {
+            return value(after - 1);
+        }
+        let x = (time - when(after - 1)) / (when(after) - when(after - 1));
+        match mode {
+            TimeInterpolation::Nearest => value(if x < 0.5 { after - 1 } else { after }),
+            TimeInterpolation::Linear if is_delay => value(after - 1) * (1.0 - x) + value(after) * x,
+            TimeInterpolation::Linear => between(value(after - 1), value(after), x),
+        }
+    });
+    Some(values.collect())
+}
+
+/// Amplitude and phase linear between two gains, the phase along the shorter arc.
+fn between(p: Complex64, q: Complex64, x: f64) -> Complex64 {
+    let turn = (q * p.conj()).arg();
+    Complex64::from_polar(p.norm() * (1.0 - x) + q.norm() * x, p.arg() + x * turn)
+}
+
+/// For each data channel the two solution channels and the weight of the second.
+fn channel_map(solution_hz: &[f64], data_hz: &[f64], mode: FreqInterpolation) -> Vec<(usize, usize, f64)> {
+    let last = solution_hz.len().saturating_sub(1);
+    data_hz
+        .iter()
+        .map(|f| {
+            let after = solution_hz.partition_point(|s| s < f);
+            if after == 0 {
+                return (0, 0, 0.0);
+            }
+            if after > last {
+                return (last, last, 0.0);
+            }
+            let x = (f - solution_hz[after - 1]) / (solution_hz[after] - solution_hz[after - 1]);
+            match mode {
+                FreqInterpolation::Nearest => (after - 1, after, if x < 0.5 { 0.0 } else { 1.0 }),
+                FreqInterpolation::Linear => (
+                    after - 1,
+                    after,
+                    if x > 1.0 - 1e-6 {
+                        1.0
+                    } else if x < 1e-6 {
+                        0.0
+                    } else {
+                        x
+                    },
+                ),
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,222 @@
+//! Rows of a Measurement Set as a [`VisBlock`] in the conventions of this crate.
+
+use std::ops::Range;
+
+use ndarray::{Array3, Axis};
+use num_complex::Complex32;
+use rayon::prelude::*;
+
+use super::error::Error;
+use super::reader::MsReader;
+use super::request::{Column, ReadRequest};
+use crate::vis::{Product, Rows, VisBlock};
+
+impl MsReader {
+    /// Read a selection: channels ascending, `antenna1 <= antenna2`, FLAG_ROW folded into the flags, weights from
+    /// WEIGHT_SPECTRUM when it is there, else from WEIGHT, else from SIGMA. Visibilities that are not finite are flagged
+    /// and set to zero.
+    ///
+    /// # Errors
+    /// A column that is absent, cells of an unexpected shape, a selection outside the Measurement Set.
+    pub fn read(&self, request: &ReadRequest) -> Result<VisBlock, Error> {
+        let id = self.description(request)?;
+        let products = self.meta().data_descriptions[id].products.clone();
+        let channels = self.meta().spws[request.spw].clone();
+        let runs = self.select(request)?;
+        let shape = [channels.freq_hz.len(), products.len()];
+        let vis = self.visibilities(request.column, &runs, shape)?;
+        let model =
+            if request.with_model { Some(self.visibilities(Column::Model, &runs, shape)?) } else { None };
+        let mut block = VisBlock {
+            rows: self.rows(&runs)?,
+            channels,
+            vis_rfp: vis,
+            weight_rfp: self.weights(&runs, shape)?,
+            flag_rfp: self.flags(&runs, shape)?,
+            model_rfp: model,
+            products,
+        };
+        if self.meta().descending[request.spw] {
+            reverse_channels(&mut block);
+        }
+        order_antennas(&mut block, self)?;
+        flag_not_finite(&mut block);
+        Ok(block)
+    }
+
+    /// The rows of MAIN behind a request, in the order of the block's rows.
+    ///
+    /// # Errors
+    /// A selection outside the Measurement Set.
+    pub fn main_rows(&self, request: &ReadRequest) -> Result<Vec<Range<u64>>, Error> {
+        self.select(request)
+    }
+
+    fn rows(&self, runs: &[Range<u64>]) -> Result<Rows, Error> {
+        let id = |name: &str| -> Result<Vec<u32>, Error> {
+            let values: Vec<i32> = self.column(name, runs, 1)?;
+            let limit =
+                if name == "FIELD_ID" { self.meta().fields.len() } else { self.meta().antennas.len() };
+            values
+                .into_iter()
+                .map(|v| u32::try_from(v).ok().filter(|u| (*u as usize) < limit).ok_or(v))
+                .collect::<Result<_, _>>()
+                .map_err(|v| Error::content(&self.meta().path, name, format!("0 to {}", limit as i64 - 1), v))
+        };
+        let uvw: Vec<f64> = self.column("UVW", runs, 3)?;
+        let interval: Vec<f64> = self.column("INTERVAL", runs, 1)?;
+        Ok(Rows {
+            time_mjd_s: self.column("TIME", runs, 1)?,
+            interval_s: interval,
+            antenna1: id("ANTENNA1")?,
+            antenna2: id("ANTENNA2")?,
+            field: id("FIELD_ID")?,
+            uvw_m: uvw.chunks_exact(3).map(|c| [c[0], c[1], c[2]]).collect(),
+        })
+    }
+
+    fn visibilities(
+        &self,
+        column: Column,
+        runs: &[Range<u64>],
+        shape: [usize; 2],
+    ) -> Result<Array3<Complex32>, Error> {
+        if !self.meta().has_column(column.name()) {
+            let expected = format!("column {} (filled by `{}`)", column.name(), column.filled_by());
+            let found = if self.meta().has_column("FLOAT_DATA") {
+                "single-dish FLOAT_DATA".to_owned()
+            } else {
+                self.meta().columns.join(", ")
+            };
+            return Err(Error::content(&self.meta().path, "MAIN", expected, found));
+        }
+        self.cube(column.name(), runs, shape)
+    }
+
+    fn flags(&self, runs: &[Range<u64>], shape: [usize; 2]) -> Result<Array3<bool>, Error> {
+        let mut flags: Array3<bool> = self.cube("FLAG", runs, shape)?;
+        if self.meta().has_column("FLAG_ROW") {
+            let whole: Vec<bool> = self.column("FLAG_ROW", runs, 1)?;
+            for (mut row, bad) in flags.axis_iter_mut(Axis(0)).zip(whole) {
+                if bad {
+                    row.fill(true);
+                }
+            }
+        }
+        Ok(flags)
+    }
+
+    fn weights(&self, runs: &[Range<u64>], shape: [usize; 2]) -> Result<Array3<f32>, Error> {
+        let first = runs.first().map_or(0, |r| r.start);
+        if self.meta().has_column("WEIGHT_SPECTRUM")
+            && self.main.cell_shape("WEIGHT_SPECTRUM", first).ok().flatten().as_deref() == Some(&shape)
+        {
+            return self.cube("WEIGHT_SPECTRUM", runs, shape);
+        }
+        let per_product = if self.meta().has_column("WEIGHT") {
+            self.column::<f32>("WEIGHT", runs, shape[1])?
+        } else {
+            let sigma: Vec<f32> = self.column("SIGMA", runs, shape[1])?;
+            sigma.into_iter().map(|s| if s > 0.0 { 1.0 / (s * s) } else { 0.0 }).collect()
+        };
+        let n = per_product.len() / shape[1];
+        Ok(Array3::from_shape_fn((n, shape[0], shape[1]), |(r, _, p)| per_product[r * shape[1] + p]))
+    }
+
+    fn cube<T: crate::casatable::Element>(
+        &self,
+        name: &str,
+        runs: &[Range<u64>],
+        shape: [usize; 2],
+    ) -> Result<Array3<T>, Error> {
+        let n: u64 = runs.iter().map(|r| r.end - r.start).sum();
+        if let Some(first) = runs.first() {
+            let found = self.main.cell_shape(name, first.start)?;
+            if found.as_deref() != Some(&shape) {
+                let what = format!("{name}, row {}", first.start);
+                return Err(Error::content(
+                    &self.meta().path,
+                    what,
+                    format!("a cell of {shape:?}"),
+                    format!("{found:?}"),
+                ));
+            }
+        }
+        let values = self.column(name, runs, shape[0] * shape[1])?;
+        Array3::from_shape_vec((n as usize, shape[0], shape[1]), values)
+            .map_err(|e| Error::content(&self.meta().path, name, format!("{n} cells of {shape:?}"), e))
+    }
+}
+
+fn reverse_channels(block: &mut VisBlock) {
+    block.vis_rfp.invert_axis(Axis(1));
+    block.weight_rfp.invert_axis(Axis(1));
+    block.flag_rfp.invert_axis(Axis(1));
+    block.vis_rfp = block.vis_rfp.as_standard_layout().into_owned();
+    block.weight_rfp = block.weight_rfp.as_standard_layout().into_owned();
+    block.flag_rfp = block.flag_rfp.as_standard_layout().into_owned();
+    if let Some(model) = block.model_rfp.as_mut() {
+        model.invert_axis(Axis(1));
+        *model = model.as_standard_layout().into_owned();
+    }
+}
+
+/// Index of each product with its receptors exchanged.
+pub(super) fn swapped(products: &[Product]) -> Option<Vec<usize>> {
+    products
+        .iter()
+        .map(|p| {
+            let (a, b) = p.receptors();
+            products.iter().position(|q| q.receptors() == (b, a) && q.is_circular() == p.is_circular())
+        })
+        .collect()
+}
+
+fn order_antennas(block: &mut VisBlock, reader: &MsReader) -> Result<(), Error> {
+    let turned: Vec<usize> =
+        (0..block.rows.len()).filter(|i| block.rows.antenna1[*i] > block.rows.antenna2[*i]).collect();
+    if turned.is_empty() {
+        return Ok(());
+    }
+    let order = swapped(&block.products).ok_or_else(|| {
+        let found = format!("{:?} with antenna1 > antenna2", block.products);
+        Error::content(&reader.meta().path, "CORR_TYPE", "both cross-hand products or none", found)
+    })?;
+    for i in turned {
+        let rows = &mut block.rows;
+        std::mem::swap(&mut rows.antenna1[i], &mut rows.antenna2[i]);
+        rows.uvw_m[i] = rows.uvw_m[i].map(|x| -x);
+        turn(&mut block.vis_rfp, i, &order, |v: Complex32| v.conj());
+        turn(&mut block.weight_rfp, i, &order, |w| w);
+        turn(&mut block.flag_rfp, i, &order, |f| f);
+        if let Some(model) = block.model_rfp.as_mut() {
+            turn(model, i, &order, |v: Complex32| v.conj());
+        }
+    }
+    Ok(())
+}
+
+fn turn<T: Copy>(cube: &mut Array3<T>, row: usize, order: &[usize], f: impl Fn(T) -> T) {
+    for mut channel in cube.index_axis_mut(Axis(0), row).axis_iter_mut(Axis(0)) {
+        let old: Vec<T> = channel.iter().copied().collect();
+        for (p, value) in channel.iter_mut().enumerate() {
+            *value = f(old[order[p]]);
+        }
+    }
+}
+
+fn flag_not_finite(block: &mut VisBlock) {
+    let vis = block.vis_rfp.as_slice_mut().unwrap_or(&mut []);
+    let flags = block.flag_rfp.as_slice_mut().unwrap_or(&mut []);
+    let weights = block.weight_rfp.as_slice_mut().unwrap_or(&mut []);
+    vis.par_iter_mut().zip(flags).zip(weights).for_each(|((v, f), w)| {
+        if !(v.re.is_finite() && v.im.is_finite()) {
+            *v = Complex32::new(0.0, 0.0);
+            *f = true;
+        }
+        if !w.is_finite() || *w < 0.0 {
+            *w = 0.0;
+            *f = true;
+        }
+    });
+}
