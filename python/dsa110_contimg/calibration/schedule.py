@@ -1,7 +1,8 @@
 """When a source crosses the meridian.
 
-A transit is the moment when local apparent sidereal time equals the right ascension given. Catalogue positions are of J2000, some
-80 s of time away from those of date in the 2020s: give the declination too, and the apparent hour angle of the ICRS direction is zero.
+A transit is the moment when local apparent sidereal time equals the right ascension given. Catalogue positions are
+of J2000, some 80 s of time away from those of date in the 2020s: give the declination too, and the apparent hour
+angle of the ICRS direction is zero.
 """
 
 from __future__ import annotations

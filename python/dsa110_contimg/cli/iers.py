@@ -72,7 +72,8 @@ def _mjd(date: str | None) -> float:
 def _print(report: dict[str, Any]) -> None:
     out.print(f"table: {report['source']}")
     out.print(
-        f"covers MJD {report['first_mjd']:.0f} to {report['last_mjd']:.0f}, measured to {report['last_measured_mjd']:.0f}"
+        f"covers MJD {report['first_mjd']:.0f} to {report['last_mjd']:.0f}, "
+        f"measured to {report['last_measured_mjd']:.0f}"
     )
     out.print(f"MJD {report['mjd']:.2f}: {report['coverage']}", end="")
     if report["coverage"] == "outside":
@@ -86,7 +87,8 @@ def _print(report: dict[str, Any]) -> None:
 
 def _print_update(report: dict[str, Any]) -> None:
     out.print(
-        f"wrote {report['path']}: measured to MJD {report['last_measured_mjd']:.0f}, predicted to {report['last_mjd']:.0f}"
+        f"wrote {report['path']}: measured to MJD {report['last_measured_mjd']:.0f}, "
+        f"predicted to {report['last_mjd']:.0f}"
     )
     if report["in_use"] != report["path"]:
         out.print(f"still in use, because it is newer: {report['in_use']}")

@@ -20,6 +20,7 @@ def transits(
         float | None,
         typer.Argument(help="Declination, ICRS [degrees]; without it the right ascension is taken as of date."),
     ] = None,
+    *,
     start: Annotated[str | None, typer.Option(help="UTC (ISO or MJD); now when left out.")] = None,
     n: Annotated[int, typer.Option("-n", "--count", min=1, max=1000, help="How many.")] = 3,
     after: Annotated[bool, typer.Option("--next", help="Coming transits instead of past ones.")] = False,
