@@ -43,6 +43,9 @@ const WORSE_RMS: f32 = 1.2;
 /// Cycles in a row with gains below `LITTLE` in both measures end the run.
 const PATIENCE: usize = 3;
 const LITTLE: f32 = 0.98;
+/// A model this little above the best in either measure still replaces it: it holds more of the sky.
+const LOOSE_PEAK: f32 = 1.02;
+const LOOSE_RMS: f32 = 1.005;
 
 impl Watch {
     /// From the dirty image's peak inside the mask and robust rms.
@@ -57,7 +60,7 @@ impl Watch {
             return Seen::Diverged;
         }
         let gained = peak < LITTLE * self.best_peak || rms < LITTLE * self.best_rms;
-        let better = peak <= self.best_peak;
+        let better = peak <= LOOSE_PEAK * self.best_peak && rms <= LOOSE_RMS * self.best_rms;
         self.best_peak = self.best_peak.min(peak);
         self.best_rms = self.best_rms.min(rms);
         self.idle = if gained { 0 } else { self.idle + 1 };

@@ -12,6 +12,57 @@ pub enum Error {
     /// The call was cancelled.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
+    /// From room `coords`.
+    #[error(transparent)]
+    Coords(#[from] crate::coords::Error),
+    /// From room `beam`.
+    #[error(transparent)]
+    PrimaryBeam(#[from] crate::beam::Error),
+    /// From room `gridding`.
+    #[error(transparent)]
+    Gridding(#[from] crate::gridding::Error),
+    /// From room `deconvolution`.
+    #[error(transparent)]
+    Deconvolution(#[from] crate::deconvolution::Error),
+    /// The psf has no main lobe that a Gaussian describes.
+    #[error("restoring beam: expected a main lobe of at least five pixels, found {found}")]
+    Beam {
+        /// What the psf looks like.
+        found: String,
+    },
+    /// Nothing to image.
+    #[error("visibilities: expected unflagged cross-correlations with positive weights, found {found}")]
+    NoData {
+        /// What there is instead.
+        found: String,
+    },
+    /// uvw that do not belong to the antennas and times.
+    #[error(
+        "uvw of row with antennas {antenna1} and {antenna2} at MJD {mjd}: expected w = {expected:.3} m from the antenna \
+         positions and the field's centre, found {found:.3} m"
+    )]
+    ForeignUvw {
+        /// First antenna.
+        antenna1: u32,
+        /// Second antenna.
+        antenna2: u32,
+        /// Time \[d\].
+        mjd: f64,
+        /// w recomputed \[m\].
+        expected: f64,
+        /// w in the data \[m\].
+        found: f64,
+    },
+    /// Not enough memory allowed for what was asked.
+    #[error("memory: {needed_gb:.1} GB are needed for {what}, {allowed_gb:.1} GB are allowed")]
+    Memory {
+        /// What needs it.
+        what: String,
+        /// Estimate \[GB\].
+        needed_gb: f64,
+        /// Limit \[GB\].
+        allowed_gb: f64,
+    },
 }
 
 impl Kind for Error {
@@ -19,6 +70,12 @@ impl Kind for Error {
         match self {
             Self::Argument(e) => e.kind(),
             Self::Cancelled(e) => e.kind(),
+            Self::Coords(e) => e.kind(),
+            Self::PrimaryBeam(e) => e.kind(),
+            Self::Gridding(e) => e.kind(),
+            Self::Deconvolution(e) => e.kind(),
+            Self::Memory { .. } => ErrorKind::Argument,
+            Self::Beam { .. } | Self::NoData { .. } | Self::ForeignUvw { .. } => ErrorKind::Data,
         }
     }
 }

@@ -1,5 +1,30 @@
-//! Room `imaging`.
+//! From gathered visibilities to images: weighting, psf and dirty image, Cotton-Schwab CLEAN, restored image, beams.
+//!
+//! The image grid is ICRS: [`Gatherer`] takes differential aberration out of the baselines. A tile's plane of w is taken out
+//! by the gridder, so images are slant SIN projections (`PV2_1`, `PV2_2`), and [`crate::image::Wcs`] knows it.
 
+mod beam_fit;
+mod clean;
 mod error;
+mod gather;
+// mod grid;
+mod primary;
+mod restore;
+// mod run;
+// mod subbands;
+#[cfg(test)]
+mod tests;
+mod timing;
+mod weigh;
 
+pub use beam_fit::fit_beam;
+pub use clean::{clean, CleanParams, CleanReport, Cleaned, Cycle};
 pub use error::Error;
+pub use gather::{Gatherer, Site, TimeBin, UvRange, Visibilities};
+// pub use grid::{Grid, GridOptions};
+pub use primary::{correct, primary_beam};
+pub use restore::restore;
+// pub use run::{image, Images, ImagingParams, Noise};
+// pub use subbands::Subband;
+pub use timing::{Stopwatch, Timing};
+pub use weigh::{thermal_rms, Weights};

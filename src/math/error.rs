@@ -9,6 +9,14 @@ pub enum Error {
     /// A value outside what the call accepts.
     #[error(transparent)]
     Argument(#[from] BadArgument),
+    /// A system of equations without a single solution.
+    #[error("singular matrix: column {column} of {n} depends on the ones before it or is empty")]
+    Singular {
+        /// First column that adds nothing.
+        column: usize,
+        /// Number of columns.
+        n: usize,
+    },
     /// The call was cancelled.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
@@ -18,6 +26,7 @@ impl Kind for Error {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Argument(e) => e.kind(),
+            Self::Singular { .. } => ErrorKind::Data,
             Self::Cancelled(e) => e.kind(),
         }
     }

@@ -9,6 +9,17 @@ pub enum Error {
     /// A value outside what the call accepts.
     #[error(transparent)]
     Argument(#[from] BadArgument),
+    /// Too few references for a correction.
+    #[error("ensemble correction: expected at least {needed} references with a positive flux and baseline, found {found}")]
+    TooFewReferences {
+        /// References needed.
+        needed: usize,
+        /// References usable.
+        found: usize,
+    },
+    /// A system of equations could not be solved.
+    #[error(transparent)]
+    Math(#[from] crate::math::Error),
     /// The call was cancelled.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
@@ -18,6 +29,8 @@ impl Kind for Error {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Argument(e) => e.kind(),
+            Self::TooFewReferences { .. } => ErrorKind::Data,
+            Self::Math(e) => e.kind(),
             Self::Cancelled(e) => e.kind(),
         }
     }

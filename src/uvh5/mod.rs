@@ -11,6 +11,7 @@
 mod convert;
 mod error;
 mod filter;
+mod growing;
 mod hdf;
 mod header;
 mod index;
@@ -18,7 +19,10 @@ mod phase;
 mod reader;
 mod selection;
 mod storage;
+#[cfg(test)]
+mod tests;
 mod times;
+mod writer;
 
 pub use error::Error;
 pub use header::{Antennas, Header, Keyword};
@@ -27,3 +31,4 @@ pub use phase::{CatalogueEntry, FringeStopped, Phase};
 pub use reader::{Reader, VisMut};
 pub use selection::{Plan, Selection};
 pub use times::Span;
+pub use writer::{correlator_baselines, Spec, VisRef, Writer};

@@ -1,5 +1,31 @@
-//! Room `variability`.
+//! Statistics of light curves, one a file: formula, source, preconditions, a typed reason where one has no value.
+//!
+//! No thresholds of any survey live here. Fluxes and errors may be in any one unit; times are in days.
 
+mod amplitude;
+mod asymmetry;
+mod chi2;
 mod error;
+mod eta;
+mod fractional;
+mod modulation;
+mod neumann;
+mod pairs;
+mod structure;
+mod summary;
+#[cfg(test)]
+mod tests;
+mod timescale;
 
-pub use error::Error;
+pub use amplitude::{amplitude, sigma_deviation};
+pub use asymmetry::{asymmetry, excursion, Excursion};
+pub use chi2::{chi2_nu, significance};
+pub use error::{Error, Undefined};
+pub use eta::{eta, weighted_mean, WeightedMean};
+pub use fractional::fractional;
+pub use modulation::modulation_index;
+pub use neumann::von_neumann;
+pub use pairs::{m, m_max, vs, vs_max, PairExtreme, VS_OF_M};
+pub use structure::{structure_function, LagBin, StructureError};
+pub use summary::{summarise, summarise_many, Depth, Ragged, Summary};
+pub use timescale::timescale;

@@ -1,0 +1,145 @@
+//! The gridder seen from the imager: images as the sky is drawn (north up, east left), divided by the sum of weights.
+
+use ndarray::{Array2, ArrayView2, Zip};
+use num_complex::Complex32;
+
+use super::{Error, Visibilities};
+use crate::control::Control;
+use crate::coords::RaDec;
+use crate::gridding::{GridParams, Plan, PlanSummary, Slant, WPlane};
+use crate::image::Wcs;
+
+/// The image grid and the accuracy.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct GridOptions {
+    /// Pixels along right ascension, even.
+    pub nx: usize,
+    /// Pixels along declination, even.
+    pub ny: usize,
+    /// Pixel \[rad\].
+    pub cell_rad: f64,
+    /// Accuracy of gridding, see [`GridParams::epsilon`].
+    pub epsilon: f64,
+    /// The plane of w to take out; `None` fits it.
+    pub slant: Option<Slant>,
+    /// Most memory of one gridding call \[bytes\].
+    pub max_memory_bytes: Option<usize>,
+}
+
+/// A plan with its orientation.
+pub struct Grid {
+    plan: Plan,
+    centre: RaDec,
+    options: GridOptions,
+}
+
+impl Grid {
+    /// Plan for the rows and channels of `vis` from `channels`, about `centre`.
+    ///
+    /// # Errors
+    /// From the gridder: sizes, accuracy and memory it cannot do.
+    pub fn new(
+        vis: &Visibilities,
+        channels: std::ops::Range<usize>,
+        centre: RaDec,
+        options: GridOptions,
+    ) -> Result<Self, Error> {
+        // East is to the left: the gridder's first axis is minus l, which flips the sign of u.
+        let uvw: Vec<f64> = vis.uvw_m.iter().flat_map(|[u, v, w]| [-u, *v, *w]).collect();
+        let uvw = ArrayView2::from_shape((vis.uvw_m.len(), 3), &uvw)
+            .map_err(|e| crate::kind::BadArgument::new("uvw", "three numbers a row", e))?;
+        let mut params = GridParams::new(options.nx, options.ny, options.cell_rad, options.cell_rad);
+        params.epsilon = options.epsilon;
+        params.max_memory_bytes = options.max_memory_bytes;
+        params.w_plane = options.slant.map_or(WPlane::Fit, WPlane::Given);
+        let plan = Plan::new(uvw, &vis.freq_hz[channels], &params)?;
+        Ok(Self { plan, centre, options })
+    }
+
+    /// World coordinates of the images.
+    pub fn wcs(&self) -> Wcs {
+        let o = &self.options;
+        let mut wcs = Wcs::centred(self.centre, o.nx, o.ny, o.cell_rad);
+        // The gridder's slant is along minus l.
+        let (xi, eta) = self.plan.slant().pv2();
+        wcs.slant = [-xi, eta];
+        wcs
+    }
+
+    /// What the gridder chose.
+    pub fn summary(&self) -> PlanSummary {
+        self.plan.summary()
+    }
+
+    /// The plane of w that was taken out.
+    pub fn slant(&self) -> Slant {
+        self.plan.slant()
+    }
+
+    /// Weighted mean image \[Jy/beam\] of visibilities (r, f); `sum` is the sum of the weights.
+    ///
+    /// # Errors
+    /// From the gridder; cancellation.
+    pub fn dirty(
+        &self,
+        vis_rf: ArrayView2<'_, Complex32>,
+        weight_rf: ArrayView2<'_, f32>,
+        sum: f64,
+        control: &Control,
+    ) -> Result<Array2<f32>, Error> {
+        let image_xy = self.plan.vis2dirty(vis_rf, Some(weight_rf), control)?;
+        let scale = (1.0 / sum) as f32;
+        Ok(transposed(&image_xy, scale))
+    }
+
+    /// The psf: the image of a source of 1 Jy at the centre.
+    ///
+    /// # Errors
+    /// From the gridder; cancellation.
+    pub fn psf(&self, weight_rf: ArrayView2<'_, f32>, sum: f64, control: &Control) -> Result<Array2<f32>, Error> {
+        let ones = Array2::from_elem(weight_rf.dim(), Complex32::new(1.0, 0.0));
+        self.dirty(ones.view(), weight_rf, sum, control)
+    }
+
+    /// Visibilities of a model \[Jy/pixel\].
+    ///
+    /// # Errors
+    /// From the gridder; cancellation.
+    pub fn predict(&self, model_yx: &Array2<f32>, control: &Control) -> Result<Array2<Complex32>, Error> {
+        let image_xy = transposed(model_yx, 1.0);
+        Ok(self.plan.dirty2vis(image_xy.view(), None, control)?)
+    }
+
+    /// Residual image \[Jy/beam\]: `vis` less the model's visibilities, imaged.
+    ///
+    /// # Errors
+    /// From the gridder; cancellation.
+    pub fn residual(
+        &self,
+        vis_rf: ArrayView2<'_, Complex32>,
+        weight_rf: ArrayView2<'_, f32>,
+        sum: f64,
+        model_yx: &Array2<f32>,
+        control: &Control,
+    ) -> Result<Array2<f32>, Error> {
+        let mut left = self.predict(model_yx, control)?;
+        Zip::from(&mut left).and(vis_rf).par_for_each(|m, v| *m = v - *m);
+        self.dirty(left.view(), weight_rf, sum, control)
+    }
+}
+
+fn transposed(image: &Array2<f32>, scale: f32) -> Array2<f32> {
+    const BLOCK: usize = 32;
+    let (rows, columns) = image.dim();
+    let mut out = Array2::zeros((columns, rows));
+    for c in (0..columns).step_by(BLOCK) {
+        for r in (0..rows).step_by(BLOCK) {
+            for i in c..(c + BLOCK).min(columns) {
+                for j in r..(r + BLOCK).min(rows) {
+                    out[[i, j]] = image[[j, i]] * scale;
+                }
+            }
+        }
+    }
+    out
+}

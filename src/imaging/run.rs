@@ -1,0 +1,179 @@
+//! One image from gathered visibilities, start to end.
+
+use ndarray::Array2;
+
+use super::clean::{clean, CleanParams, CleanReport};
+use super::subbands::{subbands, Subband};
+use super::timing::{Stopwatch, Timing};
+use super::weigh::{thermal_rms, Weights};
+use super::{correct, fit_beam, primary_beam, restore, Error, Grid, GridOptions, Visibilities};
+use crate::beam::{AverageBeam, Beam, Pointings};
+use crate::control::Control;
+use crate::coords::RaDec;
+use crate::deconvolution::mad_rms;
+use crate::gridding::weighting::{Weighting, WeightGrid};
+use crate::image::{RestoringBeam, Wcs};
+
+/// What is asked of an image.
+#[derive(Clone, Debug)]
+pub struct ImagingParams {
+    /// Centre of the image, where the visibilities were gathered, ICRS.
+    pub centre: RaDec,
+    /// Grid and accuracy.
+    pub grid: GridOptions,
+    /// Weighting scheme.
+    pub weighting: Weighting,
+    /// Depth and care of cleaning.
+    pub clean: CleanParams,
+    /// Beam of the dishes.
+    pub beam: Beam,
+    /// Where the dishes pointed during each integration of the visibilities, ICRS.
+    pub pointings: Vec<RaDec>,
+    /// Images are corrected for the beam where it is at least this.
+    pub pb_limit: f32,
+    /// Number of subband images; 0 for none.
+    pub subbands: usize,
+    /// System equivalent flux density of one antenna \[Jy\].
+    pub sefd_jy: f64,
+}
+
+/// Noise of the image \[Jy/beam\].
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+pub struct Noise {
+    /// Predicted from the weights used.
+    pub expected_jy: f64,
+    /// The same with natural weights.
+    pub natural_jy: f64,
+    /// Robust rms of the residual.
+    pub measured_jy: f64,
+}
+
+/// The images and what was learned on the way.
+#[derive(Clone, Debug)]
+pub struct Images {
+    /// World coordinates.
+    pub wcs: Wcs,
+    /// Fitted restoring beam.
+    pub beam: RestoringBeam,
+    /// Mid frequency of the channels \[Hz\].
+    pub freq_hz: f64,
+    /// From the lower edge to the upper \[Hz\].
+    pub bandwidth_hz: f64,
+    /// Mean frequency by weight \[Hz\].
+    pub effective_freq_hz: f64,
+    /// Dirty image \[Jy/beam\].
+    pub dirty_yx: Array2<f32>,
+    /// Point spread function, unit peak.
+    pub psf_yx: Array2<f32>,
+    /// Components \[Jy/pixel\].
+    pub model_yx: Array2<f32>,
+    /// Residual \[Jy/beam\].
+    pub residual_yx: Array2<f32>,
+    /// Restored image \[Jy/beam\].
+    pub restored_yx: Array2<f32>,
+    /// Primary-beam power.
+    pub pb_yx: Array2<f32>,
+    /// Restored image over primary beam; NaN below the limit.
+    pub pbcor_yx: Array2<f32>,
+    /// Subband images, ascending in frequency.
+    pub subbands: Vec<Subband>,
+    /// Noise.
+    pub noise: Noise,
+    /// How cleaning went.
+    pub clean: CleanReport,
+    /// Visibilities of positive weight.
+    pub visibilities: usize,
+    /// Time of each part.
+    pub timings: Vec<Timing>,
+}
+
+/// Make the image: weights, psf, dirty image, CLEAN, restored image, primary beam.
+///
+/// # Errors
+/// From every part; cancellation leaves nothing behind.
+pub fn image(mut vis: Visibilities, params: &ImagingParams, control: &Control) -> Result<Images, Error> {
+    let mut watch = Stopwatch::new();
+    // Steps shown to the caller: weights, psf, dirty, major cycles, restore, beam.
+    control.expect(6 + params.clean.max_major.min(10) as u64);
+    let natural_jy = thermal_rms(&vis.weight_rf, &vis, params.sefd_jy);
+    weigh(&mut vis, params, control)?;
+    let expected_jy = thermal_rms(&vis.weight_rf, &vis, params.sefd_jy);
+    let weights = Weights::of(&vis);
+    if weights.count == 0 || weights.sum <= 0.0 {
+        return Err(Error::NoData { found: "none of positive weight after weighting and uv range".into() });
+    }
+    watch.lap("weights");
+    control.advance(1);
+    let channels = 0..vis.freq_hz.len();
+    let grid = Grid::new(&vis, channels, params.centre, params.grid)?;
+    let psf_yx = grid.psf(vis.weight_rf.view(), weights.sum, control)?;
+    let wcs = grid.wcs();
+    let beam = fit_beam(&psf_yx, wcs.increment_rad)?;
+    watch.lap("psf");
+    control.advance(1);
+    let dirty_yx = grid.dirty(vis.vis_rf.view(), vis.weight_rf.view(), weights.sum, control)?;
+    watch.lap("dirty");
+    control.advance(1);
+    let residual_of = |model: &Array2<f32>| {
+        let residual = grid.residual(vis.vis_rf.view(), vis.weight_rf.view(), weights.sum, model, control);
+        control.advance(1);
+        residual
+    };
+    let cleaned = clean(dirty_yx.clone(), &psf_yx, None, &params.clean, residual_of, control)?;
+    watch.lap("clean");
+    let restored_yx = restore(&cleaned.residual_yx, &cleaned.model_yx, &beam, wcs.increment_rad, control)?;
+    watch.lap("restore");
+    control.advance(1);
+    let average = average_beam(&vis, &weights, params)?;
+    let pb_yx = primary_beam(&average, &wcs, [params.grid.ny, params.grid.nx], control)?;
+    let pbcor_yx = correct(&restored_yx, &pb_yx, params.pb_limit);
+    watch.lap("primary beam");
+    control.advance(1);
+    let subbands = subbands(&vis, &grid, &cleaned, &beam, params, control)?;
+    watch.lap("subbands");
+    let measured_jy = f64::from(mad_rms(cleaned.residual_yx.iter()));
+    let (freq_hz, bandwidth_hz) = band(&vis.freq_hz, &vis.width_hz);
+    let by_channel = vis.freq_hz.iter().zip(&weights.by_channel);
+    Ok(Images {
+        wcs,
+        beam,
+        freq_hz,
+        bandwidth_hz,
+        effective_freq_hz: by_channel.map(|(f, w)| f * w).sum::<f64>() / weights.sum,
+        dirty_yx,
+        psf_yx,
+        model_yx: cleaned.model_yx,
+        residual_yx: cleaned.residual_yx,
+        restored_yx,
+        pb_yx,
+        pbcor_yx,
+        subbands,
+        noise: Noise { expected_jy, natural_jy, measured_jy },
+        clean: cleaned.report,
+        visibilities: weights.count,
+        timings: watch.parts,
+    })
+}
+
+/// Middle and width of the band that channels cover \[Hz\].
+pub(super) fn band(freq_hz: &[f64], width_hz: &[f64]) -> (f64, f64) {
+    let edges = |sign: f64| freq_hz.iter().zip(width_hz).map(move |(f, w)| f + sign * 0.5 * w);
+    let low = edges(-1.0).fold(f64::INFINITY, f64::min);
+    let high = edges(1.0).fold(f64::NEG_INFINITY, f64::max);
+    (0.5 * (low + high), high - low)
+}
+
+/// The beam averaged over integrations and the channels of a range.
+pub(super) fn average_beam(
+    vis: &Visibilities,
+    weights: &Weights,
+    params: &ImagingParams,
+) -> Result<AverageBeam, Error> {
+    let pointings = Pointings {
+        directions: &params.pointings,
+        weights: &weights.by_time,
+        freq_hz: &vis.freq_hz,
+        freq_weights: &weights.by_channel,
+    };
+    Ok(AverageBeam::new(&params.beam, pointings)?)
+}

@@ -1,0 +1,107 @@
+//! Images of parts of the band from the same run, restored with one beam.
+//!
+//! Each part starts from the model of the whole band and cleans what its own spectrum adds or takes inside the same mask, so
+//! a subband costs its own share of the visibilities and few major cycles.
+
+use ndarray::{s, Array2};
+
+use super::clean::{clean, CleanParams, Cleaned};
+use super::run::{average_beam, band, ImagingParams, Noise};
+use super::weigh::{thermal_rms, Weights};
+use super::{correct, primary_beam, restore, Error, Grid, GridOptions, Visibilities};
+use crate::control::Control;
+use crate::deconvolution::{mad_rms, Outcome};
+use crate::image::RestoringBeam;
+
+/// Major cycles of one subband: its difference from the whole band's model is small.
+const MAJOR: usize = 3;
+
+/// One subband's image.
+#[derive(Clone, Debug)]
+pub struct Subband {
+    /// Middle of its channels \[Hz\].
+    pub freq_hz: f64,
+    /// Width \[Hz\].
+    pub bandwidth_hz: f64,
+    /// Restored image \[Jy/beam\], blank (NaN) when all of it is flagged.
+    pub restored_yx: Array2<f32>,
+    /// Restored image over the subband's primary beam.
+    pub pbcor_yx: Array2<f32>,
+    /// Noise of its residual.
+    pub noise: Noise,
+    /// How its own cleaning ended.
+    pub outcome: Outcome,
+}
+
+/// Images of `params.subbands` equal parts of the channels.
+pub(super) fn subbands(
+    vis: &Visibilities,
+    whole: &Grid,
+    cleaned: &Cleaned,
+    beam: &RestoringBeam,
+    params: &ImagingParams,
+    control: &Control,
+) -> Result<Vec<Subband>, Error> {
+    let channels = vis.freq_hz.len();
+    let parts = params.subbands.min(channels);
+    control.expect(parts as u64);
+    let mut out = Vec::with_capacity(parts);
+    for k in 0..parts {
+        control.check()?;
+        let range = k * channels / parts..(k + 1) * channels / parts;
+        let part = Visibilities {
+            uvw_m: vis.uvw_m.clone(),
+            freq_hz: vis.freq_hz[range.clone()].to_vec(),
+            width_hz: vis.width_hz[range.clone()].to_vec(),
+            vis_rf: vis.vis_rf.slice(s![.., range.clone()]).to_owned(),
+            weight_rf: vis.weight_rf.slice(s![.., range]).to_owned(),
+            times: vis.times.clone(),
+            time_of_row: vis.time_of_row.clone(),
+        };
+        out.push(one(&part, whole, cleaned, beam, params, control)?);
+        control.advance(1);
+    }
+    Ok(out)
+}
+
+fn one(
+    vis: &Visibilities,
+    whole: &Grid,
+    cleaned: &Cleaned,
+    beam: &RestoringBeam,
+    params: &ImagingParams,
+    control: &Control,
+) -> Result<Subband, Error> {
+    let weights = Weights::of(vis);
+    let (freq_hz, bandwidth_hz) = band(&vis.freq_hz, &vis.width_hz);
+    if weights.sum <= 0.0 {
+        let blank = Array2::from_elem(cleaned.model_yx.dim(), f32::NAN);
+        let noise = Noise { expected_jy: f64::NAN, natural_jy: f64::NAN, measured_jy: f64::NAN };
+        let outcome = Outcome::Dirty;
+        return Ok(Subband { freq_hz, bandwidth_hz, restored_yx: blank.clone(), pbcor_yx: blank, noise, outcome });
+    }
+    let options = GridOptions { slant: Some(whole.slant()), ..params.grid };
+    let grid = Grid::new(vis, 0..vis.freq_hz.len(), params.centre, options)?;
+    let psf_yx = grid.psf(vis.weight_rf.view(), weights.sum, control)?;
+    let residual_of = |model: &Array2<f32>| {
+        grid.residual(vis.vis_rf.view(), vis.weight_rf.view(), weights.sum, model, control)
+    };
+    let start = residual_of(&cleaned.model_yx)?;
+    let clean_params = CleanParams {
+        mask_yx: Some(cleaned.mask_yx.clone()),
+        auto_mask: None,
+        max_major: MAJOR,
+        niter: if cleaned.report.iterations == 0 { 0 } else { params.clean.niter },
+        ..params.clean.clone()
+    };
+    let part = clean(start, &psf_yx, Some(cleaned.model_yx.clone()), &clean_params, residual_of, control)?;
+    let wcs = grid.wcs();
+    let restored_yx = restore(&part.residual_yx, &part.model_yx, beam, wcs.increment_rad, control)?;
+    let average = average_beam(vis, &weights, params)?;
+    let pb_yx = primary_beam(&average, &wcs, [params.grid.ny, params.grid.nx], control)?;
+    let pbcor_yx = correct(&restored_yx, &pb_yx, params.pb_limit);
+    let expected_jy = thermal_rms(&vis.weight_rf, vis, params.sefd_jy);
+    let measured_jy = f64::from(mad_rms(part.residual_yx.iter()));
+    let noise = Noise { expected_jy, natural_jy: expected_jy, measured_jy };
+    Ok(Subband { freq_hz, bandwidth_hz, restored_yx, pbcor_yx, noise, outcome: part.report.outcome })
+}

@@ -1,0 +1,272 @@
+//! Forced fits: the flux of a beam-shaped source at a known position.
+
+use ndarray::ArrayView2;
+use rayon::prelude::*;
+
+use super::annulus::ring_rms;
+use super::blend;
+use super::kernel::PixelKernel;
+use super::window::{nearest_pixel, Noise, Scratch, Sums, Window};
+use super::Error;
+use crate::control::Control;
+use crate::kind::BadArgument;
+use crate::source::Measurement;
+
+/// Least part of the kernel's `sum K^2` that must fall on valid pixels for a flux to be given.
+const LEAST_COVERAGE: f64 = 0.25;
+
+/// Options of [`measure`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ForcedParams {
+    /// Full width of the fit window in major axes of the beam.
+    pub nbeam: f64,
+    /// Inner and outer radius of the ring that gives the noise when there is no map \[pixels\].
+    pub annulus_px: [f64; 2],
+    /// Side of the box of the peak search when the image has no beam \[pixels\].
+    pub box_px: usize,
+    /// Sources closer than this many major axes are fitted together; `None` fits each alone.
+    pub cluster_beams: Option<f64>,
+    /// Factor from the local rms to the error of the fit, see [`super::NoiseCorrelation::error_factor`]; 1 is the plain
+    /// formula, whose error is the noise per beam.
+    pub error_factor: f64,
+}
+
+impl Default for ForcedParams {
+    fn default() -> Self {
+        Self { nbeam: 3.0, annulus_px: [12.0, 20.0], box_px: 5, cluster_beams: Some(1.5), error_factor: 1.0 }
+    }
+}
+
+impl ForcedParams {
+    fn check(&self) -> Result<(), BadArgument> {
+        let [inner, outer] = self.annulus_px;
+        if !(inner >= 0.0 && outer > inner && outer <= 4096.0) {
+            return Err(BadArgument::new(
+                "annulus_px",
+                "0 <= inner < outer <= 4096",
+                format!("{:?}", self.annulus_px),
+            ));
+        }
+        if self.cluster_beams.is_some_and(|c| !(c > 0.0 && c.is_finite())) {
+            return Err(BadArgument::new(
+                "cluster_beams",
+                "a positive number",
+                format!("{:?}", self.cluster_beams),
+            ));
+        }
+        if !(self.error_factor > 0.0 && self.error_factor.is_finite()) {
+            return Err(BadArgument::new("error_factor", "a positive number", self.error_factor));
+        }
+        Ok(())
+    }
+}
+
+/// The image to measure on. Blank pixels are NaN; maps have the image's shape.
+#[derive(Clone, Copy, Debug)]
+pub struct Maps<'a> {
+    /// Flux density \[Jy/beam\].
+    pub image_yx: ArrayView2<'a, f32>,
+    /// Local rms \[Jy/beam\]; pixels that are not positive are left out of the fits. Without it the ring around each source tells.
+    pub noise_yx: Option<ArrayView2<'a, f32>>,
+    /// Background to take off \[Jy/beam\].
+    pub background_yx: Option<ArrayView2<'a, f32>>,
+}
+
+impl Maps<'_> {
+    fn check(&self) -> Result<(), BadArgument> {
+        let shape = self.image_yx.dim();
+        for (what, map) in [("noise_yx", self.noise_yx), ("background_yx", self.background_yx)] {
+            if let Some(map) = map.filter(|m| m.dim() != shape) {
+                return Err(BadArgument::new(
+                    what,
+                    format!("the image's shape {shape:?}"),
+                    format!("{:?}", map.dim()),
+                ));
+            }
+        }
+        if !self.image_yx.is_standard_layout() {
+            return Err(BadArgument::new("image_yx", "C order", "another order"));
+        }
+        Ok(())
+    }
+}
+
+/// One forced measurement, in pixels; positions on the sky are the caller's.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PixelFit {
+    /// Peak flux density, signed \[Jy/beam\]; NaN off the image.
+    pub flux_jy: f64,
+    /// 1-sigma error \[Jy/beam\].
+    pub flux_err_jy: f64,
+    /// Local noise \[Jy/beam\].
+    pub local_rms_jy: f64,
+    /// `sum ((d - K flux) / n)^2` over the valid pixels.
+    pub chi2: f64,
+    /// Valid pixels less fitted amplitudes.
+    pub dof: usize,
+    /// Number of the group that the source was fitted with.
+    pub cluster: Option<usize>,
+    /// Bits of [`Measurement`].
+    pub flags: u32,
+}
+
+impl PixelFit {
+    pub(super) const OUTSIDE: Self = Self {
+        flux_jy: f64::NAN,
+        flux_err_jy: f64::NAN,
+        local_rms_jy: f64::NAN,
+        chi2: f64::NAN,
+        dof: 0,
+        cluster: None,
+        flags: Measurement::OUTSIDE,
+    };
+}
+
+/// Measure every position `[x, y]` \[zero-based pixels\], on all cores.
+///
+/// With a kernel: `flux = sum(d K / n^2) / sum(K^2 / n^2)` and `flux_err = sum(n K / n^2) / sum(K / n^2)` times
+/// `error_factor`, over the valid pixels of the window of `nbeam` beams, with `d` the image less the background and `n` the noise
+/// (Condon 1997, doi:10.1086/133871, for a position and shape that are known). Sources closer than `cluster_beams` are solved
+/// together. Without a kernel: the largest pixel of a box.
+///
+/// A position off the image, or with less than a quarter of its kernel on valid pixels, gives NaN and
+/// [`Measurement::OUTSIDE`]; a window that is cut gives [`Measurement::EDGE`].
+///
+/// # Errors
+/// Options or shapes that make no sense; cancelled.
+pub fn measure(
+    maps: Maps<'_>,
+    kernel: Option<&PixelKernel>,
+    pixel_xy: &[[f64; 2]],
+    params: &ForcedParams,
+    control: &Control,
+) -> Result<Vec<PixelFit>, Error> {
+    params.check()?;
+    maps.check()?;
+    control.expect(pixel_xy.len() as u64);
+    let half = kernel.map(|k| k.half_window(params.nbeam)).transpose()?;
+    let one = |scratch: &mut Scratch, xy: &[f64; 2]| match (kernel, half) {
+        (Some(kernel), Some(half)) => fit_one(maps, kernel, *xy, half, params, scratch),
+        _ => peak_in_box(maps, *xy, params, scratch),
+    };
+    let parts: Result<Vec<Vec<PixelFit>>, Error> = pixel_xy
+        .par_chunks(64)
+        .map_init(Scratch::default, |scratch, part| {
+            control.check()?;
+            let fits = part.iter().map(|xy| one(scratch, xy)).collect();
+            control.advance(part.len() as u64);
+            Ok(fits)
+        })
+        .collect();
+    let mut fits = parts?.concat();
+    if let (Some(kernel), Some(beams), Some(half)) = (kernel, params.cluster_beams, half) {
+        blend::refit(maps, kernel, pixel_xy, (beams * kernel.major_px, half), &mut fits, control)?;
+    }
+    Ok(fits)
+}
+
+fn fit_one(
+    maps: Maps<'_>,
+    kernel: &PixelKernel,
+    xy: [f64; 2],
+    half: usize,
+    params: &ForcedParams,
+    scratch: &mut Scratch,
+) -> PixelFit {
+    let shape = maps.image_yx.dim();
+    let (Some(window), Some((x, y))) = (Window::new(shape, xy, half), nearest_pixel(shape, xy)) else {
+        return PixelFit::OUTSIDE;
+    };
+    let (sums, rms) = match maps.noise_yx {
+        None => {
+            let rms = ring_rms(maps.image_yx, xy, params.annulus_px, &mut scratch.annulus);
+            match maps.background_yx {
+                None => (scaled(scratch.plain(maps.image_yx, kernel, window, xy), rms), rms),
+                Some(_) => (
+                    scratch.mapped(
+                        (maps.image_yx, Noise::Constant(rms), maps.background_yx),
+                        kernel,
+                        window,
+                        xy,
+                    ),
+                    rms,
+                ),
+            }
+        }
+        Some(noise) => {
+            let map = (maps.image_yx, Noise::Map(noise), maps.background_yx);
+            (scratch.mapped(map, kernel, window, xy), f64::from(noise[[y, x]]))
+        }
+    };
+    let coverage = sums.kk / kernel.sum_of_squares();
+    if sums.n == 0 || coverage < LEAST_COVERAGE {
+        return PixelFit { local_rms_jy: rms, ..PixelFit::OUTSIDE };
+    }
+    let flux = sums.wdk / sums.wkk;
+    let cut = sums.n < window.full;
+    // A cut kernel holds less of the source: the error grows as the square root of what is left.
+    let lost = if cut { coverage.min(1.0).sqrt().recip() } else { 1.0 };
+    PixelFit {
+        flux_jy: flux,
+        flux_err_jy: sums.wnk / sums.wk * params.error_factor * lost,
+        local_rms_jy: rms,
+        chi2: (sums.wdd - flux * sums.wdk).max(0.0),
+        dof: sums.n.saturating_sub(1),
+        cluster: None,
+        flags: if cut { Measurement::EDGE } else { 0 },
+    }
+}
+
+/// Sums of unit noise, weighted for a noise of `rms`. With a noise that is unknown or zero the flux is still right; the
+/// error and chi-square say that nothing is known.
+fn scaled(sums: Sums, rms: f64) -> Sums {
+    let w = 1.0 / (rms * rms);
+    if !(w > 0.0 && w.is_finite()) {
+        return Sums { wnk: f64::NAN, wdd: f64::NAN, ..sums };
+    }
+    Sums {
+        wdk: w * sums.wdk,
+        wkk: w * sums.wkk,
+        wdd: w * sums.wdd,
+        wk: w * sums.wk,
+        wnk: sums.wk / rms,
+        kk: sums.kk,
+        n: sums.n,
+    }
+}
+
+/// The largest pixel of a box about the position, for an image without a beam; its error is the noise of the ring or the map.
+fn peak_in_box(maps: Maps<'_>, xy: [f64; 2], params: &ForcedParams, scratch: &mut Scratch) -> PixelFit {
+    let shape = maps.image_yx.dim();
+    let half = (params.box_px / 2).max(1);
+    let (Some(window), Some((x, y))) = (Window::new(shape, xy, half), nearest_pixel(shape, xy)) else {
+        return PixelFit::OUTSIDE;
+    };
+    let rms = match maps.noise_yx {
+        Some(noise) => f64::from(noise[[y, x]]),
+        None => ring_rms(maps.image_yx, xy, params.annulus_px, &mut scratch.annulus),
+    };
+    let (mut peak, mut n) = (f64::NEG_INFINITY, 0);
+    for y in window.y0..=window.y1 {
+        for x in window.x0..=window.x1 {
+            let value =
+                f64::from(maps.image_yx[[y, x]]) - maps.background_yx.map_or(0.0, |b| f64::from(b[[y, x]]));
+            if value.is_finite() {
+                n += 1;
+                peak = peak.max(value);
+            }
+        }
+    }
+    if n == 0 {
+        return PixelFit { local_rms_jy: rms, ..PixelFit::OUTSIDE };
+    }
+    PixelFit {
+        flux_jy: peak,
+        flux_err_jy: rms,
+        local_rms_jy: rms,
+        chi2: f64::NAN,
+        dof: 0,
+        cluster: None,
+        flags: Measurement::PEAK_IN_BOX | if n < window.full { Measurement::EDGE } else { 0 },
+    }
+}

@@ -1,0 +1,230 @@
+//! Two-epoch statistics Vs and m, and their extremes over all pairs without making the pairs.
+//!
+//! A pair gains, in Vs and in |m| at once, when its upper point is replaced by one that is no fainter and has no larger error,
+//! and when its lower point is replaced by one that is no brighter and has no larger error. So the extremes lie among the
+//! points that no other point beats in both (two Pareto fronts, about ln N points each unless errors grow with flux), and
+//! only these are paired.
+
+use super::error::{check_errors, Undefined};
+
+/// Smallest |Vs| of a pair that counts for [`m_max`] (Mooley et al. 2016).
+pub const VS_OF_M: f64 = 4.3;
+
+/// `Vs = (f_a - f_b) / sqrt(sigma_a^2 + sigma_b^2)`, unit 1 (Mooley et al. 2016, doi:10.3847/0004-637X/818/2/105).
+///
+/// # Errors
+/// A flux or error that is not finite; errors both zero, or negative.
+pub fn vs(flux_a: f64, flux_b: f64, err_a: f64, err_b: f64) -> Result<f64, Undefined> {
+    const NAME: &str = "Vs";
+    let err = err_a.hypot(err_b);
+    let value = (flux_a - flux_b) / err;
+    if !(value.is_finite() && err_a >= 0.0 && err_b >= 0.0) {
+        let found = if err > 0.0 { flux_a - flux_b } else { err };
+        return Err(Undefined::BadPoint { statistic: NAME, index: 0, found });
+    }
+    Ok(value)
+}
+
+/// `m = 2 (f_a - f_b) / (f_a + f_b)`, unit 1, between -2 and 2 (Mooley et al. 2016, doi:10.3847/0004-637X/818/2/105).
+///
+/// # Errors
+/// A flux that is not finite; fluxes of opposite sign; both zero.
+pub fn m(flux_a: f64, flux_b: f64) -> Result<f64, Undefined> {
+    const NAME: &str = "m";
+    if !(flux_a.is_finite() && flux_b.is_finite()) {
+        let found = if flux_a.is_finite() { flux_b } else { flux_a };
+        return Err(Undefined::BadPoint { statistic: NAME, index: 0, found });
+    }
+    if flux_a * flux_b < 0.0 {
+        return Err(Undefined::OppositeSigns { statistic: NAME, a: flux_a, b: flux_b });
+    }
+    let sum = flux_a + flux_b;
+    if sum == 0.0 {
+        return Err(Undefined::Level { statistic: NAME, found: 0.0 });
+    }
+    Ok(2.0 * (flux_a - flux_b) / sum)
+}
+
+/// The pair with an extreme statistic; `first < second` in the order given, and the value is that of (first, second).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PairExtreme {
+    /// The signed statistic.
+    pub value: f64,
+    /// Index of the earlier point.
+    pub first: usize,
+    /// Index of the later point.
+    pub second: usize,
+}
+
+/// The pair of largest |Vs|.
+///
+/// # Errors
+/// Fewer than two points; a flux or error that is not finite; an error that is not positive.
+pub fn vs_max(flux: &[f64], err: &[f64]) -> Result<PairExtreme, Undefined> {
+    check_errors("Vs", 2, flux, err)?;
+    let high = front(flux.len(), |i| flux[i], err);
+    let low = front(flux.len(), |i| -flux[i], err);
+    let mut best = (0.0, 0, 1);
+    for &a in &high {
+        for &b in &low {
+            let difference = flux[a] - flux[b];
+            let ratio = difference * difference / (err[a] * err[a] + err[b] * err[b]);
+            if difference > 0.0 && ratio > best.0 {
+                best = (ratio, a, b);
+            }
+        }
+    }
+    let (first, second) = (best.1.min(best.2), best.1.max(best.2));
+    let value = (flux[first] - flux[second]) / err[first].hypot(err[second]);
+    Ok(PairExtreme { value, first, second })
+}
+
+/// The pair of largest |m| among pairs of one sign with `|Vs| >= vs_min` ([`VS_OF_M`]); `None` when there is none.
+///
+/// # Errors
+/// Fewer than two points; a flux or error that is not finite; an error that is not positive.
+pub fn m_max(flux: &[f64], err: &[f64], vs_min: f64) -> Result<Option<PairExtreme>, Undefined> {
+    check_errors("m", 2, flux, err)?;
+    let mut best: Option<PairExtreme> = None;
+    for sign in [1.0, -1.0] {
+        let of_sign: Vec<usize> = (0..flux.len()).filter(|&i| flux[i] * sign >= 0.0).collect();
+        if of_sign.len() < 2 {
+            continue;
+        }
+        let level: Vec<f64> = of_sign.iter().map(|&i| flux[i] * sign).collect();
+        let sigma: Vec<f64> = of_sign.iter().map(|&i| err[i]).collect();
+        let high = front(level.len(), |i| level[i], &sigma);
+        let low = front(level.len(), |i| -level[i], &sigma);
+        for &a in &high {
+            for &b in &low {
+                let difference = level[a] - level[b];
+                let sum = level[a] + level[b];
+                if a == b || sum <= 0.0 || difference < vs_min * sigma[a].hypot(sigma[b]) {
+                    continue;
+                }
+                let value = 2.0 * difference / sum;
+                if best.is_none_or(|p| value > p.value.abs()) {
+                    best = Some(PairExtreme { value, first: of_sign[a], second: of_sign[b] });
+                }
+            }
+        }
+    }
+    Ok(best.map(|p| {
+        let (first, second) = (p.first.min(p.second), p.first.max(p.second));
+        PairExtreme {
+            value: 2.0 * (flux[first] - flux[second]) / (flux[first] + flux[second]),
+            first,
+            second,
+        }
+    }))
+}
+
+/// Points that no other beats in level and error at once: level falling, error falling strictly.
+fn front(n: usize, level: impl Fn(usize) -> f64, err: &[f64]) -> Vec<usize> {
+    /// Beyond this many points a sort is cheaper than one pass a member.
+    const WALK: usize = 256;
+    let mut members = Vec::with_capacity(8);
+    let mut limit = f64::INFINITY;
+    if n > WALK {
+        let mut order: Vec<usize> = (0..n).collect();
+        order.sort_unstable_by(|&a, &b| level(b).total_cmp(&level(a)).then(err[a].total_cmp(&err[b])));
+        for i in order {
+            if err[i] < limit {
+                limit = err[i];
+                members.push(i);
+            }
+        }
+        return members;
+    }
+    loop {
+        let mut best = usize::MAX;
+        let (mut best_level, mut best_err) = (f64::NEG_INFINITY, f64::INFINITY);
+        for i in 0..n {
+            let l = level(i);
+            let beats = l > best_level || (l == best_level && err[i] < best_err);
+            if err[i] < limit && beats {
+                (best, best_level, best_err) = (i, l, err[i]);
+            }
+        }
+        if best == usize::MAX {
+            return members;
+        }
+        members.push(best);
+        limit = best_err;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn by_hand() {
+        assert_eq!(vs(5.0, 2.0, 3.0, 4.0), Ok(0.6));
+        assert!(vs(1.0, 2.0, 0.0, 0.0).is_err());
+        assert_eq!(m(3.0, 1.0), Ok(1.0));
+        assert_eq!(m(-3.0, -1.0), Ok(1.0));
+        assert!(matches!(m(1.0, -1.0), Err(Undefined::OppositeSigns { .. })));
+        assert!(matches!(m(0.0, 0.0), Err(Undefined::Level { .. })));
+    }
+
+    #[test]
+    fn largest_vs_need_not_have_the_largest_m() {
+        // (0, 1) has the largest Vs; (0, 2) the larger m, and Vs 4.5 suffices.
+        let (f, s) = ([10.0, 5.0, 1.0], [0.1, 0.1, 2.0]);
+        let v = vs_max(&f, &s).unwrap();
+        assert_eq!((v.first, v.second), (0, 1));
+        let p = m_max(&f, &s, 4.3).unwrap().unwrap();
+        assert_eq!((p.first, p.second), (0, 2));
+        assert!(m_max(&f, &s, 100.0).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_steady_source_has_no_m() {
+        assert_eq!(m_max(&[1.0, 1.1, 0.9], &[0.1; 3], VS_OF_M), Ok(None));
+        assert_eq!(vs_max(&[2.0; 3], &[0.1; 3]).unwrap().value, 0.0);
+    }
+
+    fn all_pairs(f: &[f64], s: &[f64], vs_min: f64) -> (f64, Option<f64>) {
+        let (mut v_best, mut m_best) = (0.0f64, None);
+        for i in 0..f.len() {
+            for j in i + 1..f.len() {
+                let v = vs(f[i], f[j], s[i], s[j]).unwrap().abs();
+                v_best = v_best.max(v);
+                if let (true, Ok(value)) = (v >= vs_min, m(f[i], f[j])) {
+                    m_best = Some(m_best.unwrap_or(0.0f64).max(value.abs()));
+                }
+            }
+        }
+        (v_best, m_best)
+    }
+
+    proptest! {
+        #[test]
+        fn fronts_find_what_all_pairs_find(
+            points in prop::collection::vec((-5.0..20.0f64, 0.05..3.0f64), 2..60),
+            repeat in 1usize..8,
+        ) {
+            // Repetition takes some cases past the length at which the front is found by sorting; rounding makes ties.
+            let f: Vec<f64> = points.iter().map(|p| (p.0 * 8.0).round() / 8.0).cycle().take(points.len() * repeat).collect();
+            let s: Vec<f64> = points.iter().map(|p| (p.1 * 8.0).ceil() / 8.0).cycle().take(points.len() * repeat).collect();
+            let (v_all, m_all) = all_pairs(&f, &s, VS_OF_M);
+            prop_assert!((vs_max(&f, &s).unwrap().value.abs() - v_all).abs() <= 1e-12 * v_all);
+            match (m_max(&f, &s, VS_OF_M).unwrap(), m_all) {
+                (None, None) => {}
+                (Some(p), Some(value)) => prop_assert!((p.value.abs() - value).abs() <= 1e-12),
+                other => prop_assert!(false, "{other:?}"),
+            }
+        }
+
+        #[test]
+        fn errors_that_grow_with_flux_keep_every_point_on_the_front(n in 2usize..200) {
+            let f: Vec<f64> = (0..n).map(|i| 1.0 + i as f64).collect();
+            let s: Vec<f64> = f.iter().map(|f| 0.1 * f).collect();
+            let (v_all, _) = all_pairs(&f, &s, VS_OF_M);
+            prop_assert!((vs_max(&f, &s).unwrap().value.abs() - v_all).abs() <= 1e-12 * v_all);
+        }
+    }
+}
