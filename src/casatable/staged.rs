@@ -162,8 +162,9 @@ fn rename(from: &Path, to: &Path, exchange: bool) -> io::Result<()> {
     }
     let (a, b) = (CString::new(from.as_os_str().as_bytes())?, CString::new(to.as_os_str().as_bytes())?);
     // SAFETY: both are zero-terminated paths.
-    let status =
-        unsafe { libc::renameat2(libc::AT_FDCWD, a.as_ptr(), libc::AT_FDCWD, b.as_ptr(), libc::RENAME_EXCHANGE) };
+    let status = unsafe {
+        libc::renameat2(libc::AT_FDCWD, a.as_ptr(), libc::AT_FDCWD, b.as_ptr(), libc::RENAME_EXCHANGE)
+    };
     if status == 0 {
         Ok(())
     } else {
@@ -305,7 +306,8 @@ pub fn data_extents(file: &File, length: u64) -> Vec<(u64, u64)> {
 /// # Errors
 /// [`Error::Os`].
 pub fn free_bytes(path: &Path) -> Result<u64, Error> {
-    let name = CString::new(path.as_os_str().as_bytes()).map_err(|e| Error::os(path, "look at it", e.into()))?;
+    let name =
+        CString::new(path.as_os_str().as_bytes()).map_err(|e| Error::os(path, "look at it", e.into()))?;
     // SAFETY: statvfs is plain data that the call fills.
     let mut info: libc::statvfs = unsafe { std::mem::zeroed() };
     // SAFETY: `name` is zero-terminated and `info` lives.

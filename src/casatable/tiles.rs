@@ -60,7 +60,8 @@ impl Tiles {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(Error::os(&path, "open", e)),
         };
-        let tiles = Self { path, file, data_type: info.data_type, rows, cell, tile: [layout.tile[0] as usize, tile] };
+        let tiles =
+            Self { path, file, data_type: info.data_type, rows, cell, tile: [layout.tile[0] as usize, tile] };
         let length = tiles.file.metadata().map_err(|e| Error::os(&tiles.path, "look at it", e))?.len();
         Ok((length >= tiles.bytes()).then_some(tiles))
     }
@@ -125,7 +126,8 @@ impl Tiles {
         if T::TYPE == self.data_type && rows.end <= self.rows && len == n * channels * self.cell[1] {
             return Ok(());
         }
-        let expected = format!("{n} cells of {:?} within {} rows of {:?}", self.cell, self.rows, self.data_type);
+        let expected =
+            format!("{n} cells of {:?} within {} rows of {:?}", self.cell, self.rows, self.data_type);
         Err(Error::content(&self.path, "values", expected, format!("{len} of {:?}", T::TYPE)))
     }
 
@@ -134,7 +136,12 @@ impl Tiles {
     ///
     /// # Errors
     /// [`Error::Content`] for values that do not fit, [`Error::Os`].
-    pub fn write<T: Element>(&self, rows: Range<u64>, channel_tile: usize, values: &[T]) -> Result<(), Error> {
+    pub fn write<T: Element>(
+        &self,
+        rows: Range<u64>,
+        channel_tile: usize,
+        values: &[T],
+    ) -> Result<(), Error> {
         let width = self.tile_width(channel_tile);
         self.check::<T>(&rows, width, values.len())?;
         if self.is_bits() || width != self.tile[1] {
@@ -195,7 +202,9 @@ impl Tiles {
                 let mut bytes = vec![0_u8; end - start];
                 let offset = self.offset(tile, channel_tile) + start as u64;
                 if bits.start % 8 != 0 || bits.end % 8 != 0 || inner != stride {
-                    self.file.read_exact_at(&mut bytes, offset).map_err(|e| Error::os(&self.path, "read", e))?;
+                    self.file
+                        .read_exact_at(&mut bytes, offset)
+                        .map_err(|e| Error::os(&self.path, "read", e))?;
                 }
                 for r in 0..n {
                     let source = &values[(from + r) * row + first..][..inner];
@@ -233,7 +242,13 @@ impl Tiles {
         }
         parts.into_par_iter().try_for_each(|((piece, within, tile), part)| {
             (0..self.channel_tiles()).try_for_each(|c| {
-                self.read_tile((piece.end - piece.start) as usize, within as usize, self.offset(tile, c), c, part)
+                self.read_tile(
+                    (piece.end - piece.start) as usize,
+                    within as usize,
+                    self.offset(tile, c),
+                    c,
+                    part,
+                )
             })
         })
     }
@@ -266,7 +281,8 @@ impl Tiles {
         let start = offset + (within * stride * size_of::<T>()) as u64;
         if inner == stride && stride == row {
             // SAFETY: elements are plain numbers for which every bit pattern is valid.
-            let bytes = unsafe { std::slice::from_raw_parts_mut(out.as_mut_ptr().cast::<u8>(), size_of_val(out)) };
+            let bytes =
+                unsafe { std::slice::from_raw_parts_mut(out.as_mut_ptr().cast::<u8>(), size_of_val(out)) };
             return self.file.read_exact_at(bytes, start).map_err(fail);
         }
         let mut block = vec![T::ZERO; n * stride];
@@ -348,7 +364,15 @@ impl Layout {
         let mut kinds: Vec<String> = Vec::new();
         // SAFETY: the handle is open and everything outlives the call.
         call(|err: *mut c_char| unsafe {
-            ffi::ct_manager(table.raw, name.as_ptr(), ctx(&mut kinds), push_text, &mut sequence, &mut shared, err)
+            ffi::ct_manager(
+                table.raw,
+                name.as_ptr(),
+                ctx(&mut kinds),
+                push_text,
+                &mut sequence,
+                &mut shared,
+                err,
+            )
         })
         .map_err(|m| table.read_error("find the storage manager", m))?;
         let suffix = match kinds.first().map(String::as_str) {

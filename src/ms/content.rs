@@ -39,8 +39,6 @@ pub struct Content {
     pub pointing_interval_s: f64,
     /// Lines of HISTORY.
     pub history: Vec<String>,
-    /// The provenance record.
-    pub provenance: serde_json::Value,
     /// Channels of one tile; a divisor of the channels of a window.
     pub tile_channels: usize,
 }
@@ -48,9 +46,12 @@ pub struct Content {
 impl Content {
     fn time_range(&self) -> [f64; 2] {
         let rows = &self.rows;
-        rows.time_mjd_s.iter().zip(&rows.interval_s).fold([f64::INFINITY, f64::NEG_INFINITY], |[a, b], (t, d)| {
-            [a.min(t - 0.5 * d), b.max(t + 0.5 * d)]
-        })
+        rows.time_mjd_s
+            .iter()
+            .zip(&rows.interval_s)
+            .fold([f64::INFINITY, f64::NEG_INFINITY], |[a, b], (t, d)| {
+                [a.min(t - 0.5 * d), b.max(t + 0.5 * d)]
+            })
     }
 
     pub(super) fn write_subtables(&self, main: &mut Table) -> Result<(), Error> {
@@ -98,7 +99,9 @@ impl Content {
             t.put_text("NAME", row, &format!("{:.0}MHz", middle / 1e6))?;
             t.put_text("FREQ_GROUP_NAME", row, "")?;
         }
-        for (column, value) in [("MEAS_FREQ_REF", TOPO), ("FREQ_GROUP", 0), ("IF_CONV_CHAIN", 0), ("NET_SIDEBAND", 1)] {
+        for (column, value) in
+            [("MEAS_FREQ_REF", TOPO), ("FREQ_GROUP", 0), ("IF_CONV_CHAIN", 0), ("NET_SIDEBAND", 1)]
+        {
             t.fill(column, &[], &[value])?;
         }
         t.fill("FLAG_ROW", &[], &[false])?;
@@ -114,7 +117,8 @@ impl Content {
     fn write_feeds(&self, main: &mut Table) -> Result<(), Error> {
         let n = self.antennas.len();
         let mut t = create_subtable(main, "FEED", n as u64)?;
-        let kinds: [&str; 2] = if self.products.iter().any(|p| p.is_circular()) { ["R", "L"] } else { ["X", "Y"] };
+        let kinds: [&str; 2] =
+            if self.products.iter().any(|p| p.is_circular()) { ["R", "L"] } else { ["X", "Y"] };
         let (zero, one) = (Complex32::new(0.0, 0.0), Complex32::new(1.0, 0.0));
         for row in 0..n as u64 {
             t.put_texts("POLARIZATION_TYPE", row, &kinds)?;
@@ -124,7 +128,9 @@ impl Content {
         t.fill("POL_RESPONSE", &[2, 2], &[one, zero, zero, one])?;
         t.fill("RECEPTOR_ANGLE", &[2], &[0.0; 2])?;
         t.put("ANTENNA_ID", 0, &[], &(0..n as i32).collect::<Vec<_>>())?;
-        for (column, value) in [("BEAM_ID", -1), ("FEED_ID", 0), ("NUM_RECEPTORS", 2), ("SPECTRAL_WINDOW_ID", -1)] {
+        for (column, value) in
+            [("BEAM_ID", -1), ("FEED_ID", 0), ("NUM_RECEPTORS", 2), ("SPECTRAL_WINDOW_ID", -1)]
+        {
             t.fill(column, &[], &[value])?;
         }
         let [start, end] = self.time_range();
@@ -138,7 +144,8 @@ impl Content {
         let n = self.fields.len() as u64;
         let [start, end] = self.time_range();
         let mut t = create_subtable(main, "FIELD", n)?;
-        let directions: Vec<f64> = self.fields.iter().flat_map(|f| [f.centre.ra_rad, f.centre.dec_rad]).collect();
+        let directions: Vec<f64> =
+            self.fields.iter().flat_map(|f| [f.centre.ra_rad, f.centre.dec_rad]).collect();
         let times: Vec<f64> = self.fields.iter().map(|f| f.time_mjd_s).collect();
         let ids: Vec<i32> = (0..n as i32).collect();
         for column in ["DELAY_DIR", "PHASE_DIR", "REFERENCE_DIR"] {
@@ -216,7 +223,9 @@ impl Content {
     }
 
     fn write_history(&self, main: &mut Table) -> Result<(), Error> {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0.0, |d| d.as_secs_f64());
+        let now = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .map_or(0.0, |d| d.as_secs_f64());
         let now_mjd_s = now + 40_587.0 * crate::constants::SECONDS_PER_DAY;
         let mut t = create_subtable(main, "HISTORY", self.history.len() as u64)?;
         for (row, line) in (0_u64..).zip(&self.history) {

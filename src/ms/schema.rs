@@ -9,7 +9,7 @@ pub(super) const SMALL_TILE_ROWS: usize = 8192;
 
 /// Storage of a subtable's column.
 #[derive(Clone, Copy)]
-enum Shape {
+pub(super) enum Shape {
     Scalar,
     Fixed(&'static [usize]),
     Free(i32),
@@ -209,7 +209,12 @@ pub(super) fn create_subtable(main: &mut Table, name: &str, rows: u64) -> Result
 }
 
 /// Columns of MAIN for cells of `channels` by `products`, tiles of `tile_channels` channels.
-pub(super) fn main_columns(channels: usize, products: usize, tile_channels: usize, rows: usize) -> Vec<ColumnSpec> {
+pub(super) fn main_columns(
+    channels: usize,
+    products: usize,
+    tile_channels: usize,
+    rows: usize,
+) -> Vec<ColumnSpec> {
     let cell = [channels, products];
     let fit = |tile: usize| tile.min(rows.next_multiple_of(8).max(8));
     let vis = [fit(TILE_ROWS * 48 / tile_channels.clamp(1, 48 * TILE_ROWS / 8)), tile_channels, products];

@@ -53,13 +53,19 @@ impl MsWriter {
     ///
     /// # Errors
     /// An existing `path` without `overwrite`, not enough space, contents that make no sense, any failure to write.
-    pub fn create(path: &Path, content: &Content, overwrite: bool, scratch: Option<&Path>) -> Result<Self, Error> {
+    pub fn create(
+        path: &Path,
+        content: &Content,
+        overwrite: bool,
+        scratch: Option<&Path>,
+    ) -> Result<Self, Error> {
         let (channels, rows) = check(content)?;
         let windows = content.windows.len();
         let total = rows as u64 * windows as u64;
         let staged = Staged::begin(path, overwrite, scratch)?;
         require_space(&staged.path(), total * (channels * content.products.len()) as u64 * 13 + total * 80)?;
-        let columns = schema::main_columns(channels, content.products.len(), content.tile_channels, total as usize);
+        let columns =
+            schema::main_columns(channels, content.products.len(), content.tile_channels, total as usize);
         let mut main = Table::create(staged.path(), &columns, total)?;
         schema::put_main_keywords(&mut main)?;
         put_indices(&mut main, content)?;
@@ -82,9 +88,6 @@ impl MsWriter {
         }
         content.write_subtables(&mut main)?;
         main.close()?;
-        let record = serde_json::to_string_pretty(&content.provenance).unwrap_or_default();
-        let record_path = staged.path().join(PROVENANCE_FILE);
-        fs::write(&record_path, record).map_err(|e| Error::os(&record_path, "write", e))?;
         let channel_tiles = channels / content.tile_channels;
         let flags = Mutex::new(vec![None; windows * channel_tiles]);
         Ok(Self { files, rows: rows as u64, windows, channel_tiles, flags, staged })
@@ -113,7 +116,8 @@ impl MsWriter {
             self.files.weight.write(rows.clone(), 0, &mean)?;
             self.files.sigma.write(rows, 0, &sigma)?;
         }
-        let packed: Vec<u8> = flag.par_chunks(8).map(|c| c.iter().rev().fold(0, |b, f| b << 1 | u8::from(*f))).collect();
+        let packed: Vec<u8> =
+            flag.par_chunks(8).map(|c| c.iter().rev().fold(0, |b, f| b << 1 | u8::from(*f))).collect();
         if let Ok(mut flags) = self.flags.lock() {
             flags[window * self.channel_tiles + channel_tile] = Some(packed);
         }
@@ -123,7 +127,8 @@ impl MsWriter {
     fn write_flags(&self) -> Result<(), Error> {
         let cell = self.files.flag.cell();
         let width = cell[0] / self.channel_tiles;
-        let mut all = self.flags.lock().map_err(|_| BadArgument::new("flags", "a sound lock", "a poisoned one"))?;
+        let mut all =
+            self.flags.lock().map_err(|_| BadArgument::new("flags", "a sound lock", "a poisoned one"))?;
         for window in 0..self.windows {
             let parts: Vec<Option<Vec<u8>>> =
                 (0..self.channel_tiles).map(|c| all[window * self.channel_tiles + c].take()).collect();
@@ -150,12 +155,16 @@ impl MsWriter {
         Ok(())
     }
 
-    /// Write the flags (windows never put are flagged), sync everything and move the Measurement Set into its place.
+    /// Write the flags (windows never put are flagged) and the provenance record, sync everything and move the Measurement
+    /// Set into its place.
     ///
     /// # Errors
     /// Any failure to write, sync or rename; then nothing is at the destination.
-    pub fn finish(self) -> Result<(), Error> {
+    pub fn finish(self, provenance: &serde_json::Value) -> Result<(), Error> {
         self.write_flags()?;
+        let record = serde_json::to_string_pretty(provenance).unwrap_or_default();
+        let path = self.staged.path().join(PROVENANCE_FILE);
+        fs::write(&path, record).map_err(|e| Error::os(&path, "write", e))?;
         Ok(self.staged.commit()?)
     }
 }
@@ -172,7 +181,11 @@ fn check(content: &Content) -> Result<(usize, usize), Error> {
         return bad("windows", "as many channels in each", "different numbers".into());
     }
     if content.tile_channels == 0 || channels % content.tile_channels != 0 {
-        return bad("tile_channels", "a divisor of the channels", format!("{} of {channels}", content.tile_channels));
+        return bad(
+            "tile_channels",
+            "a divisor of the channels",
+            format!("{} of {channels}", content.tile_channels),
+        );
     }
     if content.absent.len() != content.windows.len() {
         return bad("absent", "one entry a window", content.absent.len().to_string());
@@ -185,7 +198,11 @@ fn require_space(path: &Path, bytes: u64) -> Result<(), Error> {
     let free = free_bytes(parent)?;
     if free < bytes {
         log::warn!("{}: {bytes} bytes are needed, {free} are free", parent.display());
-        return Err(Error::os(parent, "begin: not enough free space", std::io::Error::from_raw_os_error(libc::ENOSPC)));
+        return Err(Error::os(
+            parent,
+            "begin: not enough free space",
+            std::io::Error::from_raw_os_error(libc::ENOSPC),
+        ));
     }
     Ok(())
 }
@@ -196,7 +213,8 @@ fn row_weights(weight: &[f32], channels: usize, products: usize) -> (Vec<f32>, V
         .par_chunks(channels * products)
         .flat_map_iter(|row| {
             (0..products).map(move |p| {
-                row.iter().skip(p).step_by(products).map(|w| f64::from(*w)).sum::<f64>() as f32 / channels as f32
+                row.iter().skip(p).step_by(products).map(|w| f64::from(*w)).sum::<f64>() as f32
+                    / channels as f32
             })
         })
         .collect();
@@ -208,9 +226,8 @@ fn row_weights(weight: &[f32], channels: usize, products: usize) -> (Vec<f32>, V
 fn put_indices(main: &mut Table, content: &Content) -> Result<(), Error> {
     let rows = &content.rows;
     let (n, windows) = (rows.len(), content.windows.len());
-    let spread = |ids: &[u32]| -> Vec<i32> {
-        ids.iter().map(|a| *a as i32).cycle().take(n * windows).collect()
-    };
+    let spread =
+        |ids: &[u32]| -> Vec<i32> { ids.iter().map(|a| *a as i32).cycle().take(n * windows).collect() };
     main.put("ANTENNA1", 0, &[], &spread(&rows.antenna1))?;
     main.put("ANTENNA2", 0, &[], &spread(&rows.antenna2))?;
     let constant: [(&str, i32); 8] = [
