@@ -2,3 +2,6 @@
 
 pub mod convert;
 pub mod verify;
+pub mod inject;
+pub mod measure;
+pub mod simulate;
