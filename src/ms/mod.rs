@@ -9,8 +9,10 @@ mod read;
 mod reader;
 mod repair;
 mod request;
+mod update;
 
 pub use error::Error;
 pub use meta::{DataDescription, Meta, MsAntenna, PROVENANCE_FILE};
 pub use reader::MsReader;
 pub use request::{Column, ReadRequest};
+pub use update::MsUpdate;
