@@ -1,1 +1,3 @@
 //! One file per stage: `XParams` in, `XReport` out, paths in, paths out; no mathematics, no retries.
+
+pub mod simulate;
