@@ -61,7 +61,8 @@ impl<'a> MsUpdate<'a> {
         let meta = self.reader.meta();
         let widest = meta.spws.iter().map(|c| c.freq_hz.len()).max().unwrap_or(1);
         let products = meta.data_descriptions.iter().map(|d| d.products.len()).max().unwrap_or(1);
-        let spec = ColumnSpec::free_array(name, data_type, 2).tiled(&format!("Tiled_{name}"), &[TILE_ROWS, widest, products]);
+        let spec = ColumnSpec::free_array(name, data_type, 2)
+            .tiled(&format!("Tiled_{name}"), &[TILE_ROWS, widest, products]);
         self.main.add_column(&spec)?;
         Ok(true)
     }
@@ -70,7 +71,12 @@ impl<'a> MsUpdate<'a> {
     ///
     /// # Errors
     /// A shape that does not fit; from the table.
-    pub fn put_visibilities(&mut self, column: Column, request: &ReadRequest, vis_rfp: &Array3<Complex32>) -> Result<(), Error> {
+    pub fn put_visibilities(
+        &mut self,
+        column: Column,
+        request: &ReadRequest,
+        vis_rfp: &Array3<Complex32>,
+    ) -> Result<(), Error> {
         self.put_cube(column.name(), request, vis_rfp.view(), |v| v.conj())
     }
 
@@ -91,7 +97,12 @@ impl<'a> MsUpdate<'a> {
     ///
     /// # Errors
     /// As [`MsUpdate::put_visibilities`].
-    pub fn put_reals(&mut self, name: &str, request: &ReadRequest, values_rfp: &Array3<f32>) -> Result<(), Error> {
+    pub fn put_reals(
+        &mut self,
+        name: &str,
+        request: &ReadRequest,
+        values_rfp: &Array3<f32>,
+    ) -> Result<(), Error> {
         self.put_cube(name, request, values_rfp.view(), |w| w)
     }
 
@@ -105,7 +116,13 @@ impl<'a> MsUpdate<'a> {
         Ok(self.main.close()?)
     }
 
-    fn put_cube<T: Element>(&mut self, name: &str, request: &ReadRequest, cube: ArrayView3<'_, T>, turn: impl Fn(T) -> T) -> Result<(), Error> {
+    fn put_cube<T: Element>(
+        &mut self,
+        name: &str,
+        request: &ReadRequest,
+        cube: ArrayView3<'_, T>,
+        turn: impl Fn(T) -> T,
+    ) -> Result<(), Error> {
         let runs = self.reader.main_rows(request)?;
         let rows: u64 = runs.iter().map(|r| r.end - r.start).sum();
         let (n, nf, np) = cube.dim();
@@ -139,7 +156,12 @@ impl<'a> MsUpdate<'a> {
         let id = self.reader.description(request)?;
         let products = &self.reader.meta().data_descriptions[id].products;
         let order = swapped(products).ok_or_else(|| {
-            Error::content(&self.reader.meta().path, "CORR_TYPE", "both cross-hand products or none", format!("{products:?}"))
+            Error::content(
+                &self.reader.meta().path,
+                "CORR_TYPE",
+                "both cross-hand products or none",
+                format!("{products:?}"),
+            )
         })?;
         for (row, _) in first.iter().zip(&second).enumerate().filter(|(_, (a, b))| a > b) {
             for sample in values[row * cell..(row + 1) * cell].chunks_exact_mut(np) {
@@ -152,7 +174,13 @@ impl<'a> MsUpdate<'a> {
         Ok(())
     }
 
-    fn put_runs<T: Element>(&mut self, name: &str, runs: &[Range<u64>], shape: &[usize], values: &[T]) -> Result<(), Error> {
+    fn put_runs<T: Element>(
+        &mut self,
+        name: &str,
+        runs: &[Range<u64>],
+        shape: &[usize],
+        values: &[T],
+    ) -> Result<(), Error> {
         let cell: usize = shape.iter().product();
         let total: u64 = runs.iter().map(|r| r.end - r.start).sum();
         if (runs.len() as u64) * 4 > total {

@@ -66,7 +66,11 @@ pub fn run(params: &ApplyParams, control: &Control) -> Result<ApplyReport, Error
     let bad = |e: BadArgument| Error::from(crate::calibration::Error::from(e));
     let reader = MsReader::open_for_repair(&params.ms)?;
     let options = ApplyOptions::parse(&params.applymode, params.calwt).ok_or_else(|| {
-        bad(BadArgument::new("applymode", "'calflag', 'calonly', 'flagonly' or 'trial'", format!("'{}'", params.applymode)))
+        bad(BadArgument::new(
+            "applymode",
+            "'calflag', 'calonly', 'flagonly' or 'trial'",
+            format!("'{}'", params.applymode),
+        ))
     })?;
     if params.gaintable.is_empty() {
         return Err(bad(BadArgument::new("gaintable", "at least one table", "none")));
@@ -75,12 +79,17 @@ pub fn run(params: &ApplyParams, control: &Control) -> Result<ApplyReport, Error
     let chosen_fields = fields(&reader, &params.field)?;
     let blocks: Vec<ReadRequest> = windows(&reader, &params.spw)?
         .into_iter()
-        .flat_map(|spw| reader.row_blocks(spw).into_iter().map(move |rows| ReadRequest::new(spw, Column::Data).rows(rows)))
+        .flat_map(|spw| {
+            reader.row_blocks(spw).into_iter().map(move |rows| ReadRequest::new(spw, Column::Data).rows(rows))
+        })
         .map(|request| ReadRequest { fields: chosen_fields.clone(), ..request })
         .collect();
     // A table of another band must fail before the first column is touched.
     for request in &blocks {
-        let probe = reader.read(&ReadRequest { rows: request.rows.clone().map(|r| r.start..(r.start + 1).min(r.end)), ..request.clone() })?;
+        let probe = reader.read(&ReadRequest {
+            rows: request.rows.clone().map(|r| r.start..(r.start + 1).min(r.end)),
+            ..request.clone()
+        })?;
         tables.at(&probe, reader.meta().antennas.len())?;
     }
     control.expect(blocks.len() as u64);
@@ -96,7 +105,8 @@ pub fn run(params: &ApplyParams, control: &Control) -> Result<ApplyReport, Error
             writer.restore_weights(request, &mut block.weight_rfp)?;
         }
         let (grid, time_of_row) = tables.at(&block, reader.meta().antennas.len())?;
-        let stats = apply(&mut block, Corruption { grid: &grid, time_of_row: &time_of_row }, options, control)?;
+        let stats =
+            apply(&mut block, Corruption { grid: &grid, time_of_row: &time_of_row }, options, control)?;
         totals.add(stats, &block);
         if let Some(writer) = &mut writer {
             writer.write(request, &block)?;
@@ -156,7 +166,9 @@ impl<'a> Writer<'a> {
             return Ok(None);
         }
         let has_weight_spectrum = reader.meta().has_column("WEIGHT_SPECTRUM");
-        let sigma = (options.calwt && reader.meta().has_column("SIGMA_SPECTRUM")).then(|| Table::open(&reader.meta().path)).transpose()?;
+        let sigma = (options.calwt && reader.meta().has_column("SIGMA_SPECTRUM"))
+            .then(|| Table::open(&reader.meta().path))
+            .transpose()?;
         let mut columns = vec!["FLAG"];
         if options.correct {
             columns.push("CORRECTED_DATA");
@@ -166,11 +178,17 @@ impl<'a> Writer<'a> {
         }
         let mut update = MsUpdate::begin(reader, &columns, "contimg apply", LOCK_WAIT)?;
         if options.correct && update.ensure_column("CORRECTED_DATA", DataType::Complex)? {
-            copy_all(&mut update, reader, |u, request, block| u.put_visibilities(Column::Corrected, request, &block.vis_rfp))?;
+            copy_all(&mut update, reader, |u, request, block| {
+                u.put_visibilities(Column::Corrected, request, &block.vis_rfp)
+            })?;
         }
         if options.calwt && has_weight_spectrum && update.ensure_column("SIGMA_SPECTRUM", DataType::Float)? {
             copy_all(&mut update, reader, |u, request, block| {
-                u.put_reals("SIGMA_SPECTRUM", request, &block.weight_rfp.mapv(|w| if w > 0.0 { 1.0 / w.sqrt() } else { 0.0 }))
+                u.put_reals(
+                    "SIGMA_SPECTRUM",
+                    request,
+                    &block.weight_rfp.mapv(|w| if w > 0.0 { 1.0 / w.sqrt() } else { 0.0 }),
+                )
             })?;
         }
         Ok(Some(Self { update, reader, options, sigma, has_weight_spectrum }))

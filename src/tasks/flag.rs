@@ -132,7 +132,9 @@ impl StepRequest {
         Ok(match self {
             Self::Zeros {} => Step::Zeros,
             Self::Autos {} => Step::Autos,
-            Self::Clip { min, max, outside } => Step::Clip { min: *min, max: *max, outside: outside.unwrap_or(true) },
+            Self::Clip { min, max, outside } => {
+                Step::Clip { min: *min, max: *max, outside: outside.unwrap_or(true) }
+            }
             Self::Dead { fraction } => Step::DeadAntennas { fraction: fraction.unwrap_or(0.95) },
             Self::Channels { fraction } => Step::BadChannels { fraction: fraction.unwrap_or(0.5) },
             Self::Shadow { tolerance_m } => {
@@ -149,9 +151,10 @@ impl StepRequest {
                 };
                 Step::Quack { interval_s: interval_s.unwrap_or(2.0), mode }
             }
-            Self::Elevation { lower_deg, upper_deg } => {
-                Step::Elevation { lower_deg: lower_deg.unwrap_or(-90.0), upper_deg: upper_deg.unwrap_or(90.0) }
-            }
+            Self::Elevation { lower_deg, upper_deg } => Step::Elevation {
+                lower_deg: lower_deg.unwrap_or(-90.0),
+                upper_deg: upper_deg.unwrap_or(90.0),
+            },
             Self::Uvrange { uvrange } => Step::UvRange(UvRange::parse(uvrange)?),
             Self::Manual { antenna, baseline, spw, time_range_mjd_s, field } => Step::Manual(Manual {
                 antennas: names(reader, antenna.as_deref())?,
@@ -215,7 +218,9 @@ fn channels(reader: &MsReader, text: Option<&str>) -> Result<Vec<crate::flagging
                     a.trim().parse().ok().zip(b.trim().parse().ok())
                 }),
             };
-            let (first, end) = ends.filter(|(a, b)| a <= b && *b <= last).ok_or_else(|| bad("spw", "channels such as '3:10~20'", part))?;
+            let (first, end) = ends
+                .filter(|(a, b)| a <= b && *b <= last)
+                .ok_or_else(|| bad("spw", "channels such as '3:10~20'", part))?;
             out.push(crate::flagging::Channel { spw, first, last: end });
         }
     }
@@ -249,12 +254,17 @@ pub struct FlagReport {
 /// A step that makes no sense, a selection without data, a lock, cancellation.
 pub fn run(params: &FlagParams, control: &Control) -> Result<FlagReport, Error> {
     let reader = MsReader::open_for_repair(&params.ms)?;
-    let column = Column::from_name(&params.column).ok_or_else(|| bad("column", "'data' or 'corrected'", &params.column))?;
+    let column = Column::from_name(&params.column)
+        .ok_or_else(|| bad("column", "'data' or 'corrected'", &params.column))?;
     let steps: Vec<Step> = params.steps.iter().map(|s| s.step(&reader)).collect::<Result<_, _>>()?;
     let chosen_fields = fields(&reader, &params.field)?;
     let chosen = windows(&reader, &params.spw)?;
     control.expect(chosen.len() as u64);
-    let mut update = if params.trial { None } else { Some(MsUpdate::begin(&reader, &["FLAG"], "contimg flag", LOCK_WAIT)?) };
+    let mut update = if params.trial {
+        None
+    } else {
+        Some(MsUpdate::begin(&reader, &["FLAG"], "contimg flag", LOCK_WAIT)?)
+    };
     let mut tally = Tally::new(reader.meta().antennas.len());
     let needs_elevation = steps.iter().any(|s| matches!(s, Step::Elevation { .. }));
     for spw in chosen {
@@ -267,7 +277,10 @@ pub fn run(params: &FlagParams, control: &Control) -> Result<FlagReport, Error> 
             block.flag_rfp.fill(false);
         }
         let elevation = if needs_elevation { Some(elevations(&reader, &block)?) } else { None };
-        let context = Context { time_range_mjd_s: Some(reader.meta().time_range_mjd_s), elevation_deg: elevation.as_deref() };
+        let context = Context {
+            time_range_mjd_s: Some(reader.meta().time_range_mjd_s),
+            elevation_deg: elevation.as_deref(),
+        };
         let reports = run_steps(&mut block, &steps, context, control)?;
         tally.after(&block, reports);
         if let Some(update) = &mut update {
@@ -314,7 +327,15 @@ struct Tally {
 
 impl Tally {
     fn new(antennas: usize) -> Self {
-        Self { steps: Vec::new(), samples: 0, before: 0, after: 0, cross: [0; 2], antennas: vec![[0; 2]; antennas], windows: Vec::new() }
+        Self {
+            steps: Vec::new(),
+            samples: 0,
+            before: 0,
+            after: 0,
+            cross: [0; 2],
+            antennas: vec![[0; 2]; antennas],
+            windows: Vec::new(),
+        }
     }
 
     fn before(&mut self, block: &VisBlock) {

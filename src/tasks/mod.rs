@@ -1,3 +1,10 @@
 //! One file per stage: `XParams` in, `XReport` out, paths in, paths out; no mathematics, no retries.
 
+mod selection;
+mod sky;
+
+pub mod apply;
+pub mod flag;
+pub mod model;
 pub mod simulate;
+pub mod solve;

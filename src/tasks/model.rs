@@ -52,7 +52,9 @@ pub fn run(params: &ModelParams, control: &Control) -> Result<ModelReport, Error
     let chosen = windows(&reader, &params.spw)?;
     let blocks: Vec<ReadRequest> = chosen
         .iter()
-        .flat_map(|spw| reader.row_blocks(*spw).into_iter().map(|rows| ReadRequest::new(*spw, Column::Data).rows(rows)))
+        .flat_map(|spw| {
+            reader.row_blocks(*spw).into_iter().map(|rows| ReadRequest::new(*spw, Column::Data).rows(rows))
+        })
         .map(|request| ReadRequest { fields: chosen_fields.clone(), ..request })
         .collect();
     control.expect(blocks.len() as u64);
@@ -90,7 +92,11 @@ fn zero(update: &mut MsUpdate<'_>, reader: &MsReader) -> Result<(), Error> {
         for rows in reader.row_blocks(spw) {
             let request = ReadRequest::new(spw, Column::Data).rows(rows);
             let block = reader.read(&request)?;
-            update.put_visibilities(Column::Model, &request, &block.vis_rfp.mapv(|_| Complex32::default()))?;
+            update.put_visibilities(
+                Column::Model,
+                &request,
+                &block.vis_rfp.mapv(|_| Complex32::default()),
+            )?;
         }
     }
     Ok(())

@@ -42,8 +42,11 @@ impl LoadedTables {
             let names = |k: usize| (&table.antennas[k].name, &reader.meta().antennas[k].name);
             let differs = (0..found.min(expected)).find(|k| names(*k).0 != names(*k).1);
             if found != expected || differs.is_some() {
-                let what = differs.map_or(format!("{found} antennas"), |k| format!("antenna {k} named '{}'", names(k).0));
-                let want = differs.map_or(format!("{expected} antennas"), |k| format!("antenna {k} named '{}'", names(k).1));
+                let what = differs
+                    .map_or(format!("{found} antennas"), |k| format!("antenna {k} named '{}'", names(k).0));
+                let want = differs.map_or(format!("{expected} antennas"), |k| {
+                    format!("antenna {k} named '{}'", names(k).1)
+                });
                 return Err(crate::gains::Error::Mismatch {
                     table: used.path.display().to_string(),
                     expected: format!("{want}, as in {}", reader.meta().path.display()),
@@ -68,14 +71,16 @@ impl LoadedTables {
         times.sort_by(f64::total_cmp);
         times.dedup();
         let time_of_row = block.rows.time_mjd_s.iter().map(|t| times.partition_point(|u| u < t)).collect();
-        let receptors = block.products.iter().map(|p| p.receptors().0.max(p.receptors().1) + 1).max().unwrap_or(1);
+        let receptors =
+            block.products.iter().map(|p| p.receptors().0.max(p.receptors().1) + 1).max().unwrap_or(1);
         let mut applied = Vec::new();
         for (table, used) in &self.tables {
             let mut one = Applied::new(table).with_interp(&used.interp)?;
             one.spwmap.clone_from(&used.spwmap);
             applied.push(one);
         }
-        let grid = evaluate(&applied, block.channels.spw, &block.channels.freq_hz, &times, antennas, receptors)?;
+        let grid =
+            evaluate(&applied, block.channels.spw, &block.channels.freq_hz, &times, antennas, receptors)?;
         Ok((grid, time_of_row))
     }
 }
@@ -93,7 +98,12 @@ pub(super) fn windows(reader: &MsReader, text: &str) -> Result<Vec<usize>, Error
     let chosen = select("spw", text, &names)?;
     let found: Vec<usize> = reader.windows().into_iter().filter(|w| chosen.contains(w)).collect();
     if found.is_empty() {
-        return Err(crate::vis::Error::from(BadArgument::new("spw", "a spectral window with data", format!("'{text}'"))).into());
+        return Err(crate::vis::Error::from(BadArgument::new(
+            "spw",
+            "a spectral window with data",
+            format!("'{text}'"),
+        ))
+        .into());
     }
     Ok(found)
 }
@@ -108,12 +118,19 @@ pub(super) fn ranked_antennas(reader: &MsReader, text: &str) -> Result<Vec<usize
         match meta.antenna_index(name).or_else(by_number) {
             Some(index) if !ranked.contains(&index) => ranked.push(index),
             Some(_) => {}
-            None => log::warn!("{}: reference antenna '{name}' is not in the antenna table", meta.path.display()),
+            None => {
+                log::warn!("{}: reference antenna '{name}' is not in the antenna table", meta.path.display())
+            }
         }
     }
     if ranked.is_empty() && !text.trim().is_empty() {
         let names = meta.antennas.iter().map(|a| a.name.as_str()).collect::<Vec<_>>().join(", ");
-        return Err(crate::vis::Error::from(BadArgument::new("refant", format!("one of {names}"), format!("'{text}'"))).into());
+        return Err(crate::vis::Error::from(BadArgument::new(
+            "refant",
+            format!("one of {names}"),
+            format!("'{text}'"),
+        ))
+        .into());
     }
     Ok(ranked)
 }

@@ -50,7 +50,9 @@ impl Predictor {
         let beam = match model.beam.as_str() {
             "airy" => Beam::Airy(Airy::dsa110()),
             "none" => Beam::Unit,
-            other => return Err(argument(BadArgument::new("beam", "'airy' or 'none'", format!("'{other}'")))),
+            other => {
+                return Err(argument(BadArgument::new("beam", "'airy' or 'none'", format!("'{other}'"))))
+            }
         };
         let dsa = meta.telescope_is_known();
         let observatory = if dsa { Observatory::dsa110() } else { Observatory::from_itrf(middle(meta))? };

@@ -6,7 +6,8 @@ use super::selection::{fields, ranked_antennas, windows, LoadedTables, TableUse}
 use super::sky::{ModelSky, Predictor};
 use crate::calibration::bandpass::Smoothing;
 use crate::calibration::{
-    solve, Combine, Corruption, Intervals, Mode, Robust, RowKey, Solint, SolveParams, SolveReport, Sums, WindowSums,
+    solve, Combine, Corruption, Intervals, Mode, Robust, RowKey, Solint, SolveParams, SolveReport, Sums,
+    WindowSums,
 };
 use crate::caltable;
 use crate::casatable::Table;
@@ -121,7 +122,11 @@ pub fn run(request: &SolveRequest, control: &Control) -> Result<SolveOutcome, Er
     let reader = MsReader::open(&request.ms)?;
     let params = params(request, &reader)?;
     if !request.overwrite && request.output.symlink_metadata().is_ok() {
-        return Err(bad("output", "a path where nothing is (or permission to overwrite)", request.output.display().to_string()));
+        return Err(bad(
+            "output",
+            "a path where nothing is (or permission to overwrite)",
+            request.output.display().to_string(),
+        ));
     }
     let job = Job {
         chosen_fields: fields(&reader, &request.field)?,
@@ -144,7 +149,8 @@ pub fn run(request: &SolveRequest, control: &Control) -> Result<SolveOutcome, Er
         || reader.meta().fields.iter().map(|f| f.name.clone()).collect(),
         |f| f.iter().map(|k| reader.meta().fields[*k as usize].name.clone()).collect(),
     );
-    let times_mjd_s = table.windows.first().map(|w| w.slots.iter().map(|s| s.time_mjd_s).collect()).unwrap_or_default();
+    let times_mjd_s =
+        table.windows.first().map(|w| w.slots.iter().map(|s| s.time_mjd_s).collect()).unwrap_or_default();
     Ok(SolveOutcome { table: request.output.clone(), fields: names, times_mjd_s, report })
 }
 
@@ -154,12 +160,19 @@ fn bad(what: &str, expected: &str, found: impl Into<String>) -> Error {
 
 fn params(request: &SolveRequest, reader: &MsReader) -> Result<SolveParams, Error> {
     let quoted = |s: &str| format!("'{s}'");
-    let mode = Mode::parse(&request.calmode).ok_or_else(|| bad("calmode", "'ap', 'p' or 'a'", quoted(&request.calmode)))?;
+    let mode = Mode::parse(&request.calmode)
+        .ok_or_else(|| bad("calmode", "'ap', 'p' or 'a'", quoted(&request.calmode)))?;
     let combine = Combine::parse(&request.combine)
         .ok_or_else(|| bad("combine", "a comma list of 'scan', 'field', 'spw'", quoted(&request.combine)))?;
-    let smoothing = Smoothing::parse(&request.smooth_type, request.smooth_window)
-        .ok_or_else(|| bad("smoothing", "'none', 'hanning', 'boxcar' or 'gaussian' and a width from 1 channel", quoted(&request.smooth_type)))?;
-    let robust = Robust::parse(&request.robust).ok_or_else(|| bad("robust", "'off', 'huber' or 'student'", quoted(&request.robust)))?;
+    let smoothing = Smoothing::parse(&request.smooth_type, request.smooth_window).ok_or_else(|| {
+        bad(
+            "smoothing",
+            "'none', 'hanning', 'boxcar' or 'gaussian' and a width from 1 channel",
+            quoted(&request.smooth_type),
+        )
+    })?;
+    let robust = Robust::parse(&request.robust)
+        .ok_or_else(|| bad("robust", "'off', 'huber' or 'student'", quoted(&request.robust)))?;
     let refant_mode = match request.refantmode.as_str() {
         "flex" | "" => RefAntMode::Flex,
         "strict" => RefAntMode::Strict,
@@ -191,8 +204,11 @@ fn row_keys(reader: &MsReader) -> Result<Vec<RowKey>, Error> {
     let time: Vec<f64> = main.get_all("TIME")?;
     let interval: Vec<f64> = main.get_all("INTERVAL")?;
     let field: Vec<i32> = main.get_all("FIELD_ID")?;
-    let scan: Vec<i32> = if main.has_column("SCAN_NUMBER")? { main.get_all("SCAN_NUMBER")? } else { vec![1; n] };
-    Ok((0..n).map(|k| RowKey { time_mjd_s: time[k], interval_s: interval[k], field: field[k], scan: scan[k] }).collect())
+    let scan: Vec<i32> =
+        if main.has_column("SCAN_NUMBER")? { main.get_all("SCAN_NUMBER")? } else { vec![1; n] };
+    Ok((0..n)
+        .map(|k| RowKey { time_mjd_s: time[k], interval_s: interval[k], field: field[k], scan: scan[k] })
+        .collect())
 }
 
 struct Job<'a> {
@@ -264,7 +280,13 @@ impl Job<'_> {
             control.check()?;
             let request = self.request(spw).rows(rows);
             let mut block = self.reader.read(&request)?;
-            let receptors = block.products.iter().filter(|p| p.is_parallel()).map(|p| p.receptors().0 + 1).max().unwrap_or(1);
+            let receptors = block
+                .products
+                .iter()
+                .filter(|p| p.is_parallel())
+                .map(|p| p.receptors().0 + 1)
+                .max()
+                .unwrap_or(1);
             let channels = self.channels(spw).0.len();
             let sums = match &mut sums {
                 Some(s) => s,
@@ -276,17 +298,32 @@ impl Job<'_> {
             if let Some(predictor) = &self.predictor {
                 predictor.fill(&mut block, self.reader, control)?;
             }
-            let of_row: Vec<Option<usize>> =
-                self.reader.main_rows(&request)?.into_iter().flatten().map(|k| intervals.of(&self.keys[k as usize])).collect();
+            let of_row: Vec<Option<usize>> = self
+                .reader
+                .main_rows(&request)?
+                .into_iter()
+                .flatten()
+                .map(|k| intervals.of(&self.keys[k as usize]))
+                .collect();
             if self.tables.is_empty() {
                 sums.add(&block, &of_row, self.uvrange, None, control)?;
             } else {
                 let (grid, time_of_row) = self.tables.at(&block, na)?;
-                sums.add(&block, &of_row, self.uvrange, Some(Corruption { grid: &grid, time_of_row: &time_of_row }), control)?;
+                sums.add(
+                    &block,
+                    &of_row,
+                    self.uvrange,
+                    Some(Corruption { grid: &grid, time_of_row: &time_of_row }),
+                    control,
+                )?;
             }
         }
         sums.ok_or_else(|| {
-            crate::calibration::Error::NoData { where_: format!("spectral window {spw}"), reason: "it has no rows".into() }.into()
+            crate::calibration::Error::NoData {
+                where_: format!("spectral window {spw}"),
+                reason: "it has no rows".into(),
+            }
+            .into()
         })
     }
 
@@ -303,14 +340,22 @@ impl Job<'_> {
                 mount: a.mount.clone(),
             })
             .collect();
-        let fields = meta.fields.iter().map(|f| Target { name: f.name.clone(), centre: f.centre, time_mjd_s: f.time_mjd_s }).collect();
+        let fields = meta
+            .fields
+            .iter()
+            .map(|f| Target { name: f.name.clone(), centre: f.centre, time_mjd_s: f.time_mjd_s })
+            .collect();
         let name = meta.path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
         GainTable {
             term: self.params.term,
             name: where_(&meta.path, self.chosen_fields.as_deref()),
             antennas,
             fields,
-            observation: Observation { telescope: meta.telescope.clone(), time_range_mjd_s: meta.time_range_mjd_s, ms_name: name },
+            observation: Observation {
+                telescope: meta.telescope.clone(),
+                time_range_mjd_s: meta.time_range_mjd_s,
+                ms_name: name,
+            },
             windows: Vec::new(),
             history: Vec::new(),
         }
@@ -321,6 +366,10 @@ impl Job<'_> {
 fn where_(path: &Path, fields: Option<&[u32]>) -> String {
     match fields {
         None => path.display().to_string(),
-        Some(f) => format!("{} (fields {})", path.display(), f.iter().map(u32::to_string).collect::<Vec<_>>().join(",")),
+        Some(f) => format!(
+            "{} (fields {})",
+            path.display(),
+            f.iter().map(u32::to_string).collect::<Vec<_>>().join(",")
+        ),
     }
 }

@@ -62,7 +62,8 @@ fn runs(excess: &[f32], mask: &[bool], out: &mut [bool], length: usize, limit: f
             count -= c;
         }
         if end + 1 >= length && sum > limit * count && count > 0.0 {
-            let (from, to) = trim(end + 1 - length, end + 1, limit, |k| if mask[k] { 0.0 } else { excess[k] });
+            let (from, to) =
+                trim(end + 1 - length, end + 1, limit, |k| if mask[k] { 0.0 } else { excess[k] });
             out[from..to].fill(true);
         }
     }
@@ -105,7 +106,13 @@ fn columns(plane: &Plane, excess: &[f32], out: &mut [bool], length: usize, limit
         }
         for f in 0..nf {
             if sum[f] > limit * count[f] && count[f] > 0.0 {
-                let (from, to) = trim(end + 1 - length, end + 1, limit, |t| if plane.mask[t * nf + f] { 0.0 } else { excess[t * nf + f] });
+                let (from, to) = trim(end + 1 - length, end + 1, limit, |t| {
+                    if plane.mask[t * nf + f] {
+                        0.0
+                    } else {
+                        excess[t * nf + f]
+                    }
+                });
                 for t in from..to {
                     out[t * nf + f] = true;
                 }
