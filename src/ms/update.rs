@@ -106,6 +106,20 @@ impl<'a> MsUpdate<'a> {
         self.put_cube(name, request, values_rfp.view(), |w| w)
     }
 
+    /// Write cells as they are stored (no channel or antenna order is changed).
+    ///
+    /// # Errors
+    /// From the table.
+    pub fn put_raw<T: Element>(
+        &mut self,
+        name: &str,
+        rows: Range<u64>,
+        shape: &[usize],
+        values: &[T],
+    ) -> Result<(), Error> {
+        Ok(self.main.put(name, rows.start, shape, values)?)
+    }
+
     /// Clear the mark and close.
     ///
     /// # Errors

@@ -4,7 +4,12 @@ mod selection;
 mod sky;
 
 pub mod apply;
+pub mod convert;
 pub mod flag;
+pub mod flag_versions;
+pub mod inject;
+pub mod measure;
 pub mod model;
 pub mod simulate;
 pub mod solve;
+pub mod verify;
