@@ -10,20 +10,14 @@ mod read;
 mod reader;
 mod repair;
 mod request;
-<<<<<<< HEAD
-mod update;
-=======
 mod schema;
+mod update;
 mod writer;
->>>>>>> main
 
 pub use content::Content;
 pub use error::Error;
 pub use meta::{DataDescription, Meta, MsAntenna, PROVENANCE_FILE};
 pub use reader::MsReader;
 pub use request::{Column, ReadRequest};
-<<<<<<< HEAD
 pub use update::MsUpdate;
-=======
 pub use writer::{MsWriter, WindowData};
->>>>>>> main

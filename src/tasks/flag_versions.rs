@@ -33,11 +33,14 @@ fn os(path: &Path, doing: &'static str) -> impl FnOnce(std::io::Error) -> Error 
 }
 
 fn checked(name: &str) -> Result<&str, Error> {
-    let fine = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.')) && !name.starts_with('.');
+    let fine = !name.is_empty()
+        && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.'))
+        && !name.starts_with('.');
     if fine {
         return Ok(name);
     }
-    let problem = BadArgument::new("flag version", "a name of letters, digits, '_', '-' and '.'", format!("'{name}'"));
+    let problem =
+        BadArgument::new("flag version", "a name of letters, digits, '_', '-' and '.'", format!("'{name}'"));
     Err(crate::flagging::Error::from(problem).into())
 }
 
@@ -56,7 +59,12 @@ pub fn list(ms: &Path) -> Result<Vec<FlagVersion>, Error> {
         let (name, comment) = l.split_once(':').unwrap_or((l, ""));
         FlagVersion { name: name.trim().to_owned(), comment: comment.trim().to_owned() }
     };
-    Ok(text.lines().filter(|l| !l.trim().is_empty()).map(line).filter(|v| dir.join(format!("flags.{}", v.name)).is_dir()).collect())
+    Ok(text
+        .lines()
+        .filter(|l| !l.trim().is_empty())
+        .map(line)
+        .filter(|v| dir.join(format!("flags.{}", v.name)).is_dir())
+        .collect())
 }
 
 /// Save FLAG under a name; a version of that name is replaced.
@@ -83,7 +91,11 @@ pub fn save(ms: &Path, name: &str, comment: &str, control: &Control) -> Result<(
         fs::remove_dir_all(&place).map_err(os(&place, "remove"))?;
     }
     fs::rename(&staged, &place).map_err(os(&place, "rename"))?;
-    let mut lines: Vec<String> = list(ms)?.into_iter().filter(|v| v.name != name).map(|v| format!("{} : {}\n", v.name, v.comment)).collect();
+    let mut lines: Vec<String> = list(ms)?
+        .into_iter()
+        .filter(|v| v.name != name)
+        .map(|v| format!("{} : {}\n", v.name, v.comment))
+        .collect();
     lines.push(format!("{name} : {}\n", comment.replace('\n', " ")));
     let file = dir.join(LIST);
     let partial = dir.join(format!(".{LIST}.partial"));
@@ -93,7 +105,8 @@ pub fn save(ms: &Path, name: &str, comment: &str, control: &Control) -> Result<(
 
 fn copy_out(reader: &MsReader, to: &Path, control: &Control) -> Result<(), Error> {
     let main = Table::open(&reader.meta().path)?;
-    let columns = [ColumnSpec::free_array("FLAG", DataType::Bool, 2), ColumnSpec::scalar("FLAG_ROW", DataType::Bool)];
+    let columns =
+        [ColumnSpec::free_array("FLAG", DataType::Bool, 2), ColumnSpec::scalar("FLAG_ROW", DataType::Bool)];
     let n = main.n_rows()?;
     let mut copy = Table::create(to, &columns, n)?;
     for spw in reader.windows() {
@@ -129,7 +142,8 @@ pub fn restore(ms: &Path, name: &str, control: &Control) -> Result<(), Error> {
     let copy = Table::open(&path)?;
     if copy.n_rows()? != reader.meta().n_rows {
         let found = format!("{} rows", copy.n_rows()?);
-        let problem = BadArgument::new(path.display().to_string(), format!("{} rows", reader.meta().n_rows), found);
+        let problem =
+            BadArgument::new(path.display().to_string(), format!("{} rows", reader.meta().n_rows), found);
         return Err(crate::flagging::Error::from(problem).into());
     }
     let mut update = MsUpdate::begin(&reader, &["FLAG"], "contimg flag --restore", LOCK_WAIT)?;
