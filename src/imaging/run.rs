@@ -6,12 +6,11 @@ use super::clean::{clean, CleanParams, CleanReport};
 use super::subbands::{subbands, Subband};
 use super::timing::{Stopwatch, Timing};
 use super::weigh::{thermal_rms, Weights};
-use super::{correct, fit_beam, primary_beam, restore, Error, Grid, GridOptions, Visibilities};
+use super::{apply_weighting, correct, fit_beam, primary_beam, restore, Error, Grid, GridOptions, Visibilities, Weighting};
 use crate::beam::{AverageBeam, Beam, Pointings};
 use crate::control::Control;
 use crate::coords::RaDec;
 use crate::deconvolution::mad_rms;
-use crate::gridding::weighting::{Weighting, WeightGrid};
 use crate::image::{RestoringBeam, Wcs};
 
 /// What is asked of an image.
@@ -81,6 +80,8 @@ pub struct Images {
     pub noise: Noise,
     /// How cleaning went.
     pub clean: CleanReport,
+    /// Largest error of the model's visibilities against direct sums, relative to the model's flux; none without a model.
+    pub epsilon_reached: Option<f64>,
     /// Visibilities of positive weight.
     pub visibilities: usize,
     /// Time of each part.
@@ -96,7 +97,8 @@ pub fn image(mut vis: Visibilities, params: &ImagingParams, control: &Control) -
     // Steps shown to the caller: weights, psf, dirty, major cycles, restore, beam.
     control.expect(6 + params.clean.max_major.min(10) as u64);
     let natural_jy = thermal_rms(&vis.weight_rf, &vis, params.sefd_jy);
-    weigh(&mut vis, params, control)?;
+    let g = &params.grid;
+    apply_weighting(&mut vis, params.weighting, [g.nx, g.ny], g.cell_rad, control)?;
     let expected_jy = thermal_rms(&vis.weight_rf, &vis, params.sefd_jy);
     let weights = Weights::of(&vis);
     if weights.count == 0 || weights.sum <= 0.0 {
@@ -114,10 +116,12 @@ pub fn image(mut vis: Visibilities, params: &ImagingParams, control: &Control) -
     let dirty_yx = grid.dirty(vis.vis_rf.view(), vis.weight_rf.view(), weights.sum, control)?;
     watch.lap("dirty");
     control.advance(1);
+    let mut epsilon_reached = None;
     let residual_of = |model: &Array2<f32>| {
-        let residual = grid.residual(vis.vis_rf.view(), vis.weight_rf.view(), weights.sum, model, control);
+        let (residual, error) = grid.residual(&vis, weights.sum, model, control)?;
+        epsilon_reached = error;
         control.advance(1);
-        residual
+        Ok(residual)
     };
     let cleaned = clean(dirty_yx.clone(), &psf_yx, None, &params.clean, residual_of, control)?;
     watch.lap("clean");
@@ -150,6 +154,7 @@ pub fn image(mut vis: Visibilities, params: &ImagingParams, control: &Control) -
         subbands,
         noise: Noise { expected_jy, natural_jy, measured_jy },
         clean: cleaned.report,
+        epsilon_reached,
         visibilities: weights.count,
         timings: watch.parts,
     })
