@@ -170,7 +170,8 @@ mod tests {
     fn a_gaussian_is_found_again() {
         let cell = 1e-5;
         for pa_deg in [-80.0f64, -30.0, 0.0, 20.0, 45.0, 89.0] {
-            let beam = RestoringBeam { major_rad: 9.3 * cell, minor_rad: 4.1 * cell, pa_rad: pa_deg.to_radians() };
+            let beam =
+                RestoringBeam { major_rad: 9.3 * cell, minor_rad: 4.1 * cell, pa_rad: pa_deg.to_radians() };
             let fit = fit_beam(&psf_of(&beam, 64, [-cell, cell]), [-cell, cell]).unwrap();
             // Single-precision pixels.
             assert!((fit.major_rad / beam.major_rad - 1.0).abs() < 1e-5, "{fit:?}");

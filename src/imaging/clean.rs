@@ -6,8 +6,8 @@ use ndarray::Array2;
 use super::Error;
 use crate::control::Control;
 use crate::deconvolution::{
-    grow_mask, mad_rms, minor_cycle, peak_in, LocalRms, MaskParams, MinorParams, MinorStop, Outcome, PsfFacts, Seen, Sign,
-    Watch,
+    grow_mask, mad_rms, minor_cycle, peak_in, LocalRms, MaskParams, MinorParams, MinorStop, Outcome,
+    PsfFacts, Seen, Sign, Watch,
 };
 use crate::kind::BadArgument;
 
@@ -238,7 +238,13 @@ impl State {
         }
     }
 
-    fn minor(&mut self, psf: &Array2<f32>, depth: f32, p: &CleanParams, control: &Control) -> Result<usize, Error> {
+    fn minor(
+        &mut self,
+        psf: &Array2<f32>,
+        depth: f32,
+        p: &CleanParams,
+        control: &Control,
+    ) -> Result<usize, Error> {
         let params = MinorParams {
             gain: p.gain,
             max_iterations: p.niter - self.iterations,
@@ -246,9 +252,13 @@ impl State {
             non_negative: p.non_negative,
             ..MinorParams::default()
         };
-        let report = minor_cycle(&mut self.residual, &mut self.model, psf, Some(&self.mask), &params, control)?;
+        let report =
+            minor_cycle(&mut self.residual, &mut self.model, psf, Some(&self.mask), &params, control)?;
         if report.stop == MinorStop::Diverged {
-            log::debug!("minor cycle stopped early: the peak began to grow at {} Jy/beam", report.peak_after_jy);
+            log::debug!(
+                "minor cycle stopped early: the peak began to grow at {} Jy/beam",
+                report.peak_after_jy
+            );
         }
         self.iterations += report.iterations;
         Ok(report.iterations)
@@ -259,7 +269,13 @@ impl State {
     fn judge(&mut self, peak: f32, depth: f32, iterations: usize) -> Seen {
         let (after, rms) = measure(&self.residual, &self.allowed);
         let flux = self.model.iter().map(|f| f64::from(*f)).sum();
-        self.cycles.push(Cycle { iterations, peak_jy: peak, depth_jy: depth, rms_jy: rms, model_flux_jy: flux });
+        self.cycles.push(Cycle {
+            iterations,
+            peak_jy: peak,
+            depth_jy: depth,
+            rms_jy: rms,
+            model_flux_jy: flux,
+        });
         let seen = self.watch.see(after, rms);
         if seen == Seen::Best {
             self.best = (self.model.clone(), self.residual.clone());

@@ -115,10 +115,20 @@ impl Gatherer {
         sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
         let good = |c: &(f64, f64)| c.0.is_finite() && c.0 > 0.0 && c.1.is_finite() && c.1 > 0.0;
         if sorted.is_empty() || !sorted.iter().all(good) {
-            return Err(BadArgument::new("channels", "positive frequencies and widths", format!("{channels:?}")).into());
+            return Err(BadArgument::new(
+                "channels",
+                "positive frequencies and widths",
+                format!("{channels:?}"),
+            )
+            .into());
         }
         if let Some(twice) = sorted.windows(2).find(|p| p[1].0 - p[0].0 < 1e-3 * p[0].1) {
-            return Err(BadArgument::new("channels", "every frequency once", format!("{} Hz twice", twice[0].0)).into());
+            return Err(BadArgument::new(
+                "channels",
+                "every frequency once",
+                format!("{} Hz twice", twice[0].0),
+            )
+            .into());
         }
         let (freq_hz, width_hz): (Vec<f64>, Vec<f64>) = sorted.into_iter().unzip();
         let shape = (rows, freq_hz.len());
@@ -188,12 +198,15 @@ impl Gatherer {
             return none(format!("all data flagged or of zero weight in {} rows", self.rows.len()));
         }
         if self.nonzero == 0 {
-            return none(format!("only zeros in {column} (apply the calibration first, or name another column)"));
+            return none(format!(
+                "only zeros in {column} (apply the calibration first, or name another column)"
+            ));
         }
         let rows = self.rows.len();
         self.out.vis_rf.slice_collapse(s![..rows, ..]);
         self.out.weight_rf.slice_collapse(s![..rows, ..]);
-        let inside = self.out.weight_rf.axis_iter(Axis(0)).into_par_iter().any(|row| row.iter().any(|w| *w > 0.0));
+        let inside =
+            self.out.weight_rf.axis_iter(Axis(0)).into_par_iter().any(|row| row.iter().any(|w| *w > 0.0));
         if !inside {
             return none(format!("none within the uv range {:?} wavelengths", self.uv_range));
         }
@@ -204,7 +217,8 @@ impl Gatherer {
     fn first_channel(&self, freq_hz: &[f64]) -> Result<usize, Error> {
         let all = &self.out.freq_hz;
         let near = |a: f64, b: f64| (a - b).abs() < 1e-6 * a;
-        let start = freq_hz.first().and_then(|f| all.iter().position(|g| (f - g).abs() < 1e-3 * 2e5 && near(*f, *g)));
+        let start =
+            freq_hz.first().and_then(|f| all.iter().position(|g| (f - g).abs() < 1e-3 * 2e5 && near(*f, *g)));
         let found = start.filter(|s| {
             let there = all.get(*s..*s + freq_hz.len());
             there.is_some_and(|t| t.iter().zip(freq_hz).all(|(a, b)| (a - b).abs() < 1e-9 * b))
@@ -226,7 +240,9 @@ impl Gatherer {
             }
             let antenna = |a: u32| {
                 let found = site.antenna_itrf_m.get(a as usize).copied();
-                found.ok_or_else(|| BadArgument::new("antenna", format!("below {}", site.antenna_itrf_m.len()), a))
+                found.ok_or_else(|| {
+                    BadArgument::new("antenna", format!("below {}", site.antenna_itrf_m.len()), a)
+                })
             };
             let (p1, p2) = (antenna(a1)?, antenna(a2)?);
             let key = rows.time_mjd_s[r].to_bits();
@@ -261,10 +277,18 @@ impl Gatherer {
         Ok(plan)
     }
 
-    fn frame(&mut self, key: u64, time: f64, interval_s: f64, field: u32, site: &Site<'_>) -> Result<&Frame, Error> {
-        let field_centre = site.field_centre.get(field as usize).copied().ok_or_else(|| {
-            BadArgument::new("field", format!("below {}", site.field_centre.len()), field)
-        })?;
+    fn frame(
+        &mut self,
+        key: u64,
+        time: f64,
+        interval_s: f64,
+        field: u32,
+        site: &Site<'_>,
+    ) -> Result<&Frame, Error> {
+        let field_centre =
+            site.field_centre.get(field as usize).copied().ok_or_else(|| {
+                BadArgument::new("field", format!("below {}", site.field_centre.len()), field)
+            })?;
         if !self.frames.contains_key(&key) {
             let apparent = ApparentFrame::new(time, &site.observatory, &self.earth)?;
             let basis = apparent.uvw_basis(self.centre);
@@ -309,7 +333,12 @@ impl UvRange {
 fn parallel_hands(products: &[Product]) -> Result<Vec<usize>, Error> {
     let hands: Vec<usize> = (0..products.len()).filter(|p| products[*p].is_parallel()).collect();
     if hands.is_empty() || hands.len() > 2 {
-        return Err(BadArgument::new("polarisation products", "one or two parallel hands", format!("{products:?}")).into());
+        return Err(BadArgument::new(
+            "polarisation products",
+            "one or two parallel hands",
+            format!("{products:?}"),
+        )
+        .into());
     }
     Ok(hands)
 }

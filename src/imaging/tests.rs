@@ -19,7 +19,10 @@ fn t_array() -> Vec<[f64; 2]> {
     let mut a: Vec<[f64; 2]> = (0..8).map(|i| [f64::from(i) * 1.03 - 3.7, 0.1]).collect();
     a.extend((1..7).map(|i| [-1.3, -1.17 * f64::from(i)]));
     a.extend([[11.3, 6.1], [-9.9, 10.7], [6.8, -12.1]]);
-    (0..a.len()).flat_map(|i| (i + 1..a.len()).map(move |j| (i, j))).map(|(i, j)| [a[i][0] - a[j][0], a[i][1] - a[j][1]]).collect()
+    (0..a.len())
+        .flat_map(|i| (i + 1..a.len()).map(move |j| (i, j)))
+        .map(|(i, j)| [a[i][0] - a[j][0], a[i][1] - a[j][1]])
+        .collect()
 }
 
 type Vis = Vec<(f64, f64)>;
@@ -41,16 +44,24 @@ fn observe(uv: &[[f64; 2]], sources: impl Iterator<Item = (f64, f64, f64)> + Clo
 
 fn image_of(uv: &[[f64; 2]], vis: &Vis) -> Array2<f32> {
     Array2::from_shape_fn((N, N), |(y, x)| {
-        let sum: f64 = uv.iter().zip(vis).map(|(b, (re, im))| {
-            let (s, c) = turn(*b, y as f64, x as f64);
-            re * c + im * s
-        }).sum();
+        let sum: f64 = uv
+            .iter()
+            .zip(vis)
+            .map(|(b, (re, im))| {
+                let (s, c) = turn(*b, y as f64, x as f64);
+                re * c + im * s
+            })
+            .sum();
         (sum / uv.len() as f64) as f32
     })
 }
 
 fn components(model: &Array2<f32>) -> Vec<(f64, f64, f64)> {
-    model.indexed_iter().filter(|(_, f)| **f != 0.0).map(|((y, x), f)| (y as f64, x as f64, f64::from(*f))).collect()
+    model
+        .indexed_iter()
+        .filter(|(_, f)| **f != 0.0)
+        .map(|((y, x), f)| (y as f64, x as f64, f64::from(*f)))
+        .collect()
 }
 
 struct Sky {
@@ -76,14 +87,17 @@ impl Sky {
     }
 
     fn clean(&self, params: &CleanParams) -> Cleaned {
-        let run = clean(self.dirty.clone(), &self.psf, None, params, |m| Ok(self.residual(m)), &Control::new());
+        let run =
+            clean(self.dirty.clone(), &self.psf, None, params, |m| Ok(self.residual(m)), &Control::new());
         run.unwrap()
     }
 }
 
 fn some_sources() -> Vec<(f64, f64, f64)> {
     let mut seed = 5;
-    (0..3).map(|i| (18.4 + 13.3 * f64::from(i), 16.0 + 32.0 * uniform(&mut seed), 0.4 + uniform(&mut seed))).collect()
+    (0..3)
+        .map(|i| (18.4 + 13.3 * f64::from(i), 16.0 + 32.0 * uniform(&mut seed), 0.4 + uniform(&mut seed)))
+        .collect()
 }
 
 #[test]
@@ -107,7 +121,8 @@ fn sources_are_recovered_with_their_flux_and_the_residual_is_that_of_the_model()
     let restored =
         restore(&cleaned.residual_yx, &cleaned.model_yx, &beam, [-1e-5, 1e-5], &Control::new()).unwrap();
     for (y, x, flux) in &sources {
-        let area = restored.slice(ndarray::s![*y as usize - 1..*y as usize + 3, *x as usize - 1..*x as usize + 3]);
+        let area =
+            restored.slice(ndarray::s![*y as usize - 1..*y as usize + 3, *x as usize - 1..*x as usize + 3]);
         let peak = area.iter().copied().fold(0.0, f32::max);
         // Off-pixel by up to half a cell of a beam a few cells wide.
         assert!((f64::from(peak) / flux - 1.0).abs() < 0.1, "{peak} for {flux}");
@@ -127,8 +142,14 @@ fn it_never_diverges_when_the_data_do_not_fit_the_psf() {
     let start = peak_in(&hard.dirty, None, Sign::Both).unwrap().value;
     for auto_mask in [None, Some(3.0)] {
         for gain in [0.1, 0.5] {
-            let params =
-                CleanParams { threshold_jy: 1e-5, nsigma: 0.0, auto_mask, gain, niter: 20_000, ..CleanParams::default() };
+            let params = CleanParams {
+                threshold_jy: 1e-5,
+                nsigma: 0.0,
+                auto_mask,
+                gain,
+                niter: 20_000,
+                ..CleanParams::default()
+            };
             let cleaned = hard.clean(&params);
             let left = peak_in(&cleaned.residual_yx, None, Sign::Both).unwrap().value;
             assert!(left.abs() < start, "{left} {:?}", cleaned.report);
@@ -170,7 +191,9 @@ fn dirty_empty_and_wrong_arguments() {
     let few = sky.clean(&CleanParams { niter: 12, nsigma: 0.0, auto_mask: None, ..CleanParams::default() });
     assert_eq!((few.report.outcome, few.report.iterations), (Outcome::Iterations, 12));
     let fails = |params: CleanParams| {
-        clean(sky.dirty.clone(), &sky.psf, None, &params, |m| Ok(sky.residual(m)), &Control::new()).unwrap_err().kind()
+        clean(sky.dirty.clone(), &sky.psf, None, &params, |m| Ok(sky.residual(m)), &Control::new())
+            .unwrap_err()
+            .kind()
     };
     let other = Some(Array2::from_elem((N, N + 2), true));
     assert_eq!(fails(CleanParams { mask_yx: other, ..CleanParams::default() }), ErrorKind::Argument);

@@ -1,18 +1,22 @@
 //! Boundary of `uvh5`.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use numpy::IntoPyArray;
+use num_complex::Complex32;
+use numpy::{IntoPyArray, PyReadonlyArray2, PyReadonlyArray3, PyUntypedArrayMethods};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList};
+use pyo3::types::{PyBool, PyDict, PyList};
 
-use super::door;
-use crate::uvh5::{FringeStopped, Header, Keyword, Reader, Selection};
-use crate::vis::VisBlock;
+use super::{arrays, door};
+use crate::uvh5::{Antennas, FringeStopped, Header, Keyword, Reader, Selection, Spec, VisRef, Writer};
+use crate::vis::{Channels, Product, Rows, VisBlock};
 
 pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(read_header, module)?)?;
-    module.add_function(wrap_pyfunction!(read, module)?)
+    module.add_function(wrap_pyfunction!(read, module)?)?;
+    module.add_function(wrap_pyfunction!(write, module)?)
 }
 
 /// The header of a UVH5 file as a dict (angles in degrees unless the key says rad, times in MJD seconds UTC).
@@ -42,6 +46,83 @@ fn read(
     let block =
         door::run_detached(py, progress, move |control| Reader::open(&path)?.read(&selection, control))?;
     block_dict(py, block)
+}
+
+/// Write one block as a UVH5 file in the correlator's layout; `header` and `block` have the entries that `read_header` and `read` give.
+#[pyfunction]
+#[pyo3(signature = (path, header, block, *, chunk=None, replace=false))]
+fn write(
+    py: Python<'_>,
+    path: PathBuf,
+    header: &Bound<'_, PyAny>,
+    block: &Bound<'_, PyAny>,
+    chunk: Option<[usize; 3]>,
+    replace: bool,
+) -> PyResult<()> {
+    let spec = spec_of(header, block, chunk)?;
+    let uvw: PyReadonlyArray2<'_, f64> = arrays::view(&block.get_item("uvw_m")?, "uvw_m", "rx")?;
+    arrays::same_length("uvw_m", 'x', 3, uvw.shape()[1])?;
+    let rows = Rows {
+        time_mjd_s: block.get_item("time_mjd_s")?.extract()?,
+        interval_s: block.get_item("interval_s")?.extract()?,
+        antenna1: block.get_item("antenna1")?.extract()?,
+        antenna2: block.get_item("antenna2")?.extract()?,
+        field: Vec::new(),
+        uvw_m: uvw.as_array().outer_iter().map(|x| [x[0], x[1], x[2]]).collect(),
+    };
+    let vis: PyReadonlyArray3<'_, Complex32> = arrays::view(&block.get_item("vis_rfp")?, "vis_rfp", "rfp")?;
+    let weight: PyReadonlyArray3<'_, f32> =
+        arrays::view(&block.get_item("weight_rfp")?, "weight_rfp", "rfp")?;
+    let flag: PyReadonlyArray3<'_, bool> = arrays::view(&block.get_item("flag_rfp")?, "flag_rfp", "rfp")?;
+    let data = VisRef { vis_rfp: vis.as_array(), weight_rfp: weight.as_array(), flag_rfp: flag.as_array() };
+    door::run_detached(py, None, move |_| {
+        let mut writer = Writer::create(&path, spec, replace)?;
+        writer.append(&rows, data)?;
+        writer.finish().map(drop)
+    })
+}
+
+fn spec_of(header: &Bound<'_, PyAny>, block: &Bound<'_, PyAny>, chunk: Option<[usize; 3]>) -> PyResult<Spec> {
+    let names: Vec<String> = block.get_item("products")?.extract()?;
+    let products = names.iter().map(|name| Product::from_name(name)).collect::<Option<Vec<_>>>();
+    let extra: BTreeMap<String, Bound<'_, PyAny>> = header.get_item("extra_keywords")?.extract()?;
+    Ok(Spec {
+        telescope_name: header.get_item("telescope_name")?.extract()?,
+        instrument: header.get_item("instrument")?.extract()?,
+        object_name: header.get_item("object_name")?.extract()?,
+        history: header.get_item("history")?.extract()?,
+        latitude_deg: header.get_item("latitude_deg")?.extract()?,
+        longitude_deg: header.get_item("longitude_deg")?.extract()?,
+        altitude_m: header.get_item("altitude_m")?.extract()?,
+        antennas: Antennas {
+            names: header.get_item("antenna_names")?.extract()?,
+            numbers: header.get_item("antenna_numbers")?.extract()?,
+            position_m: header.get_item("antenna_position_m")?.extract()?,
+            diameter_m: header.get_item("antenna_diameter_m")?.extract()?,
+        },
+        channels: Channels {
+            spw: 0,
+            freq_hz: block.get_item("freq_hz")?.extract()?,
+            width_hz: block.get_item("width_hz")?.extract()?,
+        },
+        products: products.ok_or_else(|| {
+            PyValueError::new_err(format!("products: expected names like XX, found {names:?}"))
+        })?,
+        dec_rad: header.get_item("phase_center_dec_rad")?.extract()?,
+        extra: extra
+            .into_iter()
+            .filter(|(key, _)| !Spec::OWN_KEYWORDS.contains(&key.as_str()))
+            .map(|(key, value)| keyword(&value).map(|value| (key, value)))
+            .collect::<PyResult<_>>()?,
+        chunk,
+    })
+}
+
+fn keyword(value: &Bound<'_, PyAny>) -> PyResult<Keyword> {
+    if let Ok(flag) = value.cast::<PyBool>() {
+        return Ok(Keyword::Flag(flag.is_true()));
+    }
+    value.extract().map(Keyword::Number).or_else(|_| value.extract().map(Keyword::Text))
 }
 
 fn block_dict(py: Python<'_>, block: VisBlock) -> PyResult<Bound<'_, PyDict>> {

@@ -48,6 +48,9 @@ pub struct Spec {
 }
 
 impl Spec {
+    /// Extra keywords that are written from the other fields.
+    pub const OWN_KEYWORDS: [&'static str; 3] = ["phase_center_dec", "ha_phase_center", "phase_center_epoch"];
+
     /// Subband `subband` of the correlator: its channels, site and names, XX and YY.
     pub fn correlator(subband: usize, antennas: Antennas, dec_rad: f64) -> Self {
         let count = constants::CHANNELS_PER_SUBBAND;
@@ -376,7 +379,7 @@ fn check(spec: &Spec) -> Result<(), Error> {
     {
         return bad("chunk", "a chunk shape within the data".to_owned(), format!("{chunk:?}"));
     }
-    for key in ["phase_center_dec", "ha_phase_center", "phase_center_epoch"] {
+    for key in Spec::OWN_KEYWORDS {
         if spec.extra.contains_key(key) {
             return bad("extra", "keywords that are not written by themselves".to_owned(), key.to_owned());
         }

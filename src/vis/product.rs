@@ -58,6 +58,11 @@ impl Product {
         Self::TABLE.iter().find(|row| row.0 == self).map_or((0, 0), |row| (row.3, row.4))
     }
 
+    /// The product of a name such as `XX`.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::TABLE.iter().map(|row| row.0).find(|product| format!("{product:?}") == name)
+    }
+
     /// The product with the antennas exchanged: XY becomes YX.
     pub fn transposed(self) -> Self {
         match self {

@@ -1,0 +1,1 @@
+"""Strategies of conversion, under the names of the original system."""
