@@ -1,1 +1,5 @@
 //! One file per stage: `XParams` in, `XReport` out, paths in, paths out; no mathematics, no retries.
+
+pub mod inject;
+pub mod measure;
+pub mod simulate;
