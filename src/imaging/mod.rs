@@ -5,7 +5,6 @@
 
 mod beam_fit;
 mod clean;
-mod density;
 mod error;
 mod gather;
 mod grid;
@@ -23,7 +22,6 @@ mod weigh;
 
 pub use beam_fit::fit_beam;
 pub use clean::{clean, CleanParams, CleanReport, Cleaned, Cycle};
-pub use density::{apply_weighting, Weighting};
 pub use error::Error;
 pub use gather::{Gatherer, Site, TimeBin, UvRange, Visibilities};
 pub use grid::{Grid, GridOptions};

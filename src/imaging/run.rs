@@ -1,16 +1,17 @@
 //! One image from gathered visibilities, start to end.
 
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView2};
 
 use super::clean::{clean, CleanParams, CleanReport};
 use super::subbands::{subbands, Subband};
 use super::timing::{Stopwatch, Timing};
 use super::weigh::{thermal_rms, Weights};
-use super::{apply_weighting, correct, fit_beam, primary_beam, restore, Error, Grid, GridOptions, Visibilities, Weighting};
+use super::{correct, fit_beam, primary_beam, restore, Error, Grid, GridOptions, Visibilities};
 use crate::beam::{AverageBeam, Beam, Pointings};
 use crate::control::Control;
 use crate::coords::RaDec;
 use crate::deconvolution::mad_rms;
+use crate::gridding::weighting::{Taper, WeightGrid, WeightParams, Weighting};
 use crate::image::{RestoringBeam, Wcs};
 
 /// What is asked of an image.
@@ -22,6 +23,8 @@ pub struct ImagingParams {
     pub grid: GridOptions,
     /// Weighting scheme.
     pub weighting: Weighting,
+    /// Tapers, multiplied.
+    pub tapers: Vec<Taper>,
     /// Depth and care of cleaning.
     pub clean: CleanParams,
     /// Beam of the dishes.
@@ -97,8 +100,7 @@ pub fn image(mut vis: Visibilities, params: &ImagingParams, control: &Control) -
     // Steps shown to the caller: weights, psf, dirty, major cycles, restore, beam.
     control.expect(6 + params.clean.max_major.min(10) as u64);
     let natural_jy = thermal_rms(&vis.weight_rf, &vis, params.sefd_jy);
-    let g = &params.grid;
-    apply_weighting(&mut vis, params.weighting, [g.nx, g.ny], g.cell_rad, control)?;
+    weigh(&mut vis, params, control)?;
     let expected_jy = thermal_rms(&vis.weight_rf, &vis, params.sefd_jy);
     let weights = Weights::of(&vis);
     if weights.count == 0 || weights.sum <= 0.0 {
@@ -158,6 +160,19 @@ pub fn image(mut vis: Visibilities, params: &ImagingParams, control: &Control) -
         visibilities: weights.count,
         timings: watch.parts,
     })
+}
+
+/// Natural weights become imaging weights.
+fn weigh(vis: &mut Visibilities, params: &ImagingParams, control: &Control) -> Result<(), Error> {
+    let g = &params.grid;
+    let mut weighting = WeightParams::new(g.nx, g.ny, g.cell_rad, g.cell_rad, params.weighting);
+    weighting.tapers.clone_from(&params.tapers);
+    let uvw: ArrayView2<'_, f64> = ArrayView2::from_shape((vis.uvw_m.len(), 3), vis.uvw_m.as_flattened())
+        .map_err(|e| crate::kind::BadArgument::new("uvw", "three numbers a row", e))?;
+    let mut density = WeightGrid::new(weighting)?;
+    density.add(uvw, &vis.freq_hz, vis.weight_rf.view(), control)?;
+    density.finish().apply(uvw, &vis.freq_hz, vis.weight_rf.view_mut(), control)?;
+    Ok(())
 }
 
 /// Middle and width of the band that channels cover \[Hz\].

@@ -10,6 +10,7 @@ use crate::constants::{CHANNEL_WIDTH_HZ, INTEGRATION_S, SPEED_OF_LIGHT_M_S};
 use crate::control::Control;
 use crate::coords::{ApparentFrame, Observatory, RaDec};
 use crate::deconvolution::Outcome;
+use crate::gridding::weighting::Weighting;
 use crate::kind::{ErrorKind, Kind};
 use crate::time::EarthOrientation;
 use crate::vis::{Channels, Product, Rows, VisBlock};
@@ -135,6 +136,7 @@ impl Observation {
             centre: self.centre,
             grid: GridOptions { nx: n, ny: n, cell_rad, epsilon: 1e-5, slant: None, max_memory_bytes: None },
             weighting: Weighting::Briggs { robust: 0.0 },
+            tapers: Vec::new(),
             clean,
             beam: Beam::for_telescope("DSA_110").unwrap(),
             pointings,

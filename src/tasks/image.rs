@@ -12,10 +12,11 @@ use crate::control::Control;
 use crate::coords::{Observatory, RaDec};
 use crate::deconvolution::Outcome;
 use crate::fits::read_plane;
+use crate::gridding::weighting::{Taper, Weighting};
 use crate::image::Wcs;
 use crate::imaging::{
     drift_pointings, image, CleanParams, Gatherer, GridOptions, Images, ImagingParams, Noise, Site, Stopwatch, Timing,
-    UvRange, Visibilities, Weighting,
+    UvRange, Visibilities,
 };
 use crate::kind::BadArgument;
 use crate::ms::{Column, Meta, MsReader, ReadRequest};
@@ -46,6 +47,8 @@ pub struct ImageParams {
     pub weighting: String,
     /// Briggs' robustness, -2 (uniform) to 2 (natural).
     pub robust: f64,
+    /// Gaussian taper: the beam of a point seen through it, FWHM \[arcsec\].
+    pub taper_arcsec: Option<f64>,
     /// Shortest and longest baseline \[wavelengths\].
     pub uvrange: Option<[f64; 2]>,
     /// Most iterations; 0 makes a dirty image.
@@ -100,6 +103,7 @@ impl Default for ImageParams {
             datacolumn: "auto".into(),
             weighting: "briggs".into(),
             robust: 0.5,
+            taper_arcsec: None,
             uvrange: None,
             niter: clean.niter,
             max_major: clean.max_major,
@@ -433,6 +437,7 @@ impl Setup {
                 max_memory_bytes: None,
             },
             weighting: self.weighting,
+            tapers: taper(params)?,
             clean,
             beam: self.beam.clone(),
             pointings: drift_pointings(&vis.times, &self.observatory, &self.earth)?,
@@ -541,6 +546,16 @@ fn weighting(params: &ImageParams) -> Result<Weighting, Error> {
         "briggs" if (-2.0..=2.0).contains(&params.robust) => Ok(Weighting::Briggs { robust: params.robust }),
         "briggs" => Err(bad("robust", "-2 to 2", params.robust)),
         other => Err(bad("weighting", "natural, uniform or briggs", other)),
+    }
+}
+
+fn taper(params: &ImageParams) -> Result<Vec<Taper>, Error> {
+    match params.taper_arcsec {
+        None => Ok(Vec::new()),
+        Some(arcsec) if arcsec.is_finite() && arcsec > 0.0 => {
+            Ok(vec![Taper::Gaussian { fwhm_rad: (arcsec / 3600.0).to_radians() }])
+        }
+        Some(found) => Err(bad("taper_arcsec", "a positive number", found)),
     }
 }
 
