@@ -1,3 +1,9 @@
 //! One file per stage: `XParams` in, `XReport` out, paths in, paths out; no mathematics, no retries.
 
+pub mod convert;
+pub mod image;
+mod image_products;
+pub mod inject;
+pub mod measure;
 pub mod simulate;
+pub mod verify;
