@@ -35,7 +35,7 @@ def migrate(root: RootOption = None, json_output: JsonOption = False) -> None:
     for schema, path in files.items():
         Database(path, schema)
     payload = {"databases": {schema: str(path) for schema, path in files.items()}}
-    emit(payload, json_output, lambda: [out.print(f"{s}: {p}") for s, p in files.items()] and None)
+    emit(payload, json_output, lambda: out.print("\n".join(f"{s}: {p}" for s, p in files.items())))
 
 
 def check(root: RootOption = None, json_output: JsonOption = False) -> None:
@@ -73,4 +73,4 @@ def backup(
             raise CommandError(f"{copy}: expected no file there, found one; name another directory")
         Database(path, schema).backup(copy)
         copies[schema] = str(copy)
-    emit({"copies": copies}, json_output, lambda: [out.print(f"{s}: {p}") for s, p in copies.items()] and None)
+    emit({"copies": copies}, json_output, lambda: out.print("\n".join(f"{s}: {p}" for s, p in copies.items())))

@@ -90,7 +90,8 @@ def _usable(db: Database, dec_deg: float, settings: Calibration) -> Sequence[dic
 
 
 def _distance(row: dict[str, Any], mjd: float) -> float:
-    start, end = row["valid_start_mjd"], row["valid_end_mjd"]
+    start: float | None = row["valid_start_mjd"]
+    end: float | None = row["valid_end_mjd"]
     if start is None or end is None:
         return 0.0
     return abs(0.5 * (start + end) - mjd)
