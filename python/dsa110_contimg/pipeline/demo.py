@@ -51,6 +51,27 @@ def demo_config(root: Path) -> Config:
     )
 
 
+def _simulated(incoming: Path, epochs: int, seed: int, on_epoch: Callable[[int, int], object]) -> Any:
+    """The campaign in `incoming`: as it was left, or simulated anew when it is not whole."""
+    import json
+    import shutil
+
+    from dsa110_contimg.simulation.campaign import Campaign, campaign
+    from dsa110_contimg.simulation.models import Source
+
+    record = incoming / "campaign.json"
+    if not record.is_file():
+        if incoming.exists():
+            shutil.rmtree(incoming)
+        return campaign(incoming, epochs=epochs, seed=seed, progress=on_epoch)
+    values = json.loads(record.read_text(encoding="utf-8"))
+    values["out"] = incoming
+    values["sources"] = tuple(Source.from_dict(s) for s in values["sources"])
+    values["calibrator"] = Source.from_dict(values["calibrator"])
+    values["stations"], values["epochs"] = tuple(values["stations"]), tuple(values["epochs"])
+    return Campaign(**values)
+
+
 def run_demo(
     out: Path,
     *,
@@ -77,11 +98,9 @@ def run_demo(
     """
     import numpy as np
 
-    from dsa110_contimg.simulation.campaign import campaign
-
     incoming = out / f"incoming-{epochs}-{seed}"
     with metered() as cost:
-        truth = campaign(incoming, epochs=epochs, seed=seed, progress=on_epoch)
+        truth = _simulated(incoming, epochs, seed, on_epoch)
     catalog = [CatalogSource(s.name, s.ra_deg, s.dec_deg, s.flux_jy, s.alpha) for s in truth.sources]
     calibrator = truth.calibrator
     known = [
