@@ -3,7 +3,6 @@
 //! A Measurement Set keeps the conventions of [`crate::vis`]: `uvw = position(antenna1) - position(antenna2)` and
 //! `M = sum S exp(+2 pi i (u l + v m + w (n - 1)))`, which is how CASA and pyuvdata write it, so nothing is conjugated here.
 
-mod columns;
 mod content;
 mod error;
 mod meta;
@@ -12,14 +11,15 @@ mod reader;
 mod repair;
 mod request;
 mod schema;
+mod update;
 mod writer;
 
-pub use columns::ColumnWriter;
 pub use content::Content;
 pub use error::Error;
 pub use meta::{DataDescription, Meta, MsAntenna, PROVENANCE_FILE};
 pub use reader::MsReader;
 pub use request::{Column, ReadRequest};
+pub use update::MsUpdate;
 pub use writer::{MsWriter, WindowData};
 
 #[cfg(test)]

@@ -44,6 +44,8 @@ impl MsReader {
     fn open_with(path: &Path, refuse_interrupted: bool) -> Result<Self, Error> {
         if refuse_interrupted {
             repair::refuse_interrupted(path)?;
+        } else {
+            repair::restore_description(path)?;
         }
         let main = Table::open(path)?;
         let columns = main.columns()?;

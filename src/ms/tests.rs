@@ -2,13 +2,14 @@ use ndarray::Array3;
 use num_complex::Complex32;
 
 use super::*;
-use crate::casatable::{Table, Value};
+use crate::casatable::{DataType, Table, Value};
 use crate::control::Control;
 use crate::coords::RaDec;
 use crate::kind::{ErrorKind, Kind};
 use crate::vis::{Channels, Field, Product, Rows};
 
 const CHANNELS: usize = 6;
+const WAIT: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// Three antennas, five times, two windows (the second absent) or one merged window of two tiles.
 fn content(merged: bool) -> Content {
@@ -132,19 +133,20 @@ fn columns_are_rewritten_and_an_interruption_is_refused() {
     drop(reader);
     let (vis, weight, flag) = cube(0.5);
     let request = ReadRequest::new(1, Column::Corrected);
-    let mut writer = ColumnWriter::begin(&path, &["CORRECTED_DATA"], "contimg apply").unwrap();
-    writer.put_visibilities(Column::Corrected, &request, vis.view()).unwrap();
-    assert!(writer.put_flags(&request, flag.view()).is_err());
-    drop(writer); // as a kill would
+    let repairer = MsReader::open_for_repair(&path).unwrap();
+    let mut update = MsUpdate::begin(&repairer, &["CORRECTED_DATA"], "contimg apply", WAIT).unwrap();
+    update.put_visibilities(Column::Corrected, &request, &vis).unwrap();
+    drop(update); // as a kill would
     let error = MsReader::open(&path).unwrap_err();
     assert!(matches!(error, Error::Interrupted { .. }) && error.kind() == ErrorKind::Data, "{error}");
-    assert!(ColumnWriter::begin(&path, &["FLAG"], "contimg flag").is_err());
+    assert!(MsUpdate::begin(&repairer, &["FLAG"], "contimg flag", WAIT).is_err());
     let columns = ["CORRECTED_DATA", "FLAG", "WEIGHT_SPECTRUM"];
-    let mut writer = ColumnWriter::begin(&path, &columns, "contimg apply").unwrap();
-    writer.put_visibilities(Column::Corrected, &request, vis.view()).unwrap();
-    writer.put_flags(&request, flag.view()).unwrap();
-    writer.put_weights(&request, weight.view()).unwrap();
-    writer.finish().unwrap();
+    let mut update = MsUpdate::begin(&repairer, &columns, "contimg apply", WAIT).unwrap();
+    update.put_visibilities(Column::Corrected, &request, &vis).unwrap();
+    update.put_flags(&request, &flag).unwrap();
+    update.put_reals("WEIGHT_SPECTRUM", &request, &weight).unwrap();
+    update.finish().unwrap();
+    drop(repairer);
     let block = MsReader::open(&path).unwrap().read(&request).unwrap();
     assert_eq!((&block.vis_rfp, &block.weight_rfp, &block.flag_rfp), (&vis, &weight, &flag));
 }
@@ -179,9 +181,12 @@ fn foreign_orders_are_turned_round_and_back() {
     assert_eq!(block.vis_rfp[[1, 0, 0]], vis[[1, CHANNELS - 1, 0]].conj());
     assert!(block.channels.freq_hz[1] > block.channels.freq_hz[0]);
     assert_eq!(block.weight_rfp[[1, 0, 0]], block.weight_rfp[[1, 1, 0]]);
-    let mut writer = ColumnWriter::begin(&path, &["MODEL_DATA"], "contimg model").unwrap();
-    writer.put_visibilities(Column::Model, &request, block.vis_rfp.view()).unwrap();
-    writer.finish().unwrap();
+    let reader = MsReader::open_for_repair(&path).unwrap();
+    let mut update = MsUpdate::begin(&reader, &["MODEL_DATA"], "contimg model", WAIT).unwrap();
+    assert!(update.ensure_column("MODEL_DATA", DataType::Complex).unwrap());
+    update.put_visibilities(Column::Model, &request, &block.vis_rfp).unwrap();
+    update.finish().unwrap();
+    drop(reader);
     let table = Table::open(&path).unwrap();
     let stored: Vec<Complex32> = table.get("MODEL_DATA", 0..30).unwrap();
     assert_eq!(stored, table.get::<Complex32>("DATA", 0..30).unwrap());
