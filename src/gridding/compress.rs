@@ -64,7 +64,11 @@ impl Compression {
     }
 
     /// Weighted visibilities to samples.
-    pub fn pack<T: Real>(&self, values: &[Values<'_, T>], control: &Control) -> Result<Vec<Vec<Complex<T>>>, Error> {
+    pub fn pack<T: Real>(
+        &self,
+        values: &[Values<'_, T>],
+        control: &Control,
+    ) -> Result<Vec<Vec<Complex<T>>>, Error> {
         self.packings.iter().zip(values).map(|(packing, values)| packing.pack(values, control)).collect()
     }
 

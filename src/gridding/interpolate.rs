@@ -108,7 +108,11 @@ impl Table {
         let pad = |row: &Vec<f64>| {
             (0..groups * LANES).map(|p| T::of(row.get(p).copied().unwrap_or(0.0))).collect::<Vec<T>>()
         };
-        let parts = self.parts.iter().map(|p| (p.channels.clone(), p.matrix.iter().flat_map(pad).collect())).collect();
+        let parts = self
+            .parts
+            .iter()
+            .map(|p| (p.channels.clone(), p.matrix.iter().flat_map(pad).collect()))
+            .collect();
         ToNodes { nodes: self.nodes, groups, parts, vector: has_vectors() }
     }
 
@@ -199,7 +203,11 @@ fn nodes_body<T: Real, const G: usize, const U: usize, const FUSED: bool>(
 }
 
 #[inline(always)]
-fn channels_body<T: Real, const FUSED: bool>(nodes: &[Complex<T>], matrix: &[[T; LANES]], out: &mut [Complex<T>]) {
+fn channels_body<T: Real, const FUSED: bool>(
+    nodes: &[Complex<T>],
+    matrix: &[[T; LANES]],
+    out: &mut [Complex<T>],
+) {
     let zero = T::of(0.0);
     for (block, out) in matrix.chunks_exact(nodes.len()).zip(out.chunks_mut(LANES)) {
         let (mut re, mut im) = ([zero; LANES], [zero; LANES]);
@@ -308,16 +316,20 @@ mod tests {
             let t = (f - 1.02e9) / 2e7;
             1.0 + t - 2.0 * t * t + 0.3 * t.powi(5)
         };
-        let nodes: Vec<Complex<f64>> = table.freq_hz.iter().map(|&f| Complex::new(poly(f), -poly(f))).collect();
+        let nodes: Vec<Complex<f64>> =
+            table.freq_hz.iter().map(|&f| Complex::new(poly(f), -poly(f))).collect();
         let mut channels = vec![Complex::default(); 37];
         table.to_channels::<f64>().apply(&nodes, &mut channels);
         for (v, &f) in channels.iter().zip(&freq) {
             assert!((v.re - poly(f)).abs() < 1e-12 && (v.im + poly(f)).abs() < 1e-12);
         }
-        let data: Vec<Complex<f64>> = (0..37).map(|c| Complex::new((c as f64).sin(), (2.0 * c as f64).cos())).collect();
+        let data: Vec<Complex<f64>> =
+            (0..37).map(|c| Complex::new((c as f64).sin(), (2.0 * c as f64).cos())).collect();
         let mut back = vec![Complex::default(); 18];
         assert!(table.to_nodes::<f64>().apply(&data, None, &mut back));
-        let dot = |a: &[Complex<f64>], b: &[Complex<f64>]| -> f64 { a.iter().zip(b).map(|(a, b)| (a * b.conj()).re).sum() };
+        let dot = |a: &[Complex<f64>], b: &[Complex<f64>]| -> f64 {
+            a.iter().zip(b).map(|(a, b)| (a * b.conj()).re).sum()
+        };
         assert!((dot(&channels, &data) - dot(&nodes, &back)).abs() < 1e-12);
         let mut weight = vec![1.0; 37];
         weight[4] = 0.0;
