@@ -12,7 +12,7 @@ from typing import Any
 
 from dsa110_contimg import __version__
 from dsa110_contimg.plots.curves import light_curve_png
-from dsa110_contimg.plots.images import image_png
+from dsa110_contimg.plots.tile import image_png
 
 _RANK = {"candidate": 0, "variable": 1, "steady": 2, "insufficient": 3}
 

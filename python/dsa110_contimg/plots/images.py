@@ -1,89 +1,68 @@
-"""Pictures of FITS images."""
+"""Images on paper."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
 
-from dsa110_contimg.plots.figure import INK, figure, png
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+StrPath = str | os.PathLike[str]
 
 
-def read_plane(path: str | os.PathLike[str]) -> tuple[NDArray[np.float32], Any]:
-    """First plane of a FITS image (y, x) and its celestial WCS."""
-    import warnings
-
-    import numpy as np
-    from astropy.io import fits
-    from astropy.wcs import WCS, FITSFixedWarning
-
-    with fits.open(path) as hdus, warnings.catch_warnings():
-        # Only notes on spellings of dates and units.
-        warnings.simplefilter("ignore", FITSFixedWarning)
-        data = np.asarray(hdus[0].data, dtype=np.float32)
-        wcs = WCS(hdus[0].header).celestial
-    return data.reshape((-1, *data.shape[-2:]))[0], wcs
-
-
-def image_png(
-    path: str | os.PathLike[str],
+def save_png(
+    image: StrPath,
+    out: StrPath,
     *,
-    title: str = "",
-    sources: Sequence[tuple[str, float, float]] = (),
-    highlight: Sequence[str] = (),
-    width_in: float = 6.2,
-) -> bytes:
-    """Draw an image with an arcsinh stretch, a colour bar in mJy/beam and circles around sources.
+    marks: Sequence[tuple[float, float]] = (),
+    sigma_range: tuple[float, float] = (-3.0, 12.0),
+    title: str | None = None,
+    dpi: int = 120,
+) -> Path:
+    """Draw a FITS image in grey, stretched about its robust noise.
 
     Parameters
     ----------
-    path : path
-        FITS image.
-    title : str
-        Title.
-    sources : sequence of (name, ra_deg, dec_deg)
-        Circled positions, ICRS degrees.
-    highlight : sequence of str
-        Names drawn in red, with their label.
-    width_in : float
-        Width [inches].
+    image : path
+        FITS image of one plane.
+    out : path
+        PNG to write.
+    marks : sequence of (ra_deg, dec_deg)
+        Places to circle, ICRS [degrees].
+    sigma_range : (float, float)
+        Black and white in units of the noise about the median.
 
     Returns
     -------
-    bytes
-        PNG.
+    Path
+        `out`.
     """
     import numpy as np
-    from matplotlib.colors import AsinhNorm
-    from matplotlib.patches import Circle
+    from astropy.io import fits
+    from astropy.wcs import WCS
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
 
-    data, wcs = read_plane(path)
-    shown = data * 1e3
-    finite = shown[np.isfinite(shown)]
-    sigma = 1.4826 * float(np.median(np.abs(finite - np.median(finite)))) if finite.size else 1.0
-    sigma = sigma or float(np.std(finite)) or 1.0
-    with figure(width_in, 0.86 * width_in) as fig:
-        axes = fig.add_subplot(projection=wcs)
-        top = max(float(finite.max(initial=sigma)), 10 * sigma)
-        norm = AsinhNorm(linear_width=3 * sigma, vmin=-4 * sigma, vmax=top)
-        picture = axes.imshow(shown, origin="lower", cmap="gray_r", norm=norm, interpolation="nearest")
-        radius = 0.018 * max(data.shape)
-        for name, ra_deg, dec_deg in sources:
-            x, y = wcs.world_to_pixel_values(ra_deg, dec_deg)
-            if not (0 <= x < data.shape[1] and 0 <= y < data.shape[0]):
-                continue
-            chosen = name in highlight
-            colour = INK["lens"] if chosen else INK["data"]
-            axes.add_patch(Circle((x, y), radius, fill=False, lw=1.4 if chosen else 0.6, color=colour))
-            if chosen:
-                axes.annotate(name, (x, y + 1.3 * radius), ha="center", color=colour, fontsize=8)
-        axes.set_xlabel("right ascension")
-        axes.set_ylabel("declination")
-        axes.set_title(title)
-        axes.grid(alpha=0.2)
-        fig.colorbar(picture, ax=axes, label="mJy/beam", shrink=0.85)
-        return png(fig)
+    with fits.open(image) as hdus:
+        header = hdus[0].header
+        data = np.squeeze(hdus[0].data)
+    wcs = WCS(header).celestial
+    finite = data[np.isfinite(data)]
+    median = float(np.median(finite)) if finite.size else 0.0
+    noise = 1.4826 * float(np.median(np.abs(finite - median))) if finite.size else 1.0
+    noise = noise or (float(np.ptp(finite)) if finite.size else 1.0) or 1.0
+    figure = Figure(figsize=(7.5, 6.5))
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot(projection=wcs)
+    low, high = (median + k * noise for k in sigma_range)
+    shown = axes.imshow(data, origin="lower", cmap="gray_r", vmin=low, vmax=high, interpolation="nearest")
+    figure.colorbar(shown, ax=axes, label=str(header.get("BUNIT", "")))
+    axes.set_xlabel("RA (ICRS)")
+    axes.set_ylabel("Dec (ICRS)")
+    axes.set_title(title if title is not None else Path(image).name, fontsize=9)
+    if marks:
+        ra, dec = np.asarray(marks, dtype=float).T
+        x, y = wcs.all_world2pix(ra, dec, 0)
+        axes.scatter(x, y, s=40, facecolors="none", edgecolors="#c1562b", linewidths=0.7)
+    path = Path(out)
+    figure.savefig(path, dpi=dpi)
+    return path
