@@ -89,7 +89,7 @@ fn stretch_is_that_of_the_velocity_towards_the_source() {
 #[test]
 fn transit_is_where_lst_is_the_right_ascension() {
     let (site, earth) = (Observatory::dsa110(), EarthOrientation::builtin().unwrap());
-    for ra in [0.0, 1e-9, 2.0, 6.283_185] {
+    for ra in [0.0, 1e-9, 2.0, 6.28] {
         let crossing = Crossing::SiderealTime(ra);
         let next = crossing.next(T, 3, &site, &earth).unwrap();
         let previous = crossing.previous(T, 3, &site, &earth).unwrap();

@@ -129,8 +129,8 @@ impl EarthOrientation {
         Ok(Self::from_table(Arc::clone(TABLE.get_or_init(|| table))))
     }
 
-    /// The table to use when nobody says otherwise: the user's renewed one ([`super::user_file`]) where it is newer than the
-    /// shipped one. A user's file that cannot be read is reported in the log and passed over.
+    /// The table to use when nobody says otherwise: the user's renewed one ([`super::user_file`]) where it is no older than
+    /// the shipped one. A user's file that cannot be read is reported in the log and passed over.
     ///
     /// # Errors
     /// A file named by `CONTIMG_IERS_FILE` that cannot be used.
@@ -141,7 +141,7 @@ impl EarthOrientation {
             return Ok(builtin);
         }
         match file::read(&path) {
-            Ok(table) if demanded || table.last_measured_mjd > builtin.table.last_measured_mjd => {
+            Ok(table) if demanded || table.last_measured_mjd >= builtin.table.last_measured_mjd => {
                 Ok(Self::from_table(Arc::new(table)))
             }
             Ok(_) => Ok(builtin),

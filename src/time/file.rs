@@ -52,7 +52,7 @@ pub(super) fn read(path: &Path) -> Result<OrientationTable, Error> {
 /// Renew `destination` (by default [`user_file`]) from an IERS file; the old table stays until the new one is complete and valid.
 ///
 /// # Errors
-/// A source that is no table, or ends before the table in place; a destination that cannot be written.
+/// A source that is no table, or is older than the table in place; a destination that cannot be written.
 pub fn update(source: &Path, destination: Option<&Path>) -> Result<(PathBuf, OrientationTable), Error> {
     let mut table = read(source)?;
     table.days.retain(|day| day.mjd >= KEEP_FROM_MJD);
@@ -69,6 +69,18 @@ pub fn update(source: &Path, destination: Option<&Path>) -> Result<(PathBuf, Ori
     // Parsed again from its own text: what is written is what will be read.
     let text = table.to_csv();
     let table = OrientationTable::parse(&text, &destination.display().to_string())?;
+    // A table in place that cannot be read is no reason to keep it.
+    if let Some(old) = read(&destination).ok().filter(|old| old.last_measured_mjd > table.last_measured_mjd) {
+        return Err(Error::Table {
+            origin: source.display().to_string(),
+            expected: format!(
+                "values measured up to MJD {} as in {} (delete that file to go back)",
+                old.last_measured_mjd,
+                destination.display()
+            ),
+            found: format!("MJD {}", table.last_measured_mjd),
+        });
+    }
     write_whole(&destination, &text).map_err(|source| Error::Io { path: destination.clone(), source })?;
     Ok((destination, table))
 }

@@ -113,6 +113,9 @@ fn update_replaces_the_table_or_leaves_it() {
     let (path, table) = update(&source, Some(&into)).unwrap();
     assert_eq!((path.as_path(), table.len()), (into.as_path(), TEXT_DAYS));
     let before = std::fs::read(&into).unwrap();
+    let shorter: String = fixed(None).lines().take(30).map(|l| l.to_owned() + "\n").collect();
+    std::fs::write(&source, shorter).unwrap();
+    assert!(update(&source, Some(&into)).unwrap_err().to_string().contains("60030"));
     std::fs::write(&source, "rubbish").unwrap();
     update(&source, Some(&into)).unwrap_err();
     assert_eq!(std::fs::read(&into).unwrap(), before);

@@ -139,7 +139,7 @@ def _report(error: Exception, json_output: bool) -> int:
     if json_output:
         payload = getattr(error, "payload", {})
         typer.echo(json.dumps({**payload, "error": text, "type": type(error).__name__}))
-    err.print(f"[bold red]error:[/] {_escape(text)}")
+    err.print(f"[bold red]error:[/] {_escape(text)}", soft_wrap=True)
     logging.getLogger(__name__).debug("traceback", exc_info=error)
     return 1
 

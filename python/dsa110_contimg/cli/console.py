@@ -23,8 +23,8 @@ from rich.progress import (
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else there.")]
 
 #: For people: tables, bars, warnings. Never stdout, which belongs to the result.
-err = Console(stderr=True, highlight=False)
-out = Console(highlight=False)
+err = Console(stderr=True, highlight=False, emoji=False)
+out = Console(highlight=False, emoji=False)
 
 ProgressCallback = Callable[[int, int], None]
 

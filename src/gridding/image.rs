@@ -1,0 +1,224 @@
+//! From gridded planes to the image and back: batches of planes, their screens, the kernel's correction.
+
+use ndarray::{Array2, ArrayView2};
+use num_complex::Complex;
+use rayon::prelude::*;
+
+use crate::control::Control;
+
+use super::choose::plane_bytes;
+use super::fft::{Band, Transform};
+use super::plan::Plan;
+use super::real::Real;
+use super::spread::{fold, unfold, Context, Planes, Values};
+use super::tile::Loops;
+use super::wterm::{cis, WTerm};
+use super::Error;
+
+impl Plan {
+    pub(super) fn image_of<T: Real>(
+        &self,
+        values: &[Values<'_, T>],
+        control: &Control,
+    ) -> Result<Array2<T>, Error> {
+        let (nx, ny) = (self.params.nx, self.params.ny);
+        let mut image = Array2::from_elem((nx, ny), T::of(0.0));
+        if self.buckets.runs.is_empty() {
+            return Ok(image);
+        }
+        let context = self.context::<T>();
+        let transform = Transform::new(self.frame.nu, self.frame.nv, true);
+        let (stride, rows) = (self.frame.stride(context.loops.width()), self.rows());
+        for which in self.batches::<T>() {
+            let mut planes = Planes::zero(stride, rows, which.clone());
+            context.spread(values, &mut planes, control)?;
+            for p in which.clone() {
+                let size = stride * rows;
+                let plane = &mut planes.data[(p - which.start) * size..][..size];
+                fold(&self.frame, plane, stride);
+                let row =
+                    |i: usize| &plane[(self.frame.halo + i) * stride + self.frame.halo..][..self.frame.nu];
+                // Rows of an Array2 made here are contiguous.
+                let out = image.as_slice_mut().unwrap_or(&mut []);
+                transform.to_image(self.band(), (nx, ny), row, control, out, |x, pixels, out| {
+                    self.add_screened(p, x, pixels, out);
+                })?;
+            }
+        }
+        self.correct(&mut image);
+        Ok(image)
+    }
+
+    pub(super) fn visibilities_of<T: Real>(
+        &self,
+        image: ArrayView2<'_, T>,
+        control: &Control,
+    ) -> Result<Vec<Vec<Complex<T>>>, Error> {
+        let zero = Complex::new(T::of(0.0), T::of(0.0));
+        let mut out: Vec<Vec<Complex<T>>> = self.blocks.iter().map(|b| vec![zero; b.samples()]).collect();
+        if self.buckets.runs.is_empty() {
+            return Ok(out);
+        }
+        let mut image = image.to_owned();
+        self.correct(&mut image);
+        if self.wterm.real() {
+            // `correct` halves for the Hermitian sum of the way to the image, which the way back does not have.
+            image.par_mapv_inplace(|v| v + v);
+        }
+        let context = self.context::<T>();
+        let transform = Transform::new(self.frame.nu, self.frame.nv, false);
+        let (stride, rows) = (self.frame.stride(context.loops.width()), self.rows());
+        for which in self.batches::<T>() {
+            let mut planes = Planes::zero(stride, rows, which.clone());
+            for p in which.clone() {
+                let size = stride * rows;
+                let plane = &mut planes.data[(p - which.start) * size..][..size];
+                let source = |x: usize, pixels: &mut [Complex<T>]| {
+                    let row = image.row(x);
+                    for (pixel, &value) in pixels.iter_mut().zip(row) {
+                        *pixel = Complex::new(value, T::of(0.0));
+                    }
+                    self.screen(p, x, pixels);
+                };
+                let proper = &mut plane[self.frame.halo * stride..];
+                let shape = (self.params.nx, self.params.ny);
+                transform.from_image(
+                    self.band(),
+                    shape,
+                    source,
+                    control,
+                    proper,
+                    (stride, self.frame.halo),
+                )?;
+                unfold(&self.frame, plane, stride);
+            }
+            let mut slices: Vec<&mut [Complex<T>]> = out.iter_mut().map(Vec::as_mut_slice).collect();
+            context.gather(&planes, &mut slices, control)?;
+        }
+        Ok(out)
+    }
+
+    fn context<T: Real>(&self) -> Context<'_, T> {
+        Context {
+            frame: &self.frame,
+            wterm: &self.wterm,
+            blocks: &self.blocks,
+            buckets: &self.buckets,
+            loops: Loops::new(&self.kernel),
+            shifted: self.shifted,
+        }
+    }
+
+    /// Rows of the grid that tiles in use reach; all of a periodic plane.
+    fn rows(&self) -> usize {
+        let all = self.frame.rows();
+        if self.wterm.real() {
+            all.min(self.buckets.tile_rows(&self.frame) * self.frame.tile + self.frame.support)
+        } else {
+            all
+        }
+    }
+
+    fn band(&self) -> Band {
+        let half = self.wterm.real();
+        let proper = if half { self.frame.nv / 2 + 1 } else { self.frame.nv };
+        Band { rows: proper.min(self.rows() - self.frame.halo), half }
+    }
+
+    /// Planes that the memory allows at once.
+    fn batches<T: Real>(&self) -> Vec<std::ops::Range<usize>> {
+        let total = self.wterm.planes();
+        let bytes = std::mem::size_of::<Complex<T>>();
+        let (plane, transpose) =
+            plane_bytes(&self.params, (self.frame.nu, self.frame.nv), self.wterm.real(), bytes);
+        let room = self.params.max_memory_bytes.unwrap_or(4 << 30).saturating_sub(transpose);
+        let at_once = (room / plane).clamp(1, total.max(1)).min(64);
+        (0..total).step_by(at_once).map(|first| first..(first + at_once).min(total)).collect()
+    }
+
+    /// Arguments of the screens along an image row: `(n - 1 - middle) / half`.
+    fn arguments(&self, x: usize) -> Vec<f64> {
+        let (half, middle) = self.sky.z_half_and_middle();
+        let inverse = if half > 0.0 { 1.0 / half } else { 0.0 };
+        (0..self.params.ny).map(|y| (self.sky.z(x, y) - middle) * inverse).collect()
+    }
+
+    /// Add a plane's row `x`, times the plane's screen, to the image.
+    fn add_screened<T: Real>(&self, plane: usize, x: usize, pixels: &[Complex<T>], out: &mut [T]) {
+        match &self.wterm {
+            WTerm::Flat => out.iter_mut().zip(pixels).for_each(|(o, p)| *o += p.re),
+            WTerm::Moments { .. } => {
+                let factor = self.moment_row(plane, x);
+                for ((o, p), f) in out.iter_mut().zip(pixels).zip(factor) {
+                    *o += p.re * T::of(f);
+                }
+            }
+            WTerm::Stack { .. } => {
+                for ((o, p), t) in out.iter_mut().zip(pixels).zip(self.stack_turns(plane, x)) {
+                    let (cos, sin) = cis(t);
+                    // Real part of p exp(-2 pi i t).
+                    *o += p.re * T::of(cos) + p.im * T::of(sin);
+                }
+            }
+        }
+    }
+
+    /// Multiply the image row `x` by a plane's screen, on the way to visibilities.
+    fn screen<T: Real>(&self, plane: usize, x: usize, pixels: &mut [Complex<T>]) {
+        match &self.wterm {
+            WTerm::Flat => {}
+            WTerm::Moments { .. } => {
+                for (p, f) in pixels.iter_mut().zip(self.moment_row(plane, x)) {
+                    p.re = p.re * T::of(f);
+                }
+            }
+            WTerm::Stack { .. } => {
+                for (p, t) in pixels.iter_mut().zip(self.stack_turns(plane, x)) {
+                    let (cos, sin) = cis(t);
+                    *p = Complex::new(p.re * T::of(cos), p.re * T::of(sin));
+                }
+            }
+        }
+    }
+
+    fn moment_row(&self, plane: usize, x: usize) -> Vec<f64> {
+        let WTerm::Moments { factors, .. } = &self.wterm else { return Vec::new() };
+        let s = self.arguments(x);
+        let mut factor = vec![0.0; s.len()];
+        factors[plane].row(&s, &mut factor);
+        if plane % 2 == 1 {
+            factor.iter_mut().zip(&s).for_each(|(f, s)| *f *= s);
+        }
+        factor
+    }
+
+    fn stack_turns(&self, plane: usize, x: usize) -> Vec<f64> {
+        let WTerm::Stack { first, spacing, .. } = &self.wterm else { return Vec::new() };
+        let (half, _) = self.sky.z_half_and_middle();
+        let w = (first + spacing * plane as f64) * half;
+        self.arguments(x).into_iter().map(|s| s * w).collect()
+    }
+
+    /// Divide by the kernels' transforms (and by n), once.
+    fn correct<T: Real>(&self, image: &mut Array2<T>) {
+        let axis = |n: usize, padded: usize| -> Vec<f64> {
+            (0..n).map(|i| self.kernel.correction((i as f64 - (n / 2) as f64) / padded as f64)).collect()
+        };
+        let along_x = axis(self.params.nx, self.frame.nu);
+        let along_y = axis(self.params.ny, self.frame.nv);
+        let scale = if self.wterm.real() { 0.5 } else { 1.0 };
+        image.axis_iter_mut(ndarray::Axis(0)).into_par_iter().enumerate().for_each(|(x, mut row)| {
+            let mut factor: Vec<f64> = along_y.iter().map(|c| c * along_x[x] * scale).collect();
+            if let WTerm::Stack { correction, .. } = &self.wterm {
+                let s = self.arguments(x);
+                let mut extra = vec![0.0; s.len()];
+                correction.row(&s, &mut extra);
+                factor.iter_mut().zip(extra).for_each(|(f, e)| *f *= e);
+            }
+            if self.params.divide_by_n {
+                factor.iter_mut().enumerate().for_each(|(y, f)| *f /= 1.0 + self.sky.z(x, y));
+            }
+            row.iter_mut().zip(factor).for_each(|(v, f)| *v = *v * T::of(f));
+        });
+    }
+}
