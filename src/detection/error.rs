@@ -9,6 +9,9 @@ pub enum Error {
     /// A value outside what the call accepts.
     #[error(transparent)]
     Argument(#[from] BadArgument),
+    /// No pixel to work with.
+    #[error("image: expected valid pixels, found none that is finite in enough of any box")]
+    Blank,
     /// The call was cancelled.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
@@ -18,6 +21,7 @@ impl Kind for Error {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Argument(e) => e.kind(),
+            Self::Blank => ErrorKind::Data,
             Self::Cancelled(e) => e.kind(),
         }
     }

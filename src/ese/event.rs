@@ -88,7 +88,7 @@ impl Curve {
 }
 
 /// A run of points to one side of the baseline.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
 pub struct Excursion {
     /// First and last point.
     pub points: (usize, usize),

@@ -10,4 +10,4 @@ pub use error::Error;
 pub use event::{strongest, Curve, Excursion, Side};
 pub use lens::PlasmaLens;
 pub use score::{ese_score, Score, ScoreInput, FLAG_SCORE};
-pub use verdict::{judge, JudgeParams, Judgement, Verdict};
+pub use verdict::{judge, judge_many, JudgeParams, Judgement, Verdict};

@@ -16,7 +16,7 @@ pub struct ScoreInput {
 }
 
 /// The parts of the score and their weighted sum, all 0..1.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
 pub struct Score {
     /// `(chi2_nu - 1) / 4`.
     pub statistical: f64,

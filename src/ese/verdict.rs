@@ -1,11 +1,16 @@
 //! What is said of a light curve, and why, in words.
 
+use rayon::prelude::*;
+
 use super::event::{strongest, Curve, Excursion, Side};
 use super::score::{ese_score, Score, ScoreInput, FLAG_SCORE};
-use crate::variability::{summarise, Depth, Summary};
+use super::Error;
+use crate::control::Control;
+use crate::variability::{summarise, Depth, Ragged, Summary};
 
 /// The machine's judgement of one source.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// Too few points to say.
     Insufficient,
@@ -66,7 +71,7 @@ impl Default for JudgeParams {
 }
 
 /// Everything found out about one light curve.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct Judgement {
     /// The verdict.
     pub verdict: Verdict,
@@ -131,6 +136,26 @@ pub fn judge(mjd: &[f64], flux: &[f64], err: &[f64], params: &JudgeParams) -> Ju
     };
     judgement.reasons = reasons(&judgement, &curve, params);
     judgement
+}
+
+/// Judge many light curves of one band each, on all cores.
+///
+/// # Errors
+/// Arrays that do not run in step; cancelled.
+pub fn judge_many(curves: Ragged<'_>, params: &JudgeParams, control: &Control) -> Result<Vec<Judgement>, Error> {
+    curves.check()?;
+    control.expect(curves.len() as u64);
+    (0..curves.len())
+        .into_par_iter()
+        .map(|s| {
+            control.check()?;
+            let range = curves.offsets[s]..curves.offsets[s + 1];
+            let judged =
+                judge(&curves.mjd[range.clone()], &curves.flux[range.clone()], &curves.err[range], params);
+            control.advance(1);
+            Ok(judged)
+        })
+        .collect()
 }
 
 fn reasons(j: &Judgement, curve: &Curve, params: &JudgeParams) -> Vec<String> {

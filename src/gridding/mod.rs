@@ -23,6 +23,7 @@ mod runs;
 mod sky;
 mod spread;
 mod tile;
+pub mod weighting;
 mod wterm;
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ pub struct ForcedParams {
     pub box_px: usize,
     /// Sources closer than this many major axes are fitted together; `None` fits each alone.
     pub cluster_beams: Option<f64>,
-    /// Factor from the local rms to the error of the fit, see [`super::NoiseCorrelation::error_factor`]; 1 is the plain
+    /// Factor from the local rms to the error of the fit, see [`super::blank_sky`]; 1 is the plain
     /// formula, whose error is the noise per beam.
     pub error_factor: f64,
 }

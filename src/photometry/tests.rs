@@ -178,3 +178,40 @@ fn bad_options_are_refused() {
     let maps = Maps { image_yx: image.view(), noise_yx: Some(small.view()), background_yx: None };
     assert!(measure(maps, Some(&k), &[], &ForcedParams::default(), &Control::new()).is_err());
 }
+
+/// Noise as an image has it: white noise smoothed by a kernel, unit rms.
+fn smooth_noise(n: usize, k: &PixelKernel, seed: u64) -> Array2<f32> {
+    let white = noise(n, 1.0, seed);
+    let reach = 12isize;
+    let taps: Vec<(isize, isize, f64)> = (-reach..=reach)
+        .flat_map(|dy| (-reach..=reach).map(move |dx| (dy, dx)))
+        .map(|(dy, dx)| (dy, dx, k.at(dx as f64, dy as f64)))
+        .filter(|t| t.2 > 1e-4)
+        .collect();
+    let norm = taps.iter().map(|t| t.2 * t.2).sum::<f64>().sqrt();
+    let wrap = |i: usize, d: isize| (i as isize + d).rem_euclid(n as isize) as usize;
+    Array2::from_shape_fn((n, n), |(y, x)| {
+        (taps.iter().map(|t| t.2 * f64::from(white[[wrap(y, t.0), wrap(x, t.1)]])).sum::<f64>() / norm) as f32
+    })
+}
+
+#[test]
+fn blank_sky_makes_the_pulls_normal() {
+    // Noise with the correlation of the beam: the scatter of the fit is sqrt(2) times the rms, to the truncation of the window.
+    let k = kernel(6.0, 4.0, 20.0);
+    let mut image = smooth_noise(384, &k, 3);
+    let params = ForcedParams { cluster_beams: None, annulus_px: [14.0, 40.0], ..ForcedParams::default() };
+    let positions = lattice(384, 37.0);
+    let sources: Vec<_> = positions.iter().map(|p| (*p, 30.0)).collect();
+    inject(image.view_mut(), &k, &sources, 6.0).unwrap();
+    let sky = blank_sky(plain(&image), &k, &positions, 4000, &params, &Control::new()).unwrap().unwrap();
+    // Some 400 independent beams fit between the sources: 5 %.
+    assert!((sky.error_factor / 2f64.sqrt() - 1.0).abs() < 0.15, "{sky:?}");
+    assert!(sky.effective_dof > 2.0 && sky.effective_dof < 120.0, "{sky:?}");
+    let scaled = ForcedParams { error_factor: sky.error_factor, ..params };
+    let fits = measure(plain(&image), Some(&k), &positions, &scaled, &Control::new()).unwrap();
+    let pulls: Vec<f64> = fits.iter().map(|f| (f.flux_jy - 30.0) / f.flux_err_jy).collect();
+    let spread = (pulls.iter().map(|p| p * p).sum::<f64>() / pulls.len() as f64).sqrt();
+    // 64 sources: 9 %, two of them.
+    assert!((spread - 1.0).abs() < 0.2, "{spread}");
+}

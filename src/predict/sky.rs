@@ -58,6 +58,13 @@ impl<'a> SkyBand<'a> {
         Ok(Self { sky, freq_hz, flux_sf_jy })
     }
 
+    /// Multiply the flux of one source by a factor of frequency: a lens, a flare.
+    pub fn modulate(&mut self, source: usize, factor: impl Fn(f64) -> f64) {
+        let channels = self.freq_hz.len();
+        let row = self.flux_sf_jy.iter_mut().skip(source * channels).take(channels);
+        row.zip(self.freq_hz).for_each(|(flux, f)| *flux *= factor(*f));
+    }
+
     /// The sky seen through `beam`, which points at the ITRF unit vector `pointing`.
     pub fn at(&self, frame: &ApparentFrame, beam: &Beam, pointing: [f64; 3]) -> SkyNow {
         let mut now = SkyNow::default();

@@ -1,7 +1,214 @@
-//! Boundary of `photometry`.
+//! Boundary of `photometry`, `detection` and the measure task.
 
+use std::path::PathBuf;
+
+use ndarray::Ix2;
+use numpy::{IntoPyArray, PyArray1, PyArray2};
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 
-pub(super) fn register(_module: &Bound<'_, PyModule>) -> PyResult<()> {
-    Ok(())
+use super::catalog::positions;
+use super::ese::to_python;
+use super::variability::column;
+use super::{arrays, door, errors};
+use crate::detection::{background, BackgroundParams};
+use crate::photometry::{self as core, EnsembleParams};
+use crate::source::Measurement;
+use crate::tasks::{inject, measure};
+
+pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    let flags = [
+        ("OUTSIDE", Measurement::OUTSIDE),
+        ("EDGE", Measurement::EDGE),
+        ("BLEND", Measurement::BLEND),
+        ("RESOLVED", Measurement::RESOLVED),
+        ("PEAK_IN_BOX", Measurement::PEAK_IN_BOX),
+    ];
+    for (name, bit) in flags {
+        module.add(name, bit)?;
+    }
+    module.add_function(wrap_pyfunction!(measure_image, module)?)?;
+    module.add_function(wrap_pyfunction!(inject_source, module)?)?;
+    module.add_function(wrap_pyfunction!(background_maps, module)?)?;
+    module.add_function(wrap_pyfunction!(baseline, module)?)?;
+    module.add_function(wrap_pyfunction!(ensemble_correction, module)?)?;
+    module.add_function(wrap_pyfunction!(leave_one_out, module)?)?;
+    module.add_function(wrap_pyfunction!(normalise, module)?)
+}
+
+/// Options of `measure_image`, from a dictionary; an unknown key is an error.
+fn measure_params(
+    image: PathBuf,
+    positions: Vec<crate::coords::RaDec>,
+    options: Option<&Bound<'_, PyDict>>,
+) -> PyResult<measure::MeasureParams> {
+    let mut p = measure::MeasureParams::new(image, positions);
+    let (mut noise, mut level) = (None, None);
+    for (key, value) in options.into_iter().flat_map(|d| d.iter()) {
+        match key.extract::<String>()?.as_str() {
+            "pb" => p.pb = value.extract()?,
+            "min_pb" => p.min_pb = value.extract()?,
+            "ignore_beam" => p.ignore_beam = value.extract()?,
+            "blank_fits" => p.blank_fits = value.extract()?,
+            "nbeam" => p.forced.nbeam = value.extract()?,
+            "annulus_px" => p.forced.annulus_px = value.extract()?,
+            "box_px" => p.forced.box_px = value.extract()?,
+            "cluster_beams" => p.forced.cluster_beams = value.extract()?,
+            "error_factor" => p.forced.error_factor = value.extract()?,
+            "noise_map" => noise = value.extract()?,
+            "background_map" => level = value.extract()?,
+            "mesh_beams" => {
+                if let Some(box_beams) = value.extract()? {
+                    p.noise = measure::NoiseSource::Mesh { box_beams };
+                }
+            }
+            other => {
+                let expected =
+                    "pb, min_pb, ignore_beam, blank_fits, nbeam, annulus_px, box_px, cluster_beams, \
+                                error_factor, noise_map, background_map or mesh_beams";
+                return Err(errors::exception(&crate::kind::BadArgument::new("option", expected, other)));
+            }
+        }
+    }
+    if let Some(noise) = noise {
+        p.noise = measure::NoiseSource::Maps { noise, background: level };
+    }
+    Ok(p)
+}
+
+/// Forced fluxes at positions on one image, as a dictionary of arrays and of what is known of the image.
+#[pyfunction]
+#[pyo3(signature = (image, ra_deg, dec_deg, *, options=None, progress=None))]
+fn measure_image<'py>(
+    py: Python<'py>,
+    image: PathBuf,
+    ra_deg: &Bound<'py, PyAny>,
+    dec_deg: &Bound<'py, PyAny>,
+    options: Option<&Bound<'py, PyDict>>,
+    progress: Option<Py<PyAny>>,
+) -> PyResult<Bound<'py, PyDict>> {
+    let params = measure_params(image, positions(ra_deg, dec_deg)?, options)?;
+    let report = door::run_detached(py, progress, |control| measure::run(&params, control))?;
+    let rows = &report.measurements;
+    let out = PyDict::new(py);
+    let columns: [(&str, fn(&Measurement) -> f64); 6] = [
+        ("flux_jy", |m| m.flux_jy),
+        ("flux_err_jy", |m| m.flux_err_jy),
+        ("local_rms_jy", |m| m.local_rms_jy),
+        ("chi2", |m| m.chi2),
+        ("pix_x", |m| m.pixel_xy[0]),
+        ("pix_y", |m| m.pixel_xy[1]),
+    ];
+    for (name, get) in columns {
+        out.set_item(name, PyArray1::from_iter(py, rows.iter().map(get)))?;
+    }
+    out.set_item("dof", PyArray1::from_iter(py, rows.iter().map(|m| m.dof as i64)))?;
+    let cluster = rows.iter().map(|m| m.cluster.map_or(-1, |c| c as i64));
+    out.set_item("cluster", PyArray1::from_iter(py, cluster))?;
+    out.set_item("flags", PyArray1::from_iter(py, rows.iter().map(|m| m.flags)))?;
+    out.set_item("pb", report.pb.into_pyarray(py))?;
+    let beam = report.beam.map(|b| [b.major_rad, b.minor_rad, b.pa_rad].map(f64::to_degrees));
+    out.set_item("beam_deg", beam)?;
+    out.set_item("mjd", report.time_mjd_s / crate::constants::SECONDS_PER_DAY)?;
+    out.set_item("freq_hz", report.freq_hz)?;
+    out.set_item("noise_jy", report.noise_jy)?;
+    out.set_item("shape_yx", report.shape_yx)?;
+    out.set_item("blank_sky", to_python(py, &report.blank_sky)?)?;
+    Ok(out)
+}
+
+/// Add a beam-shaped source to an image and write the sum.
+#[pyfunction]
+#[pyo3(signature = (image, ra_deg, dec_deg, flux_jy, output, *, nbeam=15.0))]
+fn inject_source(
+    py: Python<'_>,
+    image: PathBuf,
+    ra_deg: f64,
+    dec_deg: f64,
+    flux_jy: f64,
+    output: PathBuf,
+    nbeam: f64,
+) -> PyResult<()> {
+    let position = crate::coords::RaDec::from_deg(ra_deg, dec_deg);
+    let params = inject::InjectParams { image, output, sources: vec![(position, flux_jy)], nbeam };
+    door::run_detached(py, None, |control| inject::run(&params, control))
+}
+
+/// Background and noise of an image: `(level_yx, rms_yx)`.
+#[pyfunction]
+#[pyo3(signature = (image_yx, *, box_px=128, step_px=64, clip_sigma=3.0, samples=48))]
+fn background_maps<'py>(
+    py: Python<'py>,
+    image_yx: &Bound<'py, PyAny>,
+    box_px: usize,
+    step_px: usize,
+    clip_sigma: f64,
+    samples: usize,
+) -> PyResult<(Bound<'py, PyArray2<f32>>, Bound<'py, PyArray2<f32>>)> {
+    let view = arrays::view::<f32, Ix2>(image_yx, "image_yx", "yx")?;
+    let (image, params) = (view.as_array(), BackgroundParams { box_px, step_px, clip_sigma, samples });
+    let maps = door::run_detached(py, None, |control| background(image, &params, control))?;
+    Ok((maps.level_yx.into_pyarray(py), maps.rms_yx.into_pyarray(py)))
+}
+
+/// Median and scaled MAD of a source's first epochs, and their number; None with too few.
+#[pyfunction]
+#[pyo3(signature = (mjd, flux_jy, *, epochs=10, min_epochs=3))]
+fn baseline(
+    mjd: &Bound<'_, PyAny>,
+    flux_jy: &Bound<'_, PyAny>,
+    epochs: usize,
+    min_epochs: usize,
+) -> PyResult<Option<(f64, f64, usize)>> {
+    let params = EnsembleParams {
+        baseline_epochs: epochs,
+        min_baseline_epochs: min_epochs,
+        ..EnsembleParams::default()
+    };
+    let found =
+        core::baseline(column(mjd, "mjd")?.as_slice()?, column(flux_jy, "flux_jy")?.as_slice()?, &params);
+    Ok(found.map(|b| (b.flux_jy, b.rms_jy, b.n)))
+}
+
+/// `(factor, rms, err, used)` of one epoch.
+#[pyfunction]
+#[pyo3(signature = (flux_jy, baseline_jy, *, clip_sigma=3.0, min_references=3))]
+fn ensemble_correction<'py>(
+    py: Python<'py>,
+    flux_jy: &Bound<'py, PyAny>,
+    baseline_jy: &Bound<'py, PyAny>,
+    clip_sigma: f64,
+    min_references: usize,
+) -> PyResult<(f64, f64, f64, Bound<'py, PyArray1<bool>>)> {
+    let params = EnsembleParams { clip_sigma, min_references, ..EnsembleParams::default() };
+    let (flux, base) = (column(flux_jy, "flux_jy")?, column(baseline_jy, "baseline_jy")?);
+    let c =
+        core::correction(flux.as_slice()?, base.as_slice()?, &params).map_err(|e| errors::exception(&e))?;
+    Ok((c.factor, c.rms, c.err, c.used.into_pyarray(py)))
+}
+
+/// For each reference `(factor, rms, err)` from all others; NaN where too few others remain.
+#[pyfunction]
+#[pyo3(signature = (flux_jy, baseline_jy, *, clip_sigma=3.0, min_references=3))]
+fn leave_one_out<'py>(
+    py: Python<'py>,
+    flux_jy: &Bound<'py, PyAny>,
+    baseline_jy: &Bound<'py, PyAny>,
+    clip_sigma: f64,
+    min_references: usize,
+) -> PyResult<(Bound<'py, PyArray1<f64>>, Bound<'py, PyArray1<f64>>, Bound<'py, PyArray1<f64>>)> {
+    let params = EnsembleParams { clip_sigma, min_references, ..EnsembleParams::default() };
+    let (flux, base) = (column(flux_jy, "flux_jy")?, column(baseline_jy, "baseline_jy")?);
+    let found = core::leave_one_out(flux.as_slice()?, base.as_slice()?, &params)
+        .map_err(|e| errors::exception(&e))?;
+    let array = |get: fn(&core::Correction) -> f64| {
+        PyArray1::from_iter(py, found.iter().map(move |c| c.as_ref().map_or(f64::NAN, get)))
+    };
+    Ok((array(|c| c.factor), array(|c| c.rms), array(|c| c.err)))
+}
+
+/// Flux and error on the scale of the baselines.
+#[pyfunction]
+fn normalise(flux_jy: f64, flux_err_jy: f64, factor: f64, factor_err: f64) -> (f64, f64) {
+    core::normalise(flux_jy, flux_err_jy, factor, factor_err)
 }

@@ -26,6 +26,6 @@ pub use fractional::fractional;
 pub use modulation::modulation_index;
 pub use neumann::von_neumann;
 pub use pairs::{m, m_max, vs, vs_max, PairExtreme, VS_OF_M};
-pub use structure::{structure_function, LagBin, StructureError};
+pub use structure::{structure_function, LagBin};
 pub use summary::{summarise, summarise_many, Depth, Ragged, Summary};
 pub use timescale::timescale;

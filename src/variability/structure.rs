@@ -1,7 +1,7 @@
 //! The first-order structure function.
 
-use super::error::{check_times, Undefined};
-use crate::control::{Cancelled, Control};
+use super::error::{check_errors, check_times, Error, Undefined};
+use crate::control::Control;
 
 const NAME: &str = "structure function";
 
@@ -16,17 +16,6 @@ pub struct LagBin {
     pub pairs: u64,
 }
 
-/// Why there is no structure function.
-#[derive(Debug, thiserror::Error)]
-pub enum StructureError {
-    /// The light curve has none.
-    #[error(transparent)]
-    Undefined(#[from] Undefined),
-    /// The call was cancelled.
-    #[error(transparent)]
-    Cancelled(#[from] Cancelled),
-}
-
 /// `D(lag) = <(f(t) - f(t + lag))^2> - <sigma_i^2 + sigma_j^2>` in bins between `edges_days` (Simonetti, Cordes & Heeschen 1985,
 /// doi:10.1086/163418); `err` may be empty for no noise term. Points in order of time; pairs beyond the last edge are not visited.
 ///
@@ -38,10 +27,10 @@ pub fn structure_function(
     err: &[f64],
     edges_days: &[f64],
     control: &Control,
-) -> Result<Vec<LagBin>, StructureError> {
+) -> Result<Vec<LagBin>, Error> {
     check_times(NAME, 2, mjd, flux)?;
     if !err.is_empty() {
-        super::error::check_errors(NAME, 2, flux, err)?;
+        check_errors(NAME, 2, flux, err)?;
     }
     if let Some(index) = (1..edges_days.len()).find(|&i| edges_days[i] <= edges_days[i - 1]) {
         return Err(Undefined::Unsorted { statistic: "structure function bins", index }.into());

@@ -21,7 +21,7 @@ pub enum Depth {
 }
 
 /// Statistics of one light curve; NaN where one is undefined. Fluxes keep their unit.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
 pub struct Summary {
     /// Points used: finite time and flux, finite positive error.
     pub n: usize,

@@ -1,1 +1,52 @@
+"""Forced fluxes, noise maps, ensemble normalisation."""
 
+from collections.abc import Callable
+from os import PathLike
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Column = NDArray[np.float64]
+
+OUTSIDE: int
+EDGE: int
+BLEND: int
+RESOLVED: int
+PEAK_IN_BOX: int
+
+def measure_image(
+    image: str | PathLike[str],
+    ra_deg: Column,
+    dec_deg: Column,
+    *,
+    options: dict[str, Any] | None = None,
+    progress: Callable[[int, int], object] | None = None,
+) -> dict[str, Any]: ...
+def inject_source(
+    image: str | PathLike[str],
+    ra_deg: float,
+    dec_deg: float,
+    flux_jy: float,
+    output: str | PathLike[str],
+    *,
+    nbeam: float = 15.0,
+) -> None: ...
+def background_maps(
+    image_yx: NDArray[np.float32],
+    *,
+    box_px: int = 128,
+    step_px: int = 64,
+    clip_sigma: float = 3.0,
+    samples: int = 48,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]: ...
+def baseline(
+    mjd: Column, flux_jy: Column, *, epochs: int = 10, min_epochs: int = 3
+) -> tuple[float, float, int] | None: ...
+def ensemble_correction(
+    flux_jy: Column, baseline_jy: Column, *, clip_sigma: float = 3.0, min_references: int = 3
+) -> tuple[float, float, float, NDArray[np.bool_]]: ...
+def leave_one_out(
+    flux_jy: Column, baseline_jy: Column, *, clip_sigma: float = 3.0, min_references: int = 3
+) -> tuple[Column, Column, Column]: ...
+def normalise(flux_jy: float, flux_err_jy: float, factor: float, factor_err: float) -> tuple[float, float]: ...

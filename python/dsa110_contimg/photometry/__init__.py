@@ -1,1 +1,1 @@
-"""photometry."""
+"""Fluxes at known positions, their normalisation, variability, and ESE candidates."""

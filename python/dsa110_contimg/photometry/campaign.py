@@ -1,0 +1,299 @@
+"""Stages measure, normalise, vary and nominate over the products database.
+
+Every function may be run again: the same measurements give the same rows.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dsa110_contimg import DataError
+from dsa110_contimg._core import photometry as _core
+from dsa110_contimg._core import variability as _statistics
+from dsa110_contimg.photometry import ese
+from dsa110_contimg.photometry.forced import measure_positions
+from dsa110_contimg.utils.columns import column
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from dsa110_contimg.database import Database
+
+#: Reduced chi-square above which a reference is no longer one.
+MAX_REFERENCE_CHI2 = 2.0
+#: Signal-to-noise ratio (median over epochs) of a source that may be a reference when none were named.
+MIN_REFERENCE_SNR = 20.0
+
+
+def measure_epoch(
+    db: Database,
+    image: str | os.PathLike[str],
+    sources: pd.DataFrame,
+    *,
+    mjd: float | None = None,
+    progress: Callable[[int, int], object] | None = None,
+    **options: Any,
+) -> pd.DataFrame:
+    """Measure `sources` on one image and record them.
+
+    Parameters
+    ----------
+    db : Database
+        Products database.
+    sources : pandas.DataFrame
+        Columns source_id, ra_deg, dec_deg and optionally flux_mjy (catalogue).
+    mjd : float, optional
+        Epoch; the image's mid time when left out.
+    **options
+        See `dsa110_contimg.photometry.forced.measure_positions`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The measurements, with source_id and mjd; those outside the image included, with NaN.
+    """
+    table, about = measure_positions(image, sources["ra_deg"], sources["dec_deg"], progress=progress, **options)
+    table.insert(0, "source_id", sources["source_id"].astype(str).to_numpy())
+    if "flux_mjy" in sources:
+        table["nvss_flux_mjy"] = sources["flux_mjy"].to_numpy()
+    table["mjd"] = about["mjd"] if mjd is None else mjd
+    record(db, str(Path(image)), table)
+    return table
+
+
+def record(db: Database, image_path: str, table: pd.DataFrame) -> int:
+    """Write measurements of one image, all or none; positions outside the image are not written. Returns the sources written."""
+    now = time.time()
+    measured, series = [], []
+    for row in table.to_dict("records"):
+        if row["flux_jy"] != row["flux_jy"]:
+            continue
+        err = row["flux_err_jy"]
+        common = {"source_id": row["source_id"], "mjd": row["mjd"], "ra_deg": row["ra_deg"], "dec_deg": row["dec_deg"]}
+        flux = {"peak_jyb": row["flux_jy"], "peak_err_jyb": err}
+        measured.append(
+            {
+                "image_path": image_path,
+                **common,
+                **flux,
+                "nvss_flux_mjy": row.get("nvss_flux_mjy"),
+                "snr": row["flux_jy"] / err if err > 0 else None,
+                "flux_jy": row["flux_jy"],
+                "flux_err_jy": err,
+                "pb_response": row.get("pb"),
+                "local_rms": row.get("local_rms_jy"),
+                "quality_flag": "good" if int(row["flags"]) == 0 else "flagged",
+                "flags": int(row["flags"]),
+                "measured_at": now,
+            }
+        )
+        series.append({**common, "image_path": image_path, **flux, "flags": int(row["flags"])})
+    db.insert_all(
+        [
+            ("photometry", measured, ("image_path", "source_id")),
+            ("photometry_timeseries", series, ("source_id", "mjd", "image_path")),
+        ]
+    )
+    return len(measured)
+
+
+def normalise(db: Database, references: Iterable[str] | None = None) -> list[dict[str, Any]]:
+    """Normalise every epoch by the reference ensemble, and record the corrections.
+
+    The baseline of a reference is the median of its first ten epochs; the correction of an epoch the clipped median ratio of
+    the references; a reference itself is corrected by the others. References whose normalised flux is not steady
+    (reduced chi-square above 2) are dropped, worst first, while four or more remain.
+
+    Parameters
+    ----------
+    references : iterable of str, optional
+        Their names; when left out the sources with a median signal-to-noise ratio of 20 or more.
+
+    Returns
+    -------
+    list of dict
+        One an epoch: image_path, mjd, correction, correction_rms, correction_err, n_references, excluded, phase.
+    """
+    import numpy as np
+
+    frame = db.frame("photometry_timeseries", order_by=["mjd", "image_path", "source_id"])
+    if frame.empty:
+        return []
+    epochs = frame.drop_duplicates("image_path")[["image_path", "mjd"]].reset_index(drop=True)
+    names = sorted(frame["source_id"].unique())
+    cells = (
+        frame["source_id"].map({n: i for i, n in enumerate(names)}).to_numpy(),
+        frame["image_path"].map({p: i for i, p in enumerate(epochs["image_path"])}).to_numpy(),
+    )
+    flux, err = (np.full((len(names), len(epochs)), np.nan) for _ in range(2))
+    flux[cells], err[cells] = column(frame["peak_jyb"]), column(frame["peak_err_jyb"])
+    mjd = column(epochs["mjd"])
+    chosen = _references(names, flux, err, references)
+    dropped: list[str] = []
+    while True:
+        norm, norm_err, corrections = _correct(flux, err, mjd, chosen)
+        worst = _least_steady(norm, norm_err, chosen)
+        if worst is None or len(chosen) <= 4:
+            break
+        dropped.append(names[worst])
+        chosen = [i for i in chosen if i != worst]
+    rows = [
+        {**epoch, **correction, "excluded": json.dumps(dropped), "created_at": time.time()}
+        for epoch, correction in zip(epochs.to_dict("records"), corrections, strict=True)
+    ]
+    frame["peak_norm"], frame["peak_norm_err"] = norm[cells], norm_err[cells]
+    frame["is_reference"] = np.isin(cells[0], chosen).astype(int)
+    series = frame.to_dict("records")
+    db.insert_all(
+        [
+            ("photometry_timeseries", series, ("source_id", "mjd", "image_path")),
+            ("epoch_corrections", rows, ("image_path",)),
+        ]
+    )
+    return rows
+
+
+def _references(names: Sequence[str], flux: Any, err: Any, wanted: Iterable[str] | None) -> list[int]:
+    import numpy as np
+
+    if wanted is not None:
+        known = {name: i for i, name in enumerate(names)}
+        return [known[name] for name in wanted if name in known]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        snr = flux / err
+    return [i for i, s in enumerate(snr) if np.isfinite(s).any() and np.median(s[np.isfinite(s)]) >= MIN_REFERENCE_SNR]
+
+
+def _correct(flux: Any, err: Any, mjd: Any, chosen: Sequence[int]) -> tuple[Any, Any, list[dict[str, Any]]]:
+    import numpy as np
+
+    found = [_core.baseline(mjd, column(flux[i])) for i in chosen]
+    levels = column([np.nan if b is None else b[0] for b in found])
+    norm, norm_err = np.full_like(flux, np.nan), np.full_like(flux, np.nan)
+    corrections = []
+    for e in range(len(mjd)):
+        ours = column(flux[list(chosen), e])
+        try:
+            factor, rms, factor_err, used = _core.ensemble_correction(ours, levels)
+        except DataError:
+            corrections.append(_correction(None, None, None, 0, "unnormalised" if e >= 3 else "baseline"))
+            continue
+        norm[:, e] = flux[:, e] / factor
+        norm_err[:, e] = np.hypot(err[:, e] / factor, flux[:, e] * rms / factor**2)
+        f, r, _ = _core.leave_one_out(ours, levels)
+        norm[list(chosen), e] = ours / f
+        norm_err[list(chosen), e] = np.hypot(err[list(chosen), e] / f, ours * r / f**2)
+        corrections.append(_correction(factor, rms, factor_err, int(used.sum()), "normalised"))
+    return norm, norm_err, corrections
+
+
+def _correction(factor: Any, rms: Any, err: Any, n: int, phase: str) -> dict[str, Any]:
+    return {"correction": factor, "correction_rms": rms, "correction_err": err, "n_references": n, "phase": phase}
+
+
+def _least_steady(norm: Any, norm_err: Any, chosen: Sequence[int]) -> int | None:
+    import numpy as np
+
+    worst, limit = None, MAX_REFERENCE_CHI2
+    for i in chosen:
+        ok = np.isfinite(norm[i]) & np.isfinite(norm_err[i]) & (norm_err[i] > 0)
+        if int(ok.sum()) < 5:
+            continue
+        chi2 = _statistics.chi2_nu(column(norm[i][ok]), column(norm_err[i][ok]))
+        if chi2 > limit:
+            worst, limit = i, chi2
+    return worst
+
+
+def light_curves(db: Database, source_ids: Iterable[str] | None = None) -> dict[str, tuple[Any, Any, Any]]:
+    """Normalised light curves ``(mjd, flux_jy, err_jy)`` by source, in order of time; epochs without a correction left out."""
+    conditions = [[("source_id", "=", s)] for s in source_ids] if source_ids is not None else [[]]
+    out: dict[str, tuple[Any, Any, Any]] = {}
+    for condition in conditions:
+        frame = db.frame("photometry_timeseries", *condition, order_by=["source_id", "mjd"])
+        if frame.empty:
+            continue
+        frame = frame[frame["peak_norm"].notna()]
+        for name, part in frame.groupby("source_id", sort=True):
+            out[str(name)] = (column(part["mjd"]), column(part["peak_norm"]), column(part["peak_norm_err"]))
+    return out
+
+
+def vary_and_nominate(
+    db: Database, *, options: Mapping[str, Any] | None = None, source_ids: Iterable[str] | None = None
+) -> dict[str, dict[str, Any]]:
+    """Judge the light curves and record statistics and candidates; see `dsa110_contimg.photometry.ese.judge`.
+
+    An automatic candidate that is none any more is withdrawn while nobody has touched it; what a person did stays.
+    """
+    names = None if source_ids is None else list(source_ids)
+    judged = ese.judge(light_curves(db, names), options=options)
+    where = {
+        row["source_id"]: row
+        for row in db.select(
+            "photometry",
+            columns=["source_id", "ra_deg", "dec_deg", "nvss_flux_mjy", "mjd", "measured_at"],
+            order_by=["mjd"],
+        )
+    }
+    now = time.time()
+    stats = [_stats(name, j, where.get(name, {}), now) for name, j in judged.items()]
+    auto = {r["source_id"]: r for r in db.select("ese_candidates", ("flag_type", "=", "auto"))}
+    nominated = {n: _significance(j) for n, j in judged.items() if j["verdict"] == "candidate"}
+    new = [
+        {
+            "source_id": name,
+            "flagged_at": now,
+            "flagged_by": "auto",
+            "significance": significance,
+            "flag_type": "auto",
+            "notes": "; ".join(judged[name]["reasons"]),
+        }
+        for name, significance in nominated.items()
+        if name not in auto
+    ]
+    db.insert_all([("variability_stats", stats, ("source_id",)), ("ese_candidates", new, ())])
+    for name, row in auto.items():
+        if name in nominated and row["significance"] != nominated[name]:
+            values = {"significance": nominated[name], "flagged_at": now, "notes": "; ".join(judged[name]["reasons"])}
+            db.update("ese_candidates", values, ("id", "=", row["id"]))
+        elif name in judged and name not in nominated and row["status"] == "active":
+            db.delete("ese_candidates", ("id", "=", row["id"]))
+    return judged
+
+
+def _significance(judgement: Mapping[str, Any]) -> float:
+    return float(judgement["dip"]["snr"])
+
+
+def _stats(name: str, judgement: Mapping[str, Any], where: Mapping[str, Any], now: float) -> dict[str, Any]:
+    s = judgement["summary"]
+    milli = {key: None if s[key] is None else 1e3 * s[key] for key in ("mean", "std", "min", "max")}
+    return {
+        "source_id": name,
+        "ra_deg": where.get("ra_deg"),
+        "dec_deg": where.get("dec_deg"),
+        "nvss_flux_mjy": where.get("nvss_flux_mjy"),
+        "n_obs": s["n"],
+        "mean_flux_mjy": milli["mean"],
+        "std_flux_mjy": milli["std"],
+        "min_flux_mjy": milli["min"],
+        "max_flux_mjy": milli["max"],
+        "chi2_nu": s["chi2_nu"],
+        "sigma_deviation": s["sigma_deviation"],
+        "eta_metric": s["eta"],
+        "v_metric": s["v"],
+        "vs_metric": s["vs_max"],
+        "m_metric": s["m_max"],
+        "ese_score": judgement["score"]["total"],
+        "verdict": judgement["verdict"],
+        "reasons": json.dumps(judgement["reasons"]),
+        "last_measured_at": where.get("measured_at"),
+        "last_mjd": where.get("mjd"),
+        "updated_at": now,
+    }

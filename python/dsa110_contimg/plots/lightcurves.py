@@ -1,0 +1,155 @@
+"""Light curves on paper."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+_POINT, _LIMIT, _BASE, _EVENT = "#20507a", "#a0a8b0", "#3a8f5c", "#c1562b"
+
+
+def plot_lightcurve(
+    table: pd.DataFrame,
+    *,
+    title: str = "",
+    baseline: float | None = None,
+    baseline_epochs: int = 10,
+    events: Sequence[Mapping[str, Any]] = (),
+    detection_snr: float = 5.0,
+    mjd: bool = True,
+    grid: bool = True,
+    yaxis_start: str = "auto",
+    figsize: tuple[float, float] = (8.0, 4.0),
+    unit: str = "mJy",
+) -> Figure:
+    """Draw one source's light curve.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Columns ``mjd``, ``flux_jy``, ``flux_err_jy``; optionally ``freq_hz`` (one colour a frequency).
+    baseline : float, optional
+        Level drawn as a line [Jy]; the first `baseline_epochs` epochs are shaded.
+    events : sequence of mapping
+        ``mjd_start``, ``mjd_end``, ``depth`` of what is shaded as an event.
+    detection_snr : float
+        Points below are drawn open: forced fluxes, signed, not limits.
+    mjd : bool
+        Time axis in MJD; otherwise dates.
+    yaxis_start : {'auto', '0'}
+        Where the flux axis begins.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Not attached to any window; save it with ``figure.savefig``.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=figsize, layout="constrained")
+    axes = figure.subplots()
+    scale = {"mJy": 1e3, "Jy": 1.0}[unit]
+    _shade(axes, table, baseline_epochs if baseline is not None else 0, events)
+    _points(axes, table, scale, detection_snr)
+    if baseline is not None:
+        axes.axhline(scale * baseline, color=_BASE, lw=1.2, ls="--", label="baseline", zorder=1)
+    axes.set_ylabel(f"peak flux density [{unit}/beam]")
+    if yaxis_start == "0":
+        axes.set_ylim(bottom=0.0)
+    if mjd:
+        axes.set_xlabel("MJD [days]")
+        axes.ticklabel_format(axis="x", useOffset=False, style="plain")
+    else:
+        _dates(axes)
+    if grid:
+        axes.grid(alpha=0.25, lw=0.6)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_title(title, loc="left", fontsize=11)
+    handles, labels = axes.get_legend_handles_labels()
+    if len(handles) > 1:
+        axes.legend(handles, labels, frameon=False, fontsize=8, ncols=3)
+    return figure
+
+
+def _points(axes: Any, table: pd.DataFrame, scale: float, detection_snr: float) -> None:
+    import matplotlib as mpl
+
+    bands = sorted(table["freq_hz"].dropna().unique()) if "freq_hz" in table else []
+    groups = [(None, table)] if len(bands) < 2 else [(f, table[table["freq_hz"] == f]) for f in bands]
+    colours = mpl.colormaps["viridis"]
+    for i, (freq, part) in enumerate(groups):
+        colour = _POINT if freq is None else colours(0.9 * i / max(len(groups) - 1, 1))
+        seen = part["flux_jy"] >= detection_snr * part["flux_err_jy"]
+        label = "measured" if freq is None else f"{freq / 1e6:.0f} MHz"
+        for detected, face, name in ((True, colour, label), (False, "white", f"below {detection_snr:g} sigma")):
+            rows = part[seen == detected]
+            if len(rows):
+                axes.errorbar(
+                    rows["mjd"],
+                    scale * rows["flux_jy"],
+                    scale * rows["flux_err_jy"],
+                    fmt="o",
+                    ms=4,
+                    lw=0.9,
+                    color=colour if detected else _LIMIT,
+                    mfc=face,
+                    label=name,
+                    zorder=3,
+                )
+
+
+def _shade(axes: Any, table: pd.DataFrame, epochs: int, events: Sequence[Mapping[str, Any]]) -> None:
+    times = sorted(table["mjd"].dropna().unique())[:epochs]
+    if times:
+        axes.axvspan(times[0], times[-1], color=_BASE, alpha=0.10, lw=0, label="baseline epochs", zorder=0)
+    for i, event in enumerate(events):
+        depth = event.get("depth")
+        name = "event" if depth is None else f"event, depth {100 * depth:.0f} %"
+        label = name if i == 0 else None
+        axes.axvspan(event["mjd_start"], event["mjd_end"], color=_EVENT, alpha=0.14, lw=0, label=label, zorder=0)
+
+
+def _dates(axes: Any) -> None:
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+    from matplotlib.ticker import FuncFormatter
+
+    # matplotlib counts days from 1970, which is MJD 40587.
+    locator = AutoDateLocator()
+    concise = ConciseDateFormatter(locator)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _pos: concise.format_data_short(x - 40587.0)))
+    axes.set_xlabel("date (UTC)")
+
+
+def plot_eta_v(
+    table: pd.DataFrame, *, eta_cut: float, v_cut: float, figsize: tuple[float, float] = (5.5, 5.0)
+) -> Figure:
+    """Draw the plane of eta and V with the cuts.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Columns ``eta`` and ``v``; optionally ``verdict``. Rows without a positive finite value of both are not drawn.
+    eta_cut, v_cut : float
+        Lines beyond which sources vary.
+    """
+    import numpy as np
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=figsize, layout="constrained")
+    axes = figure.subplots()
+    drawn = table[(table["eta"] > 0) & (table["v"] > 0) & np.isfinite(table["eta"]) & np.isfinite(table["v"])]
+    candidate = drawn["verdict"] == "candidate" if "verdict" in drawn else np.zeros(len(drawn), dtype=bool)
+    axes.loglog(drawn["eta"][~candidate], drawn["v"][~candidate], ".", ms=4, color=_POINT, alpha=0.6)
+    axes.loglog(drawn["eta"][candidate], drawn["v"][candidate], "o", ms=6, color=_EVENT, label="candidate")
+    axes.axvline(eta_cut, color="0.5", lw=0.8, ls="--")
+    axes.axhline(v_cut, color="0.5", lw=0.8, ls="--")
+    axes.set_xlabel("eta")
+    axes.set_ylabel("V")
+    axes.spines[["top", "right"]].set_visible(False)
+    if bool(np.any(candidate)):
+        axes.legend(frameon=False, fontsize=8)
+    return figure

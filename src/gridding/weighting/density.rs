@@ -1,0 +1,452 @@
+//! Weights by the density of visibilities on the image's uv cells.
+
+use ndarray::{ArrayView2, ArrayViewMut2, Axis};
+use rayon::prelude::*;
+
+use super::Taper;
+use crate::constants::SPEED_OF_LIGHT_M_S;
+use crate::control::Control;
+use crate::gridding::Error;
+use crate::kind::BadArgument;
+
+/// How weights follow the density of visibilities.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Weighting {
+    /// As given: the lowest noise.
+    Natural,
+    /// Divided by the sum of weights in the cell.
+    Uniform,
+    /// Divided by the sum over a square of `2 * cells + 1` cells a side.
+    SuperUniform {
+        /// Cells beyond the central one on each side.
+        cells: usize,
+    },
+    /// Divided by `1 + W_k f^2`, `f^2 = (5 10^-R)^2 / (sum_k W_k^2 / sum_i w_i)` (Briggs 1995; CASA's definition).
+    Briggs {
+        /// `R`, from -2 (nearly uniform) to 2 (nearly natural).
+        robust: f64,
+    },
+}
+
+/// The image whose uv cells count, and what is done on them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WeightParams {
+    /// Pixels along `l`.
+    pub nx: usize,
+    /// Pixels along `m`.
+    pub ny: usize,
+    /// Pixel along `l` \[rad\].
+    pub cell_x_rad: f64,
+    /// Pixel along `m` \[rad\].
+    pub cell_y_rad: f64,
+    /// The scheme.
+    pub weighting: Weighting,
+    /// Tapers, multiplied.
+    pub tapers: Vec<Taper>,
+    /// Shortest and longest `sqrt(u^2 + v^2)` used \[wavelengths\].
+    pub uv_range: (f64, f64),
+}
+
+impl WeightParams {
+    /// Without tapers, over the whole uv range.
+    pub fn new(nx: usize, ny: usize, cell_x_rad: f64, cell_y_rad: f64, weighting: Weighting) -> Self {
+        Self { nx, ny, cell_x_rad, cell_y_rad, weighting, tapers: Vec::new(), uv_range: (0.0, f64::INFINITY) }
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        let pixels = |n: usize| n >= 2 && n <= 1 << 17;
+        if !(pixels(self.nx) && pixels(self.ny)) {
+            let found = format!("{} x {}", self.nx, self.ny);
+            return Err(BadArgument::new("nx, ny", "2 to 131072 pixels", found).into());
+        }
+        let positive = |x: f64| x.is_finite() && x > 0.0;
+        if !(positive(self.cell_x_rad) && positive(self.cell_y_rad)) {
+            let found = format!("{}, {}", self.cell_x_rad, self.cell_y_rad);
+            return Err(BadArgument::new("cell", "positive pixel sizes in radians", found).into());
+        }
+        if let Weighting::Briggs { robust } = self.weighting {
+            if !robust.is_finite() {
+                return Err(BadArgument::new("robust", "a finite number, usually -2 to 2", robust).into());
+            }
+        }
+        let (low, high) = self.uv_range;
+        if !(low >= 0.0 && high > low) {
+            return Err(
+                BadArgument::new("uv_range", "0 <= shortest < longest", format!("{low} to {high}")).into()
+            );
+        }
+        self.tapers.iter().try_for_each(|t| t.check())
+    }
+}
+
+/// The cells `v >= 0` of the image's uv grid; weights of negative `v` are counted at their mirror image.
+#[derive(Clone, Copy, Debug)]
+struct Cells {
+    nx: usize,
+    rows: usize,
+    scale_u: f64,
+    scale_v: f64,
+}
+
+/// A cell that no visibility of the grid falls into.
+const OUTSIDE: usize = usize::MAX;
+
+impl Cells {
+    /// Index of the cell of a baseline at `freq_hz`.
+    #[inline(always)]
+    fn of(&self, u_m: f64, v_m: f64, freq_hz: f64) -> usize {
+        let sign = if v_m < 0.0 { -1.0 } else { 1.0 };
+        let column = (sign * u_m * self.scale_u * freq_hz).round() + (self.nx / 2) as f64;
+        let row = (sign * v_m * self.scale_v * freq_hz).round();
+        if column >= 0.0 && column < self.nx as f64 && row < self.rows as f64 {
+            row as usize * self.nx + column as usize
+        } else {
+            OUTSIDE
+        }
+    }
+
+    fn mirror(&self, column: usize) -> Option<usize> {
+        let mirrored = 2 * (self.nx / 2);
+        (mirrored >= column && mirrored - column < self.nx).then(|| mirrored - column)
+    }
+}
+
+/// Sums of weights on the image's uv cells, gathered block by block.
+#[derive(Debug)]
+pub struct WeightGrid {
+    params: WeightParams,
+    cells: Cells,
+    density: Vec<f64>,
+    sum: f64,
+}
+
+impl WeightGrid {
+    /// An empty grid.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for a size, a cell, a taper or a range that cannot be.
+    pub fn new(params: WeightParams) -> Result<Self, Error> {
+        params.check()?;
+        let cells = Cells {
+            nx: params.nx,
+            rows: params.ny / 2 + 1,
+            scale_u: params.cell_x_rad * params.nx as f64 / SPEED_OF_LIGHT_M_S,
+            scale_v: params.cell_y_rad * params.ny as f64 / SPEED_OF_LIGHT_M_S,
+        };
+        let density = if params.weighting == Weighting::Natural {
+            Vec::new()
+        } else {
+            vec![0.0; cells.nx * cells.rows]
+        };
+        Ok(Self { params, cells, density, sum: 0.0 })
+    }
+
+    /// Add the weights (r, f) of baselines (r, 3) \[m\] at channels \[Hz\].
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for shapes that do not fit and weights that are negative or not finite; [`Error::Cancelled`].
+    pub fn add(
+        &mut self,
+        uvw_m: ArrayView2<'_, f64>,
+        freq_hz: &[f64],
+        weight_rf: ArrayView2<'_, f32>,
+        control: &Control,
+    ) -> Result<(), Error> {
+        check_shapes(uvw_m, freq_hz, weight_rf.dim())?;
+        if let Some(((r, f), w)) = weight_rf.indexed_iter().find(|(_, w)| !(w.is_finite() && **w >= 0.0)) {
+            return Err(BadArgument::new(
+                "weight",
+                "finite, not negative",
+                format!("{w} at row {r}, channel {f}"),
+            )
+            .into());
+        }
+        if self.params.weighting == Weighting::Natural {
+            return Ok(());
+        }
+        let (cells, range) = (self.cells, self.params.uv_range);
+        for first in (0..uvw_m.nrows()).step_by(8192) {
+            control.check()?;
+            let rows: Vec<usize> = (first..(first + 8192).min(uvw_m.nrows())).collect();
+            // Runs of channels in one cell, summed in parallel; added in the order of rows.
+            let runs: Vec<Vec<(usize, f64)>> = rows
+                .par_chunks(256)
+                .map(|rows| {
+                    let mut runs = Vec::new();
+                    for &r in rows {
+                        let row = uvw_m.row(r);
+                        sum_runs(&cells, (row[0], row[1]), freq_hz, range, weight_rf.row(r), &mut runs);
+                    }
+                    runs
+                })
+                .collect();
+            for &(cell, weight) in runs.iter().flatten() {
+                self.density[cell] += weight;
+                self.sum += weight;
+                if cell < cells.nx {
+                    if let Some(mirror) = cells.mirror(cell).filter(|&m| m != cell) {
+                        self.density[mirror] += weight;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Turn sums into factors.
+    pub fn finish(mut self) -> ImagingWeights {
+        match self.params.weighting {
+            Weighting::Natural => {}
+            Weighting::Uniform => self.density.iter_mut().for_each(|d| *d = reciprocal(*d)),
+            Weighting::SuperUniform { cells } => {
+                self.density = self.boxed(cells);
+                self.density.iter_mut().for_each(|d| *d = reciprocal(*d));
+            }
+            Weighting::Briggs { robust } => {
+                let f2 = self.briggs_f2(robust);
+                self.density.iter_mut().for_each(|d| *d = 1.0 / (1.0 + *d * f2));
+            }
+        }
+        ImagingWeights { params: self.params, cells: self.cells, factor: self.density }
+    }
+
+    fn briggs_f2(&self, robust: f64) -> f64 {
+        // Rows above v = 0 stand for their mirror images too; those of v = 0 are both present.
+        let (axis, above) = self.density.split_at(self.cells.nx);
+        let square = |d: &[f64]| -> f64 { d.iter().map(|d| d * d).sum() };
+        let mean = (0.5 * square(axis) + square(above)) / self.sum;
+        if mean > 0.0 {
+            (5.0 * 10f64.powf(-robust)).powi(2) / mean
+        } else {
+            0.0
+        }
+    }
+
+    /// Sums over squares of cells; the half plane is continued by its mirror image.
+    fn boxed(&self, cells: usize) -> Vec<f64> {
+        let (nx, rows) = (self.cells.nx, self.cells.rows);
+        let across: Vec<f64> = self
+            .density
+            .par_chunks(nx)
+            .flat_map_iter(|row| {
+                (0..nx).map(|c| row[c.saturating_sub(cells)..(c + cells + 1).min(nx)].iter().sum::<f64>())
+            })
+            .collect();
+        let at = |row: isize, column: usize| -> f64 {
+            if row >= 0 {
+                return across[row as usize * nx + column];
+            }
+            self.cells.mirror(column).map_or(0.0, |c| across[row.unsigned_abs() * nx + c])
+        };
+        (0..nx * rows)
+            .into_par_iter()
+            .map(|i| {
+                let (row, column) = ((i / nx) as isize, i % nx);
+                let reach = cells as isize;
+                ((row - reach).max(1 - rows as isize)..=(row + reach).min(rows as isize - 1))
+                    .map(|r| at(r, column))
+                    .sum()
+            })
+            .collect()
+    }
+}
+
+fn reciprocal(d: f64) -> f64 {
+    if d > 0.0 {
+        1.0 / d
+    } else {
+        0.0
+    }
+}
+
+fn check_shapes(uvw_m: ArrayView2<'_, f64>, freq_hz: &[f64], found: (usize, usize)) -> Result<(), Error> {
+    if uvw_m.ncols() != 3 {
+        return Err(BadArgument::new("uvw", "shape (rows, 3)", format!("{:?}", uvw_m.dim())).into());
+    }
+    let expected = (uvw_m.nrows(), freq_hz.len());
+    if found != expected {
+        return Err(BadArgument::new("weight", format!("shape {expected:?}"), format!("{found:?}")).into());
+    }
+    Ok(())
+}
+
+fn in_range(length_m: f64, freq_hz: f64, (low, high): (f64, f64)) -> bool {
+    let r = length_m * freq_hz / SPEED_OF_LIGHT_M_S;
+    r >= low && r <= high
+}
+
+fn sum_runs(
+    cells: &Cells,
+    (u_m, v_m): (f64, f64),
+    freq_hz: &[f64],
+    range: (f64, f64),
+    weight_f: ndarray::ArrayView1<'_, f32>,
+    out: &mut Vec<(usize, f64)>,
+) {
+    let length_m = u_m.hypot(v_m);
+    let (mut current, mut sum) = (OUTSIDE, 0.0);
+    for (&f, &w) in freq_hz.iter().zip(weight_f) {
+        let cell = if in_range(length_m, f, range) { cells.of(u_m, v_m, f) } else { OUTSIDE };
+        if cell != current {
+            if current != OUTSIDE && sum > 0.0 {
+                out.push((current, sum));
+            }
+            (current, sum) = (cell, 0.0);
+        }
+        sum += f64::from(w);
+    }
+    if current != OUTSIDE && sum > 0.0 {
+        out.push((current, sum));
+    }
+}
+
+/// Factors that turn weights into imaging weights.
+#[derive(Debug)]
+pub struct ImagingWeights {
+    params: WeightParams,
+    cells: Cells,
+    factor: Vec<f64>,
+}
+
+impl ImagingWeights {
+    /// Multiply the weights (r, f) by density factor, tapers and uv range. Visibilities beyond the uv grid get zero,
+    /// except with natural weighting.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for shapes that do not fit; [`Error::Cancelled`].
+    pub fn apply(
+        &self,
+        uvw_m: ArrayView2<'_, f64>,
+        freq_hz: &[f64],
+        mut weight_rf: ArrayViewMut2<'_, f32>,
+        control: &Control,
+    ) -> Result<(), Error> {
+        check_shapes(uvw_m, freq_hz, weight_rf.dim())?;
+        let natural = self.params.weighting == Weighting::Natural;
+        let plain = natural && self.params.tapers.is_empty() && self.params.uv_range == (0.0, f64::INFINITY);
+        if plain {
+            return Ok(());
+        }
+        weight_rf.axis_iter_mut(Axis(0)).into_par_iter().zip(uvw_m.axis_iter(Axis(0))).try_for_each(
+            |(mut row, uvw)| {
+                control.check()?;
+                let (u_m, v_m) = (uvw[0], uvw[1]);
+                let length_m = u_m.hypot(v_m);
+                for (w, &f) in row.iter_mut().zip(freq_hz) {
+                    let mut factor = match (in_range(length_m, f, self.params.uv_range), natural) {
+                        (false, _) => 0.0,
+                        (true, true) => 1.0,
+                        (true, false) => self.factor.get(self.cells.of(u_m, v_m, f)).copied().unwrap_or(0.0),
+                    };
+                    for taper in &self.params.tapers {
+                        factor *= taper.at(length_m * f / SPEED_OF_LIGHT_M_S);
+                    }
+                    *w *= factor as f32;
+                }
+                Ok(())
+            },
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::{array, Array2};
+
+    const FREQ: [f64; 1] = [SPEED_OF_LIGHT_M_S];
+
+    fn params(weighting: Weighting) -> WeightParams {
+        // Cells of one wavelength.
+        WeightParams::new(64, 64, 1.0 / 64.0, 1.0 / 64.0, weighting)
+    }
+
+    fn weighted(params: WeightParams, uvw: &Array2<f64>, weight: &Array2<f32>) -> Array2<f32> {
+        let control = Control::new();
+        let mut grid = WeightGrid::new(params).unwrap();
+        grid.add(uvw.view(), &FREQ, weight.view(), &control).unwrap();
+        let mut out = weight.clone();
+        grid.finish().apply(uvw.view(), &FREQ, out.view_mut(), &control).unwrap();
+        out
+    }
+
+    // Three visibilities share a cell, one of them from the other half plane; one is alone; one lies beyond the grid.
+    fn coverage() -> (Array2<f64>, Array2<f32>) {
+        (
+            array![[3.0, 5.0, 0.0], [3.2, 4.8, 1.0], [-3.1, -5.1, 2.0], [-7.0, 2.0, 0.0], [50.0, 1.0, 0.0]],
+            array![[1.0], [2.0], [3.0], [4.0], [1.0]],
+        )
+    }
+
+    #[test]
+    fn uniform_cells_have_unit_sums() {
+        let (uvw, weight) = coverage();
+        let out = weighted(params(Weighting::Uniform), &uvw, &weight);
+        assert!((out[[0, 0]] + out[[1, 0]] + out[[2, 0]] - 1.0).abs() < 1e-6);
+        assert_eq!((out[[3, 0]], out[[4, 0]]), (1.0, 0.0));
+    }
+
+    #[test]
+    fn briggs_is_the_closed_form() {
+        let (uvw, weight) = coverage();
+        let robust = 0.5;
+        let out = weighted(params(Weighting::Briggs { robust }), &uvw, &weight);
+        let f2 = (5.0 * 10f64.powf(-robust)).powi(2) / ((36.0 + 16.0) / 10.0);
+        assert!((f64::from(out[[1, 0]]) - 2.0 / (1.0 + 6.0 * f2)).abs() < 1e-6);
+        assert!((f64::from(out[[3, 0]]) - 4.0 / (1.0 + 4.0 * f2)).abs() < 1e-6);
+    }
+
+    #[test]
+    fn briggs_spans_natural_to_uniform() {
+        let (uvw, weight) = coverage();
+        let natural = weighted(params(Weighting::Briggs { robust: 6.0 }), &uvw, &weight);
+        assert!((natural[[2, 0]] - 3.0).abs() < 1e-4);
+        let uniform = weighted(params(Weighting::Briggs { robust: -6.0 }), &uvw, &weight);
+        assert!((uniform[[2, 0]] / uniform[[3, 0]] - 0.5).abs() < 1e-5);
+    }
+
+    #[test]
+    fn super_uniform_sums_over_squares_across_the_axis() {
+        let uvw = array![
+            [10.0, 0.0, 0.0],
+            [-10.0, 0.0, 0.0],
+            [11.0, 1.0, 0.0],
+            [-11.0, 1.0, 0.0],
+            [20.0, 20.0, 0.0]
+        ];
+        let weight = array![[1.0], [1.0], [1.0], [1.0], [1.0]];
+        let out = weighted(params(Weighting::SuperUniform { cells: 1 }), &uvw, &weight);
+        // (10, 0) sees both visibilities of the axis at its cell and (11, 1), and (-11, 1) at (11, -1).
+        assert!((out[[0, 0]] - 0.25).abs() < 1e-6 && (out[[4, 0]] - 1.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn blocks_add_up_to_one_call_and_ranges_cut() {
+        let (uvw, weight) = coverage();
+        let control = Control::new();
+        let mut cut = params(Weighting::Uniform);
+        cut.uv_range = (5.5, 7.0);
+        let one = weighted(cut.clone(), &uvw, &weight);
+        let mut grid = WeightGrid::new(cut).unwrap();
+        for r in 0..5 {
+            let (uvw, weight) = (uvw.slice(ndarray::s![r..=r, ..]), weight.slice(ndarray::s![r..=r, ..]));
+            grid.add(uvw, &FREQ, weight, &control).unwrap();
+        }
+        let mut out = weight.clone();
+        grid.finish().apply(uvw.view(), &FREQ, out.view_mut(), &control).unwrap();
+        assert_eq!(one, out);
+        assert_eq!((out[[3, 0]], out[[4, 0]]), (0.0, 0.0));
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        assert!(WeightGrid::new(params(Weighting::Briggs { robust: f64::NAN })).is_err());
+        let mut grid = WeightGrid::new(params(Weighting::Uniform)).unwrap();
+        let control = Control::new();
+        let (uvw, mut weight) = coverage();
+        weight[[2, 0]] = -1.0;
+        let error = grid.add(uvw.view(), &FREQ, weight.view(), &control).unwrap_err();
+        assert!(error.to_string().contains("row 2"), "{error}");
+        assert!(grid.add(uvw.view(), &[1e9, 2e9], weight.view(), &control).is_err());
+    }
+}

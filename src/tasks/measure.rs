@@ -1,0 +1,286 @@
+//! Stage measure: forced fluxes of catalogue positions on one image.
+
+use std::path::PathBuf;
+
+use ndarray::Array2;
+
+use crate::control::Control;
+use crate::coords::RaDec;
+use crate::detection::{background, Background, BackgroundParams};
+use crate::fits::read_plane;
+use crate::image::{Plane, RestoringBeam};
+use crate::kind::BadArgument;
+use crate::photometry::{blank_sky, measure, BlankSky, ForcedParams, Maps, PixelFit, PixelKernel};
+use crate::source::Measurement;
+use crate::Error;
+
+/// Where the noise of a fit comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum NoiseSource {
+    /// The ring around each source ([`ForcedParams::annulus_px`]).
+    Ring,
+    /// A map made here: clipped medians on a mesh of boxes of this many beams a side; its background is taken off too.
+    Mesh {
+        /// Side of a box \[beam major axes\].
+        box_beams: f64,
+    },
+    /// Maps on disk, of the image's shape.
+    Maps {
+        /// Noise \[Jy/beam\].
+        noise: PathBuf,
+        /// Background \[Jy/beam\].
+        background: Option<PathBuf>,
+    },
+}
+
+/// What to measure.
+#[derive(Clone, Debug)]
+pub struct MeasureParams {
+    /// Image \[Jy/beam\]: flat noise (then give `pb`) or already corrected for the primary beam.
+    pub image: PathBuf,
+    /// Primary-beam power on the same grid; fluxes, errors and rms are divided by its value at the position.
+    pub pb: Option<PathBuf>,
+    /// Positions, ICRS.
+    pub positions: Vec<RaDec>,
+    /// Options of the fit.
+    pub forced: ForcedParams,
+    /// Noise.
+    pub noise: NoiseSource,
+    /// Measure the peak in a box even when the image has a beam.
+    pub ignore_beam: bool,
+    /// Positions below this primary-beam response count as outside.
+    pub min_pb: f64,
+    /// Blank positions fitted to scale the errors to what noise really does; 0 keeps the plain formula.
+    pub blank_fits: usize,
+}
+
+impl MeasureParams {
+    /// Defaults for an image and positions: noise of the ring, plain errors.
+    pub fn new(image: PathBuf, positions: Vec<RaDec>) -> Self {
+        Self {
+            image,
+            pb: None,
+            positions,
+            forced: ForcedParams::default(),
+            noise: NoiseSource::Ring,
+            ignore_beam: false,
+            min_pb: 0.0,
+            blank_fits: 0,
+        }
+    }
+}
+
+/// What was measured.
+#[derive(Clone, Debug)]
+pub struct MeasureReport {
+    /// One a position, in order; fluxes corrected for the primary beam when it was given.
+    pub measurements: Vec<Measurement>,
+    /// Primary-beam response at each position; NaN without `pb` or outside.
+    pub pb: Vec<f64>,
+    /// The image's beam.
+    pub beam: Option<RestoringBeam>,
+    /// Mid time, UTC \[MJD s\].
+    pub time_mjd_s: f64,
+    /// Reference frequency \[Hz\].
+    pub freq_hz: f64,
+    /// Median noise over the image before primary-beam correction \[Jy/beam\]; NaN unless the noise is a map.
+    pub noise_jy: f64,
+    /// Scatter of blank fits, when asked for and enough were blank.
+    pub blank_sky: Option<BlankSky>,
+    /// Size of the image `(y, x)`.
+    pub shape_yx: (usize, usize),
+}
+
+/// Measure every position on the image.
+///
+/// # Errors
+/// Files that cannot be read or are no images; planes whose grids differ; options that make no sense; cancelled.
+pub fn run(params: &MeasureParams, control: &Control) -> Result<MeasureReport, Error> {
+    let plane = read_plane(&params.image)?;
+    let shape_yx = plane.data_yx.dim();
+    let pb = params.pb.as_ref().map(|p| same_grid("pb", read_plane(p)?, &plane)).transpose()?;
+    let kernel = match plane.beam {
+        Some(beam) if !params.ignore_beam => Some(PixelKernel::new(beam, &plane.wcs)?),
+        _ => None,
+    };
+    let noise = noise_maps(&params.noise, &plane, kernel.as_ref(), control)?;
+    let maps = Maps {
+        image_yx: plane.data_yx.view(),
+        noise_yx: noise.as_ref().map(|n| n.rms_yx.view()),
+        background_yx: noise.as_ref().filter(|n| !n.level_yx.is_empty()).map(|n| n.level_yx.view()),
+    };
+    let outside = [f64::NAN; 2];
+    let pixel_xy: Vec<[f64; 2]> =
+        params.positions.iter().map(|p| plane.wcs.sky_to_pixel(*p).unwrap_or(outside)).collect();
+    let mut forced = params.forced;
+    let blank = match (&kernel, params.blank_fits) {
+        (Some(kernel), n) if n > 0 => blank_sky(maps, kernel, &pixel_xy, n, &forced, control)?,
+        _ => None,
+    };
+    forced.error_factor = blank.map_or(forced.error_factor, |b| b.error_factor);
+    let fits = measure(maps, kernel.as_ref(), &pixel_xy, &forced, control)?;
+    let pb_at: Vec<f64> =
+        pixel_xy.iter().map(|xy| pb.as_ref().map_or(f64::NAN, |p| bilinear(&p.data_yx, *xy))).collect();
+    let measurements = fits
+        .iter()
+        .enumerate()
+        .map(|(i, fit)| {
+            let response = if pb.is_some() { pb_at[i] } else { 1.0 };
+            corrected(fit, params.positions[i], pixel_xy[i], response, params.min_pb)
+        })
+        .collect();
+    Ok(MeasureReport {
+        measurements,
+        pb: pb_at,
+        beam: plane.beam,
+        time_mjd_s: plane.time_mjd_s,
+        freq_hz: plane.freq_hz,
+        noise_jy: noise.as_ref().map_or(f64::NAN, |n| middle(&n.rms_yx)),
+        blank_sky: blank,
+        shape_yx,
+    })
+}
+
+fn same_grid(what: &str, map: Plane, image: &Plane) -> Result<Plane, Error> {
+    let (expected, found) = (image.data_yx.dim(), map.data_yx.dim());
+    let offset = map.wcs.sky_to_pixel(image.wcs.centre).map_or(f64::INFINITY, |p| {
+        let reference = image.wcs.reference_pixel;
+        (p[0] - reference[0]).hypot(p[1] - reference[1])
+    });
+    if expected == found && offset < 0.5 {
+        return Ok(map);
+    }
+    let found = format!("{found:?} pixels, centre off by {offset:.2} pixels");
+    let bad = BadArgument::new(what, format!("the grid of the image, {expected:?} pixels"), found);
+    Err(crate::photometry::Error::from(bad).into())
+}
+
+/// Noise and background maps; an empty `level_yx` stands for no background.
+fn noise_maps(
+    source: &NoiseSource,
+    plane: &Plane,
+    kernel: Option<&PixelKernel>,
+    control: &Control,
+) -> Result<Option<Background>, Error> {
+    match source {
+        NoiseSource::Ring => Ok(None),
+        NoiseSource::Mesh { box_beams } => {
+            let side = (box_beams * kernel.map_or(6.0, |k| k.major_px)).round().clamp(32.0, 4096.0) as usize;
+            let params =
+                BackgroundParams { box_px: side, step_px: (side / 2).max(1), ..BackgroundParams::default() };
+            Ok(Some(background(plane.data_yx.view(), &params, control)?))
+        }
+        NoiseSource::Maps { noise, background } => {
+            let rms_yx = same_grid("noise map", read_plane(noise)?, plane)?.data_yx;
+            let level_yx = match background {
+                Some(path) => same_grid("background map", read_plane(path)?, plane)?.data_yx,
+                None => Array2::zeros((0, 0)),
+            };
+            Ok(Some(Background { level_yx, rms_yx }))
+        }
+    }
+}
+
+fn corrected(fit: &PixelFit, position: RaDec, pixel_xy: [f64; 2], response: f64, min_pb: f64) -> Measurement {
+    let seen = response > 0.0 && response >= min_pb;
+    let scale = if seen { 1.0 / response } else { f64::NAN };
+    Measurement {
+        position,
+        pixel_xy,
+        flux_jy: fit.flux_jy * scale,
+        flux_err_jy: fit.flux_err_jy * scale,
+        local_rms_jy: fit.local_rms_jy * scale,
+        chi2: fit.chi2,
+        dof: fit.dof,
+        cluster: fit.cluster,
+        flags: if seen { fit.flags } else { fit.flags | Measurement::OUTSIDE },
+    }
+}
+
+/// Value between the four nearest pixels; NaN off the map.
+fn bilinear(map_yx: &Array2<f32>, xy: [f64; 2]) -> f64 {
+    let (ny, nx) = map_yx.dim();
+    let inside = xy[0] >= -0.5 && xy[1] >= -0.5 && xy[0] <= nx as f64 - 0.5 && xy[1] <= ny as f64 - 0.5;
+    if !inside {
+        return f64::NAN;
+    }
+    let (x, y) = (xy[0].clamp(0.0, nx as f64 - 1.0), xy[1].clamp(0.0, ny as f64 - 1.0));
+    let (x0, y0) = (x as usize, y as usize);
+    let (x1, y1) = ((x0 + 1).min(nx - 1), (y0 + 1).min(ny - 1));
+    let (fx, fy) = (x - x0 as f64, y - y0 as f64);
+    let at = |y: usize, x: usize| f64::from(map_yx[[y, x]]);
+    let row = |y: usize| at(y, x0) + if fx > 0.0 { fx * (at(y, x1) - at(y, x0)) } else { 0.0 };
+    row(y0) + if fy > 0.0 { fy * (row(y1) - row(y0)) } else { 0.0 }
+}
+
+/// Median of the finite pixels, from one in sixteen.
+fn middle(map_yx: &Array2<f32>) -> f64 {
+    let mut values: Vec<f32> = map_yx.iter().step_by(16).copied().filter(|v| v.is_finite()).collect();
+    f64::from(crate::math::robust::median_f32(&mut values))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fits::{write_plane, Cards};
+    use crate::image::Wcs;
+    use crate::photometry::inject;
+
+    fn plane(n: usize, value: f32) -> Plane {
+        let cell = 3.0 / 206_264.806;
+        Plane {
+            data_yx: Array2::from_elem((n, n), value),
+            wcs: Wcs::centred(RaDec::from_deg(359.99, 54.0), n, n, cell),
+            beam: Some(RestoringBeam { major_rad: 7.0 * cell, minor_rad: 5.0 * cell, pa_rad: 0.6 }),
+            unit: "JY/BEAM".into(),
+            freq_hz: 1.4e9,
+            bandwidth_hz: 1.87e8,
+            time_mjd_s: 5.2e9,
+        }
+    }
+
+    #[test]
+    fn fluxes_are_divided_by_the_beam_and_positions_cross_zero() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut image = plane(200, 0.0);
+        let kernel = PixelKernel::new(image.beam.unwrap(), &image.wcs).unwrap();
+        let position = RaDec::from_deg(0.02, 54.03);
+        let xy = image.wcs.sky_to_pixel(position).unwrap();
+        inject(image.data_yx.view_mut(), &kernel, &[(xy, 0.5)], 8.0).unwrap();
+        let (path, pb) = (dir.path().join("a.fits"), dir.path().join("pb.fits"));
+        write_plane(&path, &image, &Cards::new()).unwrap();
+        write_plane(&pb, &plane(200, 0.25), &Cards::new()).unwrap();
+        let far = RaDec::from_deg(180.0, -54.0);
+        let mut params = MeasureParams::new(path, vec![position, far]);
+        params.pb = Some(pb);
+        let report = run(&params, &Control::new()).unwrap();
+        let m = &report.measurements[0];
+        // The header keeps angles to about 1e-9 of a pixel; pixels are single precision.
+        assert!((m.flux_jy - 2.0).abs() < 1e-5 && m.flags == 0, "{m:?}");
+        assert!((report.pb[0] - 0.25).abs() < 1e-7 && (report.time_mjd_s - 5.2e9).abs() < 0.01);
+        assert!(
+            report.measurements[1].flux_jy.is_nan()
+                && report.measurements[1].flags & Measurement::OUTSIDE != 0
+        );
+        params.min_pb = 0.3;
+        assert!(run(&params, &Control::new()).unwrap().measurements[0].flux_jy.is_nan());
+        params.noise = NoiseSource::Mesh { box_beams: 10.0 };
+        params.min_pb = 0.0;
+        let m = &run(&params, &Control::new()).unwrap().measurements[0];
+        assert!(m.flux_err_jy.is_nan() || m.flux_err_jy >= 0.0);
+    }
+
+    #[test]
+    fn a_map_of_another_grid_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, pb) = (dir.path().join("a.fits"), dir.path().join("pb.fits"));
+        write_plane(&path, &plane(64, 0.0), &Cards::new()).unwrap();
+        write_plane(&pb, &plane(32, 1.0), &Cards::new()).unwrap();
+        let mut params = MeasureParams::new(path, vec![]);
+        params.pb = Some(pb);
+        let error = run(&params, &Control::new()).unwrap_err().to_string();
+        assert!(error.contains("pb") && error.contains("(64, 64)"), "{error}");
+        params.image = dir.path().join("none.fits");
+        assert!(matches!(run(&params, &Control::new()), Err(Error::Fits(_))));
+    }
+}
