@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -509,3 +511,51 @@ def test_verification_compares_names_contents_and_neighbours(tmp_path: Path) -> 
         True,
         True,
     ]
+
+
+def test_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
+    """The file size is limited for a child process: every write beyond it fails as on a full disk."""
+    make(tmp_path / "a.hdf5")
+    script = (
+        "import resource, signal, sys\n"
+        "from dsa110_contimg import _core\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "header, block = _core.uvh5.read_header(sys.argv[1]), _core.uvh5.read(sys.argv[1])\n"
+        "failed = 0\n"
+        "for limit in (0, 100, 5000, 20000, 60000):\n"
+        "    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))\n"
+        "    try:\n"
+        "        _core.uvh5.write(sys.argv[2], header, block)\n"
+        "    except OSError as error:\n"
+        "        assert sys.argv[2] in str(error), error\n"
+        "        failed += 1\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))\n"
+        "print(failed)\n"
+    )
+    out = tmp_path / "out"
+    out.mkdir()
+    command = [sys.executable, "-c", script, str(tmp_path / "a.hdf5"), str(out / "b.hdf5")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.strip()) == (0, "5"), done.stderr
+    assert list(out.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "products"),
+    [("zen.2458432.34569.uvh5", ["XX", "XY", "YX", "YY"]), ("zen.2458661.23480.HH.uvh5", ["XX", "YY"])],
+)
+def test_real_hera_files_of_both_layouts(name: str, products: list[str]) -> None:
+    path = Path(__file__).parents[2] / "data" / "hera" / name
+    file = open_uvh5(path)
+    block = file.read()
+    assert file.header["products"] == products
+    assert file.header["fringe_stopped"] is False
+    assert file.header["subband"] is None
+    with h5py.File(path) as raw:
+        # The power of all unflagged data does not depend on order or sign.
+        data = raw["Data/visdata"][()]
+        power = (data["r"].astype(float) ** 2 + data["i"].astype(float) ** 2) if data.dtype.names else np.abs(data) ** 2
+        assert np.sum(np.abs(block["vis_rfp"].astype(complex)) ** 2) == pytest.approx(np.sum(power), rel=1e-6)
+        assert block["flag_rfp"].sum() == (raw["Data/flags"][()] | (raw["Data/nsamples"][()] == 0)).sum()
+        assert sorted(np.unique(block["freq_hz"])) == sorted(raw["Header/freq_array"][()].ravel())
+    assert (block["antenna1"] <= block["antenna2"]).all()
