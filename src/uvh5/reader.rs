@@ -152,7 +152,9 @@ impl Reader {
         let size = [&self.vis, &self.flags, &self.counts].iter().map(|s| s.chunk_rows()).max().unwrap_or(1);
         let size = size * LEAST_TILE_ROWS.div_ceil(size);
         let tiles = split_tiles(&mut rows, size);
-        tiles.into_par_iter().try_for_each_init(Buffers::default, |buffers, tile| {
+        // Buffers are made anew whenever rayon splits the list: few splits.
+        let least = tiles.len() / (8 * rayon::current_num_threads()) + 1;
+        tiles.into_par_iter().with_min_len(least).try_for_each_init(Buffers::default, |buffers, tile| {
             control.check()?;
             self.read_tile(plan, tile, buffers)?;
             control.advance(tile.len() as u64);
@@ -204,7 +206,14 @@ impl Reader {
                 from[target] = stored;
             }
         }
-        Turn { channel_from: &plan.channel_from, product_from: from, conjugate: !swapped }
+        let count = plan.channel_from.len();
+        let descending = plan.channel_from.iter().enumerate().all(|(to, from)| *from == Some(count - 1 - to));
+        Turn {
+            plain_pair: from == [0, 1] && descending && plan.file_channels.len() == count,
+            channel_from: &plan.channel_from,
+            product_from: from,
+            conjugate: !swapped,
+        }
     }
 
     /// A row with its antennas the other way round needs the transposed products.

@@ -154,6 +154,7 @@ impl Writer {
         Ok(Self {
             path: path.to_path_buf(),
             aside,
+            out,
             spec,
             replace,
             open: Some(open),
