@@ -81,7 +81,7 @@ impl Turn<'_> {
         let weight_out = out.weight.as_chunks_mut::<2>().0;
         let flag_out = out.flag.as_chunks_mut::<2>().0;
         let sign = if self.conjugate { -1.0 } else { 1.0 };
-        for ((((vis_p, weight_p), flag_p), ((vis, counts), flags))) in
+        for (((vis_p, weight_p), flag_p), ((vis, counts), flags)) in
             vis_out.iter_mut().zip(weight_out).zip(flag_out).zip(stored)
         {
             for p in 0..2 {
