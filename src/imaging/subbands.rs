@@ -78,14 +78,19 @@ fn one(
         let blank = Array2::from_elem(cleaned.model_yx.dim(), f32::NAN);
         let noise = Noise { expected_jy: f64::NAN, natural_jy: f64::NAN, measured_jy: f64::NAN };
         let outcome = Outcome::Dirty;
-        return Ok(Subband { freq_hz, bandwidth_hz, restored_yx: blank.clone(), pbcor_yx: blank, noise, outcome });
+        return Ok(Subband {
+            freq_hz,
+            bandwidth_hz,
+            restored_yx: blank.clone(),
+            pbcor_yx: blank,
+            noise,
+            outcome,
+        });
     }
     let options = GridOptions { slant: Some(whole.slant()), ..params.grid };
     let grid = Grid::new(vis, 0..vis.freq_hz.len(), params.centre, options)?;
     let psf_yx = grid.psf(vis.weight_rf.view(), weights.sum, control)?;
-    let residual_of = |model: &Array2<f32>| {
-        grid.residual(vis.vis_rf.view(), vis.weight_rf.view(), weights.sum, model, control)
-    };
+    let residual_of = |model: &Array2<f32>| Ok(grid.residual(vis, weights.sum, model, control)?.0);
     let start = residual_of(&cleaned.model_yx)?;
     let clean_params = CleanParams {
         mask_yx: Some(cleaned.mask_yx.clone()),

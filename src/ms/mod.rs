@@ -11,6 +11,7 @@ mod reader;
 mod repair;
 mod request;
 mod schema;
+mod update;
 mod writer;
 
 pub use content::Content;
@@ -18,4 +19,8 @@ pub use error::Error;
 pub use meta::{DataDescription, Meta, MsAntenna, PROVENANCE_FILE};
 pub use reader::MsReader;
 pub use request::{Column, ReadRequest};
+pub use update::MsUpdate;
 pub use writer::{MsWriter, WindowData};
+
+#[cfg(test)]
+mod tests;
