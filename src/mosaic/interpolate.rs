@@ -10,7 +10,7 @@ pub enum Interpolation {
     Nearest,
     /// Two by two pixels; lowers the peak of a beam of five pixels by up to 4 %.
     Bilinear,
-    /// Six by six pixels, windowed sinc: keeps peaks to 0.1 % for beams of four pixels and more.
+    /// Six by six pixels, windowed sinc: keeps peaks to 0.4 % for beams of five pixels.
     Lanczos,
 }
 
