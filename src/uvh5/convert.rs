@@ -87,8 +87,7 @@ impl Turn<'_> {
             for p in 0..2 {
                 let value = c32(vis[p]);
                 let samples = f32::from_le_bytes(counts[p]);
-                // The difference of an infinity or NaN with itself is NaN.
-                let finite = (value.re - value.re) + (value.im - value.im) == 0.0;
+                let finite = value.re.is_finite() & value.im.is_finite();
                 let counted = samples > 0.0 && samples < f32::INFINITY;
                 vis_p[p].re = if finite { value.re } else { 0.0 };
                 vis_p[p].im = if finite { sign * value.im } else { 0.0 };
