@@ -83,7 +83,7 @@ impl Plan {
                 };
                 let proper = &mut plane[self.frame.halo * stride..];
                 let shape = (self.params.nx, self.params.ny);
-                transform.from_image(
+                transform.image_to_rows(
                     self.band(),
                     shape,
                     source,
@@ -218,7 +218,7 @@ impl Plan {
             WTerm::Flat => {}
             WTerm::Moments { .. } => {
                 for (p, f) in pixels.iter_mut().zip(self.moment_row(plane, x)) {
-                    p.re = p.re * T::of(f);
+                    p.re *= T::of(f);
                 }
             }
             WTerm::Stack { .. } => {
@@ -271,7 +271,7 @@ impl Plan {
             if self.params.divide_by_n {
                 factor.iter_mut().enumerate().for_each(|(y, f)| *f /= 1.0 + self.sky.z(x, y));
             }
-            row.iter_mut().zip(factor).for_each(|(v, f)| *v = *v * T::of(f));
+            row.iter_mut().zip(factor).for_each(|(v, f)| *v *= T::of(f));
         });
     }
 }

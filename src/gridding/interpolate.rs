@@ -38,7 +38,7 @@ fn lagrange(at: &[f64], t: f64) -> Vec<f64> {
     }
     let term = |p: usize| {
         let sine = (PI * (p as f64 + 0.5) / at.len() as f64).sin();
-        (if p % 2 == 0 { sine } else { -sine }) / (t - at[p])
+        (if p.is_multiple_of(2) { sine } else { -sine }) / (t - at[p])
     };
     let terms: Vec<f64> = (0..at.len()).map(term).collect();
     let sum: f64 = terms.iter().sum();
@@ -172,13 +172,13 @@ fn weigh<T: Real>(
                 let used = w != zero;
                 *re = if used { v.re * w } else { zero };
                 *im = if used { v.im * w } else { zero };
-                bad |= *re - *re != zero || *im - *im != zero;
+                bad |= *re * zero != zero || *im * zero != zero;
             }
         }
         None => {
             for ((re, im), v) in parts {
                 (*re, *im) = (v.re, v.im);
-                bad |= *re - *re != zero || *im - *im != zero;
+                bad |= *re * zero != zero || *im * zero != zero;
             }
         }
     }
