@@ -132,9 +132,9 @@ impl Observation {
         gatherer.finish("DATA")
     }
 
-    /// Baselines up to a third of the grid's finest fringe.
+    /// Baselines up to a fifth of the grid's finest fringe, so that components on pixels make little difference.
     fn image(&self, n: usize, cell_arcsec: f64, clean: CleanParams) -> Images {
-        let range = UvRange { min: 0.0, max: 206_265.0 / cell_arcsec / 6.0 };
+        let range = UvRange { min: 0.0, max: 206_265.0 / cell_arcsec / 10.0 };
         let vis = self.gather(self.centre, range).unwrap();
         let pointings = drift_pointings(&vis.times, &Observatory::dsa110(), &self.earth).unwrap();
         let cell_rad = (cell_arcsec / 3600.0f64).to_radians();

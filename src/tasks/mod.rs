@@ -12,6 +12,7 @@ pub mod image;
 pub mod inject;
 pub mod measure;
 pub mod model;
+pub mod mosaic;
 pub mod simulate;
 pub mod solve;
 pub mod verify;
