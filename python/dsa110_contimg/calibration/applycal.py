@@ -11,7 +11,7 @@ from dsa110_contimg.calibration import stages, validate
 logger = logging.getLogger(__name__)
 
 
-def apply_to_target(
+def apply_to_target(  # noqa: PLR0917 - the original's arguments
     ms_target: str,
     field: str,
     gaintables: Sequence[str],
@@ -42,5 +42,6 @@ def apply_to_target(
     logger.info("%s: mean corrected amplitude %.4g", ms_target, report["mean_amplitude"])
     if verify and not report["mean_amplitude"] > 0:
         raise DataError(
-            f"{ms_target}: expected unflagged corrected data, found none ({100 * report['flagged_fraction']:.0f} % flagged)"
+            f"{ms_target}: expected unflagged corrected data, found none "
+            f"({100 * report['flagged_fraction']:.0f} % flagged)"
         )

@@ -33,7 +33,7 @@ def flag_autos(ms: StrPath) -> Report:
     return _one(ms, "autos")
 
 
-def flag_rfi(
+def flag_rfi(  # noqa: PLR0917 - the original's arguments
     ms: StrPath,
     datacolumn: str = "data",
     backend: str = "native",
@@ -72,7 +72,7 @@ def flag_baselines(ms: StrPath, uvrange: str = "2~50m", datacolumn: str = "data"
     return _one(ms, "uvrange", column=datacolumn, uvrange=uvrange)
 
 
-def flag_manual(
+def flag_manual(  # noqa: PLR0917 - the original's arguments
     ms: StrPath,
     antenna: str | None = None,
     baseline: str | None = None,
@@ -87,7 +87,14 @@ def flag_manual(
         return flag_baselines(ms, uvrange, datacolumn)
     times = list(time_range_mjd_s) if time_range_mjd_s is not None else None
     return _one(
-        ms, "manual", column=datacolumn, antenna=antenna, baseline=baseline, spw=spw, field=field, time_range_mjd_s=times
+        ms,
+        "manual",
+        column=datacolumn,
+        antenna=antenna,
+        baseline=baseline,
+        spw=spw,
+        field=field,
+        time_range_mjd_s=times,
     )
 
 
