@@ -36,7 +36,8 @@ def choose(
     """The calibrator of a Measurement Set and the fields to solve with.
 
     The weight of a field is flux x primary beam; the peak field is the one of greatest weight, and the selection is
-    `window` fields about it, or all fields above `min_pb` of the peak's response. The *whole* range is returned (``'10~12'``).
+    `window` fields about it, or all fields above `min_pb` of the peak's response. The *whole* range is returned
+    (``'10~12'``).
 
     Returns
     -------
