@@ -11,7 +11,7 @@ from dsa110_contimg.calibration import stages, validate
 logger = logging.getLogger(__name__)
 
 
-def apply_to_target(  # noqa: PLR0917 - the original's arguments
+def apply_to_target(
     ms_target: str,
     field: str,
     gaintables: Sequence[str],

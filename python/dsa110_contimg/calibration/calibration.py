@@ -51,7 +51,7 @@ def _solve(ms: StrPath, output: str, term: str, **options: Any) -> str:
     return str(report["table"])
 
 
-def solve_delay(  # noqa: PLR0917 - the original's arguments
+def solve_delay(
     ms: str,
     cal_field: str,
     refant: str,
@@ -80,7 +80,7 @@ def solve_delay(  # noqa: PLR0917 - the original's arguments
     return tables
 
 
-def solve_prebandpass_phase(  # noqa: PLR0917 - the original's arguments
+def solve_prebandpass_phase(
     ms: str,
     cal_field: str,
     refant: str,
@@ -112,7 +112,7 @@ def solve_prebandpass_phase(  # noqa: PLR0917 - the original's arguments
     return [_solve(ms, output, "G", **options)]
 
 
-def solve_bandpass(  # noqa: PLR0917 - the original's arguments
+def solve_bandpass(
     ms: str,
     cal_field: str,
     refant: str,
@@ -149,7 +149,7 @@ def solve_bandpass(  # noqa: PLR0917 - the original's arguments
     return [_solve(ms, output, "B", **options)]
 
 
-def solve_gains(  # noqa: PLR0917 - the original's arguments
+def solve_gains(
     ms: str,
     cal_field: str,
     refant: str,

@@ -33,7 +33,7 @@ def flag_autos(ms: StrPath) -> Report:
     return _one(ms, "autos")
 
 
-def flag_rfi(  # noqa: PLR0917 - the original's arguments
+def flag_rfi(
     ms: StrPath,
     datacolumn: str = "data",
     backend: str = "native",
@@ -72,7 +72,7 @@ def flag_baselines(ms: StrPath, uvrange: str = "2~50m", datacolumn: str = "data"
     return _one(ms, "uvrange", column=datacolumn, uvrange=uvrange)
 
 
-def flag_manual(  # noqa: PLR0917 - the original's arguments
+def flag_manual(
     ms: StrPath,
     antenna: str | None = None,
     baseline: str | None = None,
