@@ -154,21 +154,23 @@ fn correct_row(
     let (vis, weight, flag) = row;
     let np = hands.len();
     let mut stats = ApplyStats { samples: vis.len() as u64, ..ApplyStats::default() };
-    for (k, ((v, w), bad)) in vis.iter_mut().zip(weight.iter_mut()).zip(flag.iter_mut()).enumerate() {
-        let (f, (ra, rb)) = (k / np, hands[k % np]);
-        let (i, j) = (f * nr + ra, f * nr + rb);
-        let missing = first.1[i] || second.1[j];
-        stats.flagged_before += u64::from(*bad);
-        stats.without_solution += u64::from(missing && !*bad);
-        if missing {
-            *bad |= options.flag;
-            continue;
-        }
-        if options.correct {
-            let factor = first.0[i] * second.0[j].conj();
-            *v *= factor;
-            if options.calwt {
-                *w /= factor.norm_sqr();
+    let samples = vis.chunks_exact_mut(np).zip(weight.chunks_exact_mut(np)).zip(flag.chunks_exact_mut(np));
+    for (f, ((vis, weight), flag)) in samples.enumerate() {
+        for (p, (ra, rb)) in hands.iter().enumerate() {
+            let (i, j) = (f * nr + ra, f * nr + rb);
+            let missing = first.1[i] || second.1[j];
+            stats.flagged_before += u64::from(flag[p]);
+            stats.without_solution += u64::from(missing && !flag[p]);
+            if missing {
+                flag[p] |= options.flag;
+                continue;
+            }
+            if options.correct {
+                let factor = first.0[i] * second.0[j].conj();
+                vis[p] *= factor;
+                if options.calwt {
+                    weight[p] /= factor.norm_sqr();
+                }
             }
         }
     }

@@ -122,8 +122,9 @@ impl SolveReport {
         let centre = median(&alive);
         let spread = 1.4826 * median(&alive.iter().map(|x| (x - centre).abs()).collect::<Vec<_>>());
         for a in &mut antennas {
-            a.outlier =
-                a.flagged_fraction < 1.0 && spread > 0.0 && (a.amplitude - centre).abs() > 5.0 * spread;
+            // Without noise the spread is nothing: gains within a fifth of the median are no outliers (delays: 1 ns).
+            let least = if is_delay { 1.0 } else { 0.2 * centre };
+            a.outlier = a.flagged_fraction < 1.0 && (a.amplitude - centre).abs() > (5.0 * spread).max(least);
         }
         let names = |keep: &dyn Fn(&AntennaReport) -> bool| {
             antennas.iter().filter(|a| keep(a)).map(|a| a.name.clone()).collect::<Vec<_>>()

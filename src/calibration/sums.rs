@@ -1,6 +1,6 @@
 //! Reduction of visibilities to the sums a solve needs.
 
-use num_complex::Complex64;
+use num_complex::{Complex32, Complex64};
 use rayon::prelude::*;
 
 use super::Error;
@@ -185,9 +185,20 @@ impl Sums {
         control: &Control,
     ) -> Result<(), Error> {
         self.check_block(block, interval_of_row)?;
-        let Some(model) = &block.model_rfp else {
+        if block.model_rfp.is_none() {
             return Err(BadArgument::new("block", "model visibilities", "none").into());
+        }
+        let Some(data) = Slices::new(block) else {
+            return Err(BadArgument::new("block", "arrays in C order", "another layout").into());
         };
+        if corruption.is_some_and(|c| !self.fits(&c, block)) {
+            return Err(BadArgument::new(
+                "corruption",
+                "gains of the block's antennas, channels and receptors",
+                "another shape",
+            )
+            .into());
+        }
         let rows_of = self.rows_by_baseline(block, interval_of_row);
         let stride = self.intervals * self.channels * self.receptors;
         let hands: Vec<(usize, usize)> = block
@@ -199,7 +210,7 @@ impl Sums {
             .collect();
         let task = Task {
             block,
-            model,
+            data,
             interval_of_row,
             uvrange,
             corruption,
@@ -231,6 +242,12 @@ impl Sums {
             }
         }
         Ok(())
+    }
+
+    fn fits(&self, c: &Corruption<'_>, block: &VisBlock) -> bool {
+        let (nt, na, nf, nr) = c.grid.gain_tafr.dim();
+        let axes = na == self.antennas && nf == block.channels.freq_hz.len() && nr == self.receptors;
+        axes && c.time_of_row.len() == block.rows.len() && c.time_of_row.iter().all(|t| *t < nt)
     }
 
     fn add_time(&mut self, time: f64, interval: Option<usize>) {
@@ -329,7 +346,7 @@ impl Sums {
 
 struct Task<'a> {
     block: &'a VisBlock,
-    model: &'a ndarray::Array3<num_complex::Complex32>,
+    data: Slices<'a>,
     interval_of_row: &'a [Option<usize>],
     uvrange: UvRange,
     corruption: Option<Corruption<'a>>,
@@ -337,47 +354,73 @@ struct Task<'a> {
     shape: (usize, usize),
 }
 
+/// The arrays of a block in C order.
+struct Slices<'a> {
+    vis: &'a [Complex32],
+    model: &'a [Complex32],
+    weight: &'a [f32],
+    flag: &'a [bool],
+}
+
+impl<'a> Slices<'a> {
+    fn new(block: &'a VisBlock) -> Option<Self> {
+        Some(Self {
+            vis: block.vis_rfp.as_slice()?,
+            model: block.model_rfp.as_ref()?.as_slice()?,
+            weight: block.weight_rfp.as_slice()?,
+            flag: block.flag_rfp.as_slice()?,
+        })
+    }
+}
+
+/// Gains and flags (f, r) of one antenna at one time.
+fn of_antenna(grid: &GainGrid, t: usize, a: usize) -> Option<(&[Complex64], &[bool])> {
+    let (_, na, nf, nr) = grid.gain_tafr.dim();
+    let span = (t * na + a) * nf * nr..(t * na + a + 1) * nf * nr;
+    Some((grid.gain_tafr.as_slice()?.get(span.clone())?, grid.flag_tafr.as_slice()?.get(span)?))
+}
+
 impl Task<'_> {
     fn add_row(&self, row: usize, cells: &mut [Cell], excluded: &mut Excluded) {
         let Some(interval) = self.interval_of_row[row] else { return };
         let (channels, receptors) = self.shape;
         let block = self.block;
-        let (i, j) = (block.rows.antenna1[row] as usize, block.rows.antenna2[row] as usize);
-        for (f, freq) in block.channels.freq_hz.iter().enumerate() {
-            let outside = !self.uvrange.is_all() && !self.uvrange.contains(block.rows.uvw_m[row], *freq);
+        let (nf, np) = (block.channels.freq_hz.len(), block.products.len());
+        let gains = self.corruption.and_then(|c| {
+            let t = c.time_of_row[row];
+            let first = of_antenna(c.grid, t, block.rows.antenna1[row] as usize)?;
+            Some((first, of_antenna(c.grid, t, block.rows.antenna2[row] as usize)?))
+        });
+        let all = self.uvrange.is_all();
+        for f in 0..nf {
+            let outside = !all && !self.uvrange.contains(block.rows.uvw_m[row], block.channels.freq_hz[f]);
+            excluded.seen += self.hands.len() as u64;
+            if outside {
+                excluded.uvrange += self.hands.len() as u64;
+                continue;
+            }
             let sf = if channels == 1 { 0 } else { f };
             for (p, r) in self.hands {
-                excluded.seen += 1;
-                if outside {
-                    excluded.uvrange += 1;
-                    continue;
-                }
-                if block.flag_rfp[[row, f, *p]] {
+                let at = (row * nf + f) * np + p;
+                if self.data.flag[at] {
                     excluded.flagged += 1;
                     continue;
                 }
-                let weight = f64::from(block.weight_rfp[[row, f, *p]]);
-                let vis = widen(block.vis_rfp[[row, f, *p]]);
-                let mut model = widen(self.model[[row, f, *p]]);
-                if !(weight > 0.0
-                    && weight.is_finite()
-                    && vis.re.is_finite()
-                    && vis.im.is_finite()
-                    && model.re.is_finite()
-                    && model.im.is_finite())
-                {
-                    excluded.weightless += 1;
-                    continue;
-                }
-                if let Some(c) = &self.corruption {
-                    let t = c.time_of_row[row];
-                    if c.grid.flag_tafr[[t, i, f, *r]] || c.grid.flag_tafr[[t, j, f, *r]] {
+                let weight = f64::from(self.data.weight[at]);
+                let (vis, mut model) = (widen(self.data.vis[at]), widen(self.data.model[at]));
+                if let Some(((gi, bad_i), (gj, bad_j))) = gains {
+                    let k = f * receptors + r;
+                    if bad_i[k] || bad_j[k] {
                         excluded.precalibration += 1;
                         continue;
                     }
-                    model *= c.grid.gain_tafr[[t, i, f, *r]] * c.grid.gain_tafr[[t, j, f, *r]].conj();
+                    model *= gi[k] * gj[k].conj();
                 }
-                let power = model.norm_sqr();
+                let (power, size) = (model.norm_sqr(), vis.norm_sqr());
+                if !(weight > 0.0 && weight.is_finite() && size.is_finite() && power.is_finite()) {
+                    excluded.weightless += 1;
+                    continue;
+                }
                 if power == 0.0 {
                     excluded.zero_model += 1;
                     continue;
@@ -386,13 +429,13 @@ impl Task<'_> {
                 let cell = &mut cells[(interval * channels + sf) * receptors + r];
                 cell.num += vis * model.conj() * weight;
                 cell.den += weight * power;
-                cell.power += weight * vis.norm_sqr();
+                cell.power += weight * size;
                 cell.count += 1.0;
             }
         }
     }
 }
 
-fn widen(z: num_complex::Complex32) -> Complex64 {
+fn widen(z: Complex32) -> Complex64 {
     Complex64::new(f64::from(z.re), f64::from(z.im))
 }

@@ -42,5 +42,6 @@ def apply_to_target(
     logger.info("%s: mean corrected amplitude %.4g", ms_target, report["mean_amplitude"])
     if verify and not report["mean_amplitude"] > 0:
         raise DataError(
-            f"{ms_target}: expected unflagged corrected data, found none ({100 * report['flagged_fraction']:.0f} % flagged)"
+            f"{ms_target}: expected unflagged corrected data, found none "
+            f"({100 * report['flagged_fraction']:.0f} % flagged)"
         )

@@ -9,7 +9,7 @@ import numpy as np
 
 
 def read(path: str | PathLike[str]) -> dict[str, Any]:
-    """A table as a dict: ``term, antennas, fields, windows``; each window has ``freq_hz``, ``value_tafr``, ``flag_tafr``, ..."""
+    """A table as a dict: ``term, antennas, fields, windows``; a window has ``freq_hz``, ``value_tafr``, ..."""
     from dsa110_contimg import _core
 
     return _core.calibration.read_table(fspath(path))

@@ -58,7 +58,8 @@ def resolve_vla_catalog(explicit_path: str | os.PathLike[str] | None = None) -> 
         if (directory / name).is_file():
             return directory / name
     raise FileNotFoundError(
-        f"VLA calibrator catalogue: expected an explicit path, VLA_CATALOG, or vlacalibrators.txt in {directory}; found none"
+        f"VLA calibrator catalogue: expected an explicit path, VLA_CATALOG, or vlacalibrators.txt in {directory}; "
+        "found none"
     )
 
 

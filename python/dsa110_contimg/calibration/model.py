@@ -36,7 +36,7 @@ def write_setjy_model(
     usescratch: bool = True,
     name: str | None = None,
 ) -> dict[str, Any]:
-    """A flux calibrator of Perley & Butler (2017) into MODEL_DATA; `name` is the calibrator, by default the field's name."""
+    """A flux calibrator of Perley & Butler (2017) into MODEL_DATA; `name` defaults to the field's name."""
     del usescratch
     if standard != "Perley-Butler 2017":
         raise ValueError(f"standard: expected 'Perley-Butler 2017', found {standard!r}")

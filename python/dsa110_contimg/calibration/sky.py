@@ -1,4 +1,4 @@
-"""Sky models for calibration: points, CSV, the flux-density scale of Perley & Butler (2017), the VLA calibrator list."""
+"""Sky models for calibration: points, CSV, the flux-density scale of Perley & Butler (2017)."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def table_uses(
         )
     uses: list[dict[str, Any]] = []
     for k, table in enumerate(tables):
-        use = dict(table) if isinstance(table, Mapping) else {"path": fspath(table)}
+        use: dict[str, Any] = dict(table) if isinstance(table, Mapping) else {"path": fspath(table)}
         use["path"] = fspath(use["path"])
         if k < len(words):
             use.setdefault("interp", words[k])
@@ -146,8 +146,8 @@ def flag(
     Parameters
     ----------
     steps : sequence of dict
-        ``{"step": name, parameter: value, ...}``: zeros, autos, clip, dead, channels, shadow, quack, elevation, uvrange,
-        manual, rfi, residual, extend.
+        ``{"step": name, parameter: value, ...}``: zeros, autos, clip, dead, channels, shadow, quack, elevation,
+        uvrange, manual, rfi, residual, extend.
     reset : bool
         Forget all flags of the selection first.
     trial : bool

@@ -76,7 +76,8 @@ def _compatible(path: StrPath, table: dict[str, Any], ms_path: StrPath, meta: di
     names = [a["name"] for a in meta["antennas"]]
     if list(table["antennas"]) != names:
         raise DataError(
-            f"{fspath(path)}: expected the {len(names)} antennas of {fspath(ms_path)}, found {len(table['antennas'])} others"
+            f"{fspath(path)}: expected the {len(names)} antennas of {fspath(ms_path)}, "
+            f"found {len(table['antennas'])} others"
         )
     low = min(float(f) for spw in meta["spws"] for f in spw["freq_hz"])
     high = max(float(f) for spw in meta["spws"] for f in spw["freq_hz"])
@@ -88,7 +89,8 @@ def _compatible(path: StrPath, table: dict[str, Any], ms_path: StrPath, meta: di
         )
     if table["flagged_fraction_working"] > 0.3:
         return [
-            f"{fspath(path)}: {100 * table['flagged_fraction_working']:.0f} % of working receptors' solutions are flagged"
+            f"{fspath(path)}: {100 * table['flagged_fraction_working']:.0f} % of working receptors' "
+            "solutions are flagged"
         ]
     return []
 

@@ -49,7 +49,8 @@ def model(
         report,
         json_output,
         lambda: console.out.print(
-            f"{ms}: {report['sources']} sources into MODEL_DATA of {report['rows']} rows, mean {report['mean_jy']:.4g} Jy"
+            f"{ms}: {report['sources']} sources into MODEL_DATA of {report['rows']} rows, "
+            f"mean {report['mean_jy']:.4g} Jy"
         ),
     )
 

@@ -8,20 +8,25 @@ const BIN: usize = 4;
 const SIGMA: (f32, f32) = (1.5, 2.5);
 
 /// Amplitudes less a background: the median of good samples in the first round, later a masked Gaussian mean over time and
-/// frequency. Samples without any good neighbour get the median.
-pub(super) fn subtract(plane: &Plane, smooth: bool, out: &mut Vec<f32>, scratch: &mut Vec<f32>) -> bool {
+/// frequency. Samples without any good neighbour get the median. Returns the median, `None` when nothing is good.
+pub(super) fn subtract(
+    plane: &Plane,
+    smooth: bool,
+    out: &mut Vec<f32>,
+    scratch: &mut Vec<f32>,
+) -> Option<f32> {
     scratch.clear();
     // A quarter of the samples knows the median well enough (7 % of sigma for 24 x 48 samples).
     scratch.extend(plane.amp.iter().zip(&plane.mask).step_by(3).filter(|(_, m)| !**m).map(|(a, _)| *a));
     if scratch.is_empty() {
-        return false;
+        return None;
     }
     let middle = scratch.len() / 2;
     let median = *scratch.select_nth_unstable_by(middle, f32::total_cmp).1;
     out.clear();
     if !smooth {
         out.extend(plane.amp.iter().map(|a| a - median));
-        return true;
+        return Some(median);
     }
     let bins = plane.nf.div_ceil(BIN);
     let grid = smoothed(plane, bins, median);
@@ -36,7 +41,7 @@ pub(super) fn subtract(plane: &Plane, smooth: bool, out: &mut Vec<f32>, scratch:
             out.push(plane.amp[t * plane.nf + f] - (line[k] + rest * (next - line[k])));
         }
     }
-    true
+    Some(median)
 }
 
 fn smoothed(plane: &Plane, bins: usize, median: f32) -> Vec<f32> {

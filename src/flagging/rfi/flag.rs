@@ -57,6 +57,9 @@ pub fn flag(block: &mut VisBlock, params: &RfiParams, control: &Control) -> Resu
     Ok(())
 }
 
+/// Least sigma, as a fraction of the median amplitude.
+const SOURCE_STRUCTURE: f32 = 0.02;
+
 #[derive(Default)]
 struct Scratch {
     excess: Vec<f32>,
@@ -83,10 +86,13 @@ fn baseline(
     }
     let before = plane.mask.clone();
     for round in 0..params.rounds {
-        if !background::subtract(&plane, round > 0, &mut scratch.excess, &mut scratch.values) {
+        let Some(median) = background::subtract(&plane, round > 0, &mut scratch.excess, &mut scratch.values)
+        else {
             return plane.mask;
-        }
-        let sigma = background::noise(&scratch.excess, &plane.mask, &mut scratch.values);
+        };
+        // Beats of bright sources are no interference: amplitudes within a few per cent of the median are left alone.
+        let sigma = background::noise(&scratch.excess, &plane.mask, &mut scratch.values)
+            .max(SOURCE_STRUCTURE * median);
         if !(sigma > 0.0) {
             return plane.mask;
         }

@@ -1,0 +1,128 @@
+"""CASA solves and applies the same Measurement Set: tables and corrected data agree in both directions."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dsa110_contimg import _core
+from dsa110_contimg.calibration import caltables, sky, stages
+
+pytestmark = pytest.mark.oracle
+pytest.importorskip("casatasks")
+
+
+def _unit_tests() -> ModuleType:
+    path = Path(__file__).parents[1] / "unit" / "test_calibration.py"
+    spec = importlib.util.spec_from_file_location("unit_test_calibration", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """A noisy calibrator Measurement Set with its model, flagged; CASA's tables and ours of it."""
+    import casatasks
+
+    unit = _unit_tests()
+    directory = tmp_path_factory.mktemp("casa")
+    files = unit.simulate(directory, sefd_jy=2.0, dead=[])
+    ms = directory / "c.ms"
+    _core.ms.convert(files, ms, expected_subbands=2, checksums=False, phase_center="shared", telescope_name="OVRO_MMA")
+    stages.flag(ms)
+    stages.write_model(ms, sky.from_csv(directory / "sky.csv", smear=False))
+    casa: dict[str, str] = {"B": str(directory / "casa.b"), "G": str(directory / "casa.g")}
+    common = {"vis": str(ms), "refant": "103", "minsnr": 3.0}
+    casatasks.bandpass(caltable=casa["B"], solint="inf", combine="scan", solnorm=False, **common)
+    casatasks.gaincal(caltable=casa["G"], gaintype="G", calmode="ap", solint="int", gaintable=[casa["B"]], **common)
+    ours = {t: str(directory / f"ours.{t.lower()}") for t in "BG"}
+    stages.solve(ms, ours["B"], "B", combine="scan,field", refant="103")
+    stages.solve(ms, ours["G"], "G", solint="int", refant="103", gaintable=[casa["B"]])
+    return {"ms": ms, "casa": casa, "ours": ours, "directory": directory}
+
+
+def _products(path: str) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Gains rotated to antenna 103, flags, errors, by window."""
+    table = caltables.read(path)
+    ref = table["antennas"].index("103")
+    out = []
+    for w in table["windows"]:
+        g = w["value_tafr"]
+        phase = g[:, ref : ref + 1] / np.abs(g[:, ref : ref + 1])
+        out.append((g * np.conj(phase), w["flag_tafr"], w["error_tafr"]))
+    return out
+
+
+@pytest.mark.parametrize("term", ["B", "G"])
+def test_solutions_equal_casas_within_a_tenth_of_sigma(made: dict[str, Any], term: str) -> None:
+    for (a, fa, ea), (b, fb, _) in zip(_products(made["ours"][term]), _products(made["casa"][term]), strict=True):
+        assert a.shape == b.shape
+        assert (fa != fb).mean() < 0.01
+        good = ~(fa | fb)
+        assert good.any()
+        off = np.abs(a - b)[good] / ea[good]
+        # CASA stops when its steps are 1e-3 or so of a sigma, and works in single precision.
+        assert np.median(off) < 0.1, np.median(off)
+        assert np.abs(a - b)[good].max() < 3e-3 * np.abs(b)[good].max()
+
+
+def test_casa_applies_our_tables_as_we_do(made: dict[str, Any]) -> None:
+    import casatasks
+
+    tables = [made["ours"]["B"], made["ours"]["G"]]
+    for name, wanted in (("ours", tables), ("casa", [made["casa"]["B"], made["casa"]["G"]])):
+        mine, theirs = (made["directory"] / f"{name}_{who}.ms" for who in ("mine", "theirs"))
+        for copy in (mine, theirs):
+            shutil.copytree(made["ms"], copy)
+        stages.apply(mine, wanted, interp=["nearest,nearestflag", "nearest"])
+        casatasks.applycal(
+            vis=str(theirs),
+            gaintable=wanted,
+            interp=["nearest,nearestflag", "nearest"],
+            calwt=[True, True],
+            flagbackup=False,
+        )
+        for spw in range(2):
+            a = _core.ms.read(mine, spw, column="corrected")
+            b = _core.ms.read(theirs, spw, column="corrected")
+            cross = a["antenna1"] != a["antenna2"]
+            assert (a["flag_rfp"] == b["flag_rfp"])[cross].all(), name
+            good = ~a["flag_rfp"] & cross[:, None, None]
+            assert good.any()
+            scale = np.abs(b["vis_rfp"][good]).max()
+            # Single precision through two divisions.
+            assert np.abs(a["vis_rfp"] - b["vis_rfp"])[good].max() < 1e-5 * scale, name
+
+
+def test_python_casacore_reads_our_tables(made: dict[str, Any]) -> None:
+    tables = pytest.importorskip("casacore.tables")
+    with tables.table(made["ours"]["B"], ack=False) as t:
+        assert t.info()["type"] == "Calibration"
+        assert t.info()["subType"] == "B Jones"
+        assert t.getkeyword("VisCal") == "B Jones"
+        assert t.getcell("CPARAM", 0).shape == (8, 2)
+        assert t.getkeyword("ANTENNA").startswith("Table: ")
+
+
+def test_our_delays_equal_casas(made: dict[str, Any]) -> None:
+    import casatasks
+
+    path = str(made["directory"] / "casa.k")
+    casatasks.gaincal(vis=str(made["ms"]), caltable=path, gaintype="K", refant="103", solint="inf", combine="scan,spw")
+    ours = stages.solve(made["ms"], made["directory"] / "ours.k", "K", refant="103", combine="scan,spw")["table"]
+    a, b = caltables.read(ours)["windows"][0], caltables.read(path)["windows"][0]
+    good = ~(a["flag_tafr"] | b["flag_tafr"])
+    assert good.sum() >= 8
+    # The bandpasses are no pure delays: CASA's transform to one antenna and our fit to all differ by part of a cell.
+    assert np.median(np.abs(a["value_tafr"].real - b["value_tafr"].real)[good]) < 2.0
