@@ -142,7 +142,11 @@ pub fn judge(mjd: &[f64], flux: &[f64], err: &[f64], params: &JudgeParams) -> Ju
 ///
 /// # Errors
 /// Arrays that do not run in step; cancelled.
-pub fn judge_many(curves: Ragged<'_>, params: &JudgeParams, control: &Control) -> Result<Vec<Judgement>, Error> {
+pub fn judge_many(
+    curves: Ragged<'_>,
+    params: &JudgeParams,
+    control: &Control,
+) -> Result<Vec<Judgement>, Error> {
     curves.check()?;
     control.expect(curves.len() as u64);
     (0..curves.len())

@@ -67,7 +67,7 @@ def measure_epoch(
 
 
 def record(db: Database, image_path: str, table: pd.DataFrame) -> int:
-    """Write measurements of one image, all or none; positions outside the image are not written. Returns the sources written."""
+    """Write measurements of one image, all or none; positions outside it are left out. Returns the sources written."""
     now = time.time()
     measured, series = [], []
     for row in table.to_dict("records"):
@@ -105,8 +105,8 @@ def record(db: Database, image_path: str, table: pd.DataFrame) -> int:
 def normalise(db: Database, references: Iterable[str] | None = None) -> list[dict[str, Any]]:
     """Normalise every epoch by the reference ensemble, and record the corrections.
 
-    The baseline of a reference is the median of its first ten epochs; the correction of an epoch the clipped median ratio of
-    the references; a reference itself is corrected by the others. References whose normalised flux is not steady
+    The baseline of a reference is the median of its first ten epochs; the correction of an epoch the clipped median ratio
+    of the references; a reference itself is corrected by the others. References whose normalised flux is not steady
     (reduced chi-square above 2) are dropped, worst first, while four or more remain.
 
     Parameters
@@ -211,7 +211,7 @@ def _least_steady(norm: Any, norm_err: Any, chosen: Sequence[int]) -> int | None
 
 
 def light_curves(db: Database, source_ids: Iterable[str] | None = None) -> dict[str, tuple[Any, Any, Any]]:
-    """Normalised light curves ``(mjd, flux_jy, err_jy)`` by source, in order of time; epochs without a correction left out."""
+    """Normalised light curves ``(mjd, flux_jy, err_jy)`` by source, in order of time; epochs without correction left out."""
     conditions = [[("source_id", "=", s)] for s in source_ids] if source_ids is not None else [[]]
     out: dict[str, tuple[Any, Any, Any]] = {}
     for condition in conditions:
