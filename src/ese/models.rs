@@ -238,7 +238,12 @@ mod tests {
             best(&series(|t| 1.0 + if t > 50.0 { (-(t - 50.0) / 15.0).exp() } else { 0.0 })),
             "a flare"
         );
-        assert_eq!(best(&series(|t| 0.9 + 0.2 * t / 120.0)), "a slow drift");
+        // A slow random walk explains a ramp about as well; constant and step do not.
+        let ramp = alternatives(&series(|t| 0.9 + 0.2 * t / 120.0));
+        assert!(
+            ramp.drift > ramp.constant + 20.0 && ramp.drift > ramp.gain && ramp.drift > ramp.flare,
+            "{ramp:?}"
+        );
         let wiggle =
             |t: f64| 1.0 + 0.08 * (t / 5.3).sin() + 0.07 * (t / 8.1 + 1.0).cos() + 0.05 * (t / 3.1).sin();
         assert_eq!(best(&series(wiggle)), "scintillation");
