@@ -181,7 +181,9 @@ fn solve_window(
         tally.add(&cell);
         for a in 0..sums.antennas {
             let at = [t, a, f, r];
-            let snr = if cell.error[a] > 0.0 { (cell.gain[a].norm() / cell.error[a]).min(1e8) } else { 0.0 };
+            // CASA's meaning of minsnr: over the error of the complex number, not of one component.
+            let error = cell.error[a] * std::f64::consts::SQRT_2;
+            let snr = if error > 0.0 { (cell.gain[a].norm() / error).min(1e8) } else { 0.0 };
             out.snr_tafr[at] = snr as f32;
             out.error_tafr[at] = cell.error[a] as f32;
             if cell.flag[a] {

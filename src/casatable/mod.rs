@@ -9,14 +9,18 @@ mod element;
 mod error;
 mod ffi;
 mod keyword;
+mod staged;
 mod table;
+mod tiles;
 mod write;
 
 pub use create::{ColumnSpec, Storage};
 pub use element::{DataType, Element};
 pub use error::Error;
 pub use keyword::Value;
+pub use staged::{copy_tree, data_extents, free_bytes, sync_directory, sync_file, sync_tree, Staged};
 pub use table::{ColumnInfo, Table};
+pub use tiles::Tiles;
 
 #[cfg(test)]
 mod tests;

@@ -88,3 +88,45 @@ fn sparse_tiles_cost_no_disk_and_read_as_zeros() {
     let zero = table.get::<Complex32>("MODEL_DATA", 19_990..20_000).unwrap();
     assert!(zero.iter().all(|v| v.norm() == 0.0) && zero.len() == 960);
 }
+
+#[test]
+fn tiles_are_what_casacore_reads_and_writes() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("t");
+    // Seven rows of 4 x 3 bits do not end on a byte; channels are split in two tiles.
+    let columns = vec![
+        ColumnSpec::array("DATA", DataType::Complex, &[4, 3]).tiled("D", &[5, 2, 3]),
+        ColumnSpec::array("FLAG", DataType::Bool, &[4, 3]).tiled("F", &[7, 2, 3]),
+        ColumnSpec::array("MODEL", DataType::Complex, &[4, 3]).tiled("M", &[5, 4, 3]),
+    ];
+    let n = 17;
+    let mut table = Table::create(&path, &columns, n as u64).unwrap();
+    let values: Vec<Complex32> = (0..n * 12).map(|i| Complex32::new(i as f32, 0.5)).collect();
+    let flags: Vec<bool> = (0..n * 12).map(|i| i % 5 == 0 || i % 7 == 3).collect();
+    table.flush().unwrap();
+    let data = Tiles::open(&table, "DATA", true).unwrap().unwrap();
+    let flag = Tiles::open(&table, "FLAG", true).unwrap().unwrap();
+    let model = Tiles::open(&table, "MODEL", true).unwrap().unwrap();
+    assert!(data.is_hole());
+    for c in 0..2 {
+        let part: Vec<Complex32> =
+            (0..n).flat_map(|r| values[r * 12 + c * 6..r * 12 + c * 6 + 6].to_vec()).collect();
+        data.write(0..6, c, &part[..36]).unwrap();
+        data.write(6..17, c, &part[36..]).unwrap();
+    }
+    assert!(!data.is_hole() && model.is_hole());
+    flag.write_bits(6..17, &flags[72..]).unwrap();
+    flag.write_bits(0..6, &flags[..72]).unwrap();
+    model.write(3..17, 0, &values[36..]).unwrap();
+    table.close().unwrap();
+    let table = Table::open(&path).unwrap();
+    assert_eq!(table.get_all::<Complex32>("DATA").unwrap(), values);
+    assert_eq!(table.get_all::<bool>("FLAG").unwrap(), flags);
+    assert_eq!(table.get::<Complex32>("MODEL", 3..17).unwrap(), values[36..]);
+    let mut back = vec![Complex32::default(); 12 * 9];
+    Tiles::open(&table, "DATA", false).unwrap().unwrap().read(4..13, &mut back).unwrap();
+    assert_eq!(back, values[48..156]);
+    let mut bits = vec![false; 12 * 9];
+    Tiles::open(&table, "FLAG", false).unwrap().unwrap().read(4..13, &mut bits).unwrap();
+    assert_eq!(bits, flags[48..156]);
+}

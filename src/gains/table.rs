@@ -99,7 +99,7 @@ pub struct WindowGains {
     pub value_tafr: Array4<Complex64>,
     /// True is bad.
     pub flag_tafr: Array4<bool>,
-    /// `|g| / error`.
+    /// `|g| / (sqrt(2) error)`: over the error of the complex number, as CASA has it.
     pub snr_tafr: Array4<f32>,
     /// 1-sigma error of one real component of the gain (of the delay \[ns\]).
     pub error_tafr: Array4<f32>,

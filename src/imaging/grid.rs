@@ -110,21 +110,54 @@ impl Grid {
         Ok(self.plan.dirty2vis(image_xy.view(), None, control)?)
     }
 
-    /// Residual image \[Jy/beam\]: `vis` less the model's visibilities, imaged.
+    /// Residual image \[Jy/beam\] of the visibilities less the model's, and the largest error of some of the model's
+    /// visibilities against direct sums, relative to the sum of the model's magnitudes.
     ///
     /// # Errors
     /// From the gridder; cancellation.
     pub fn residual(
         &self,
-        vis_rf: ArrayView2<'_, Complex32>,
-        weight_rf: ArrayView2<'_, f32>,
+        vis: &Visibilities,
         sum: f64,
         model_yx: &Array2<f32>,
         control: &Control,
-    ) -> Result<Array2<f32>, Error> {
+    ) -> Result<(Array2<f32>, Option<f64>), Error> {
         let mut left = self.predict(model_yx, control)?;
-        Zip::from(&mut left).and(vis_rf).par_for_each(|m, v| *m = v - *m);
-        self.dirty(left.view(), weight_rf, sum, control)
+        let error = self.error_of(vis, model_yx, &left);
+        Zip::from(&mut left).and(&vis.vis_rf).par_for_each(|m, v| *m = v - *m);
+        Ok((self.dirty(left.view(), vis.weight_rf.view(), sum, control)?, error))
+    }
+
+    /// Check `SAMPLES` predicted visibilities spread over rows and channels.
+    fn error_of(&self, vis: &Visibilities, model_yx: &Array2<f32>, predicted: &Array2<Complex32>) -> Option<f64> {
+        const SAMPLES: usize = 64;
+        let wcs = self.wcs();
+        let bright = |f: &f32| *f != 0.0;
+        let components: Vec<_> = model_yx
+            .indexed_iter()
+            .filter(|(_, f)| bright(f))
+            .map(|((y, x), f)| (wcs.pixel_to_lmn([x as f64, y as f64]), f64::from(*f)))
+            .collect();
+        let total: f64 = components.iter().map(|(_, f)| f.abs()).sum();
+        if components.is_empty() {
+            return None;
+        }
+        let (rows, channels) = predicted.dim();
+        let error = |k: usize| {
+            // Strides by irrational shares visit all parts of both axes.
+            let at = |share: f64, n: usize| (((k as f64 + 0.5) * share).fract() * n as f64) as usize;
+            let (r, f) = (at(0.618_033_988_75, rows), at(0.754_877_666_25, channels));
+            let [u, v, w] = vis.uvw_m[r].map(|x| x * vis.freq_hz[f] / crate::constants::SPEED_OF_LIGHT_M_S);
+            let (mut re, mut im) = (0.0, 0.0);
+            for (p, flux) in &components {
+                let (s, c) = (std::f64::consts::TAU * (u * p.l + v * p.m + w * p.n_minus_1)).sin_cos();
+                re += flux * c;
+                im += flux * s;
+            }
+            let got = predicted[[r, f]];
+            (f64::from(got.re) - re).hypot(f64::from(got.im) - im)
+        };
+        Some((0..SAMPLES).map(error).fold(0.0, f64::max) / total)
     }
 }
 

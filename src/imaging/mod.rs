@@ -7,13 +7,16 @@ mod beam_fit;
 mod clean;
 mod error;
 mod gather;
-// mod grid;
+mod grid;
+mod pointing;
 mod primary;
 mod restore;
-// mod run;
-// mod subbands;
+mod run;
+mod subbands;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_sky;
 mod timing;
 mod weigh;
 
@@ -21,10 +24,11 @@ pub use beam_fit::fit_beam;
 pub use clean::{clean, CleanParams, CleanReport, Cleaned, Cycle};
 pub use error::Error;
 pub use gather::{Gatherer, Site, TimeBin, UvRange, Visibilities};
-// pub use grid::{Grid, GridOptions};
+pub use grid::{Grid, GridOptions};
+pub use pointing::drift_pointings;
 pub use primary::{correct, primary_beam};
 pub use restore::restore;
-// pub use run::{image, Images, ImagingParams, Noise};
-// pub use subbands::Subband;
+pub use run::{image, Images, ImagingParams, Noise};
+pub use subbands::Subband;
 pub use timing::{Stopwatch, Timing};
 pub use weigh::{thermal_rms, Weights};

@@ -1,6 +1,6 @@
 //! One image from gathered visibilities, start to end.
 
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView2};
 
 use super::clean::{clean, CleanParams, CleanReport};
 use super::subbands::{subbands, Subband};
@@ -11,7 +11,7 @@ use crate::beam::{AverageBeam, Beam, Pointings};
 use crate::control::Control;
 use crate::coords::RaDec;
 use crate::deconvolution::mad_rms;
-use crate::gridding::weighting::{Weighting, WeightGrid};
+use crate::gridding::weighting::{Taper, WeightGrid, WeightParams, Weighting};
 use crate::image::{RestoringBeam, Wcs};
 
 /// What is asked of an image.
@@ -23,6 +23,8 @@ pub struct ImagingParams {
     pub grid: GridOptions,
     /// Weighting scheme.
     pub weighting: Weighting,
+    /// Tapers, multiplied.
+    pub tapers: Vec<Taper>,
     /// Depth and care of cleaning.
     pub clean: CleanParams,
     /// Beam of the dishes.
@@ -81,6 +83,8 @@ pub struct Images {
     pub noise: Noise,
     /// How cleaning went.
     pub clean: CleanReport,
+    /// Largest error of the model's visibilities against direct sums, relative to the model's flux; none without a model.
+    pub epsilon_reached: Option<f64>,
     /// Visibilities of positive weight.
     pub visibilities: usize,
     /// Time of each part.
@@ -114,10 +118,12 @@ pub fn image(mut vis: Visibilities, params: &ImagingParams, control: &Control) -
     let dirty_yx = grid.dirty(vis.vis_rf.view(), vis.weight_rf.view(), weights.sum, control)?;
     watch.lap("dirty");
     control.advance(1);
+    let mut epsilon_reached = None;
     let residual_of = |model: &Array2<f32>| {
-        let residual = grid.residual(vis.vis_rf.view(), vis.weight_rf.view(), weights.sum, model, control);
+        let (residual, error) = grid.residual(&vis, weights.sum, model, control)?;
+        epsilon_reached = error;
         control.advance(1);
-        residual
+        Ok(residual)
     };
     let cleaned = clean(dirty_yx.clone(), &psf_yx, None, &params.clean, residual_of, control)?;
     watch.lap("clean");
@@ -150,9 +156,23 @@ pub fn image(mut vis: Visibilities, params: &ImagingParams, control: &Control) -
         subbands,
         noise: Noise { expected_jy, natural_jy, measured_jy },
         clean: cleaned.report,
+        epsilon_reached,
         visibilities: weights.count,
         timings: watch.parts,
     })
+}
+
+/// Natural weights become imaging weights.
+fn weigh(vis: &mut Visibilities, params: &ImagingParams, control: &Control) -> Result<(), Error> {
+    let g = &params.grid;
+    let mut weighting = WeightParams::new(g.nx, g.ny, g.cell_rad, g.cell_rad, params.weighting);
+    weighting.tapers.clone_from(&params.tapers);
+    let uvw: ArrayView2<'_, f64> = ArrayView2::from_shape((vis.uvw_m.len(), 3), vis.uvw_m.as_flattened())
+        .map_err(|e| crate::kind::BadArgument::new("uvw", "three numbers a row", e))?;
+    let mut density = WeightGrid::new(weighting)?;
+    density.add(uvw, &vis.freq_hz, vis.weight_rf.view(), control)?;
+    density.finish().apply(uvw, &vis.freq_hz, vis.weight_rf.view_mut(), control)?;
+    Ok(())
 }
 
 /// Middle and width of the band that channels cover \[Hz\].

@@ -83,9 +83,7 @@ fn one(
     let options = GridOptions { slant: Some(whole.slant()), ..params.grid };
     let grid = Grid::new(vis, 0..vis.freq_hz.len(), params.centre, options)?;
     let psf_yx = grid.psf(vis.weight_rf.view(), weights.sum, control)?;
-    let residual_of = |model: &Array2<f32>| {
-        grid.residual(vis.vis_rf.view(), vis.weight_rf.view(), weights.sum, model, control)
-    };
+    let residual_of = |model: &Array2<f32>| Ok(grid.residual(vis, weights.sum, model, control)?.0);
     let start = residual_of(&cleaned.model_yx)?;
     let clean_params = CleanParams {
         mask_yx: Some(cleaned.mask_yx.clone()),

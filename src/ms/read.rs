@@ -9,7 +9,11 @@ use rayon::prelude::*;
 use super::error::Error;
 use super::reader::MsReader;
 use super::request::{Column, ReadRequest};
+use crate::casatable::{Element, Tiles};
 use crate::vis::{Product, Rows, VisBlock};
+
+/// Mean length of a run of rows from which on the tile files are read directly.
+const LEAST_RUN: u64 = 32;
 
 impl MsReader {
     /// Read a selection: channels ascending, `antenna1 <= antenna2`, FLAG_ROW folded into the flags, weights from
@@ -123,7 +127,7 @@ impl MsReader {
         Ok(Array3::from_shape_fn((n, shape[0], shape[1]), |(r, _, p)| per_product[r * shape[1] + p]))
     }
 
-    fn cube<T: crate::casatable::Element>(
+    fn cube<T: Element>(
         &self,
         name: &str,
         runs: &[Range<u64>],
@@ -142,9 +146,39 @@ impl MsReader {
                 ));
             }
         }
-        let values = self.column(name, runs, shape[0] * shape[1])?;
+        let values = match self.from_tiles(name, runs, shape, n)? {
+            Some(values) => values,
+            None => self.column(name, runs, shape[0] * shape[1])?,
+        };
         Array3::from_shape_vec((n as usize, shape[0], shape[1]), values)
             .map_err(|e| Error::content(&self.meta().path, name, format!("{n} cells of {shape:?}"), e))
+    }
+}
+
+impl MsReader {
+    /// Cells straight from the column's tile file, when its layout is simple and the rows are not scattered.
+    fn from_tiles<T: Element>(
+        &self,
+        name: &str,
+        runs: &[Range<u64>],
+        shape: [usize; 2],
+        n: u64,
+    ) -> Result<Option<Vec<T>>, Error> {
+        if runs.is_empty() || runs.len() as u64 * LEAST_RUN > n {
+            return Ok(None);
+        }
+        let Some(tiles) = Tiles::open(&self.main, name, false)?.filter(|t| t.cell() == shape) else {
+            return Ok(None);
+        };
+        let cell = shape[0] * shape[1];
+        let mut out = vec![T::ZERO; n as usize * cell];
+        let mut rest = out.as_mut_slice();
+        for run in runs {
+            let (part, tail) = rest.split_at_mut((run.end - run.start) as usize * cell);
+            tiles.read(run.clone(), part)?;
+            rest = tail;
+        }
+        Ok(Some(out))
     }
 }
 

@@ -8,12 +8,18 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use super::door::run_detached;
+use super::errors::exception;
 use crate::ms::{self, Column, MsReader, ReadRequest};
+use crate::tasks::convert::{self, ConvertParams, PhaseCenter};
+use crate::tasks::verify::{self, VerifyParams};
 use crate::vis::VisBlock;
+use crate::Error;
 
 pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(meta, module)?)?;
-    module.add_function(wrap_pyfunction!(read, module)?)
+    module.add_function(wrap_pyfunction!(read, module)?)?;
+    module.add_function(wrap_pyfunction!(verify_ms, module)?)?;
+    module.add_function(wrap_pyfunction!(convert_group, module)?)
 }
 
 /// What a Measurement Set says about itself, as a dict of its subtables.
@@ -82,4 +88,47 @@ fn block_dict(py: Python<'_>, block: VisBlock) -> PyResult<Bound<'_, PyDict>> {
 
 fn from_json(py: Python<'_>, text: &str) -> PyResult<Py<PyAny>> {
     Ok(py.import("json")?.call_method1("loads", (text,))?.unbind())
+}
+
+/// Checks of a Measurement Set: verdicts with value, limit and reason.
+#[pyfunction]
+#[pyo3(name = "verify", signature = (path, *, imaging_columns=true))]
+fn verify_ms(py: Python<'_>, path: PathBuf, imaging_columns: bool) -> PyResult<Py<PyAny>> {
+    let params = VerifyParams { path, imaging_columns };
+    let text = run_detached(py, None, |control| {
+        Ok::<_, Error>(serde_json::to_string(&verify::run(&params, control)?).unwrap_or_default())
+    })?;
+    from_json(py, &text)
+}
+
+/// Convert one group of UVH5 files to a Measurement Set.
+#[pyfunction]
+#[pyo3(name = "convert", signature = (files, output, *, phase_center="per-integration", merge_spws=false,
+        telescope_name=None, scratch=None, overwrite=false, fringe_stopped=None, antennas=None,
+        expected_subbands=None, checksums=true, progress=None))]
+#[allow(clippy::too_many_arguments)] // keyword arguments of a Python call
+fn convert_group(
+    py: Python<'_>,
+    files: Vec<PathBuf>,
+    output: PathBuf,
+    phase_center: &str,
+    merge_spws: bool,
+    telescope_name: Option<String>,
+    scratch: Option<PathBuf>,
+    overwrite: bool,
+    fringe_stopped: Option<bool>,
+    antennas: Option<PathBuf>,
+    expected_subbands: Option<usize>,
+    checksums: bool,
+    progress: Option<Py<PyAny>>,
+) -> PyResult<Py<PyAny>> {
+    let mut params = ConvertParams::new(files, output);
+    params.phase_center = PhaseCenter::parse(phase_center).map_err(|e| exception(&e))?;
+    params.telescope_name = telescope_name.unwrap_or(params.telescope_name);
+    params.expected_subbands = expected_subbands.unwrap_or(params.expected_subbands);
+    params = ConvertParams { merge_spws, scratch, overwrite, fringe_stopped, antennas, checksums, ..params };
+    let text = run_detached(py, progress, |control| {
+        Ok::<_, Error>(serde_json::to_string(&convert::run(&params, control)?).unwrap_or_default())
+    })?;
+    from_json(py, &text)
 }

@@ -18,6 +18,8 @@ pub struct GainParams {
     pub amp_rms: f64,
     /// Scatter of the phase from day to day \[degrees\]; 360 or more is uniform over the circle.
     pub phase_rms_deg: f64,
+    /// Scatter of the phase that is the same on all days \[degrees\]; 360 or more is uniform over the circle.
+    pub static_phase_deg: f64,
     /// Delays are uniform between plus and minus this \[ns\]; the same on all days.
     pub max_delay_ns: f64,
     /// Ripple of the bandpass, in amplitude and (radians) phase; the same on all days.
@@ -35,6 +37,7 @@ impl Default for GainParams {
         Self {
             amp_rms: 0.1,
             phase_rms_deg: 360.0,
+            static_phase_deg: 0.0,
             max_delay_ns: 15.0,
             bandpass_rms: 0.05,
             bandpass_daily: 0.05,
@@ -51,6 +54,7 @@ impl GainParams {
         for (what, value, most) in [
             ("gains.amp_rms", self.amp_rms, 0.3),
             ("gains.phase_rms_deg", self.phase_rms_deg, f64::MAX),
+            ("gains.static_phase_deg", self.static_phase_deg, f64::MAX),
             ("gains.max_delay_ns", self.max_delay_ns, 1e6),
             ("gains.bandpass_rms", self.bandpass_rms, 0.3),
             ("gains.bandpass_daily", self.bandpass_daily, 1.0),
@@ -99,9 +103,10 @@ impl Gains {
                 let stable = &mut generator(seed, 0, stream);
                 let daily = &mut generator(seed, epoch + 1, stream);
                 delay_ns[a][p] = params.max_delay_ns * signed(stable);
+                let turned = Complex64::from_polar(1.0, scattered(params.static_phase_deg, stable));
                 let ripple = ripples(params, stable, daily);
                 for (f, hz) in freq_hz.iter().enumerate() {
-                    bandpass_apf[(a, p, f)] = bandpass(*hz, delay_ns[a][p], &ripple);
+                    bandpass_apf[(a, p, f)] = turned * bandpass(*hz, delay_ns[a][p], &ripple);
                 }
                 let drift = Drift::draw(params, stable, daily);
                 for (t, time) in time_mjd_s.iter().enumerate() {
@@ -154,6 +159,15 @@ fn signed(rng: &mut ChaCha8Rng) -> f64 {
     Uniform::new(-1.0, 1.0).map_or(0.0, |u| u.sample(rng))
 }
 
+/// A phase \[rad\] with this scatter.
+fn scattered(rms_deg: f64, rng: &mut ChaCha8Rng) -> f64 {
+    if rms_deg >= 360.0 {
+        std::f64::consts::PI * signed(rng)
+    } else {
+        rms_deg.to_radians() * normal(rng)
+    }
+}
+
 /// Amplitude and phase ripple: coefficients of cosines of the band.
 type Ripple = [[f64; 3]; 2 * RIPPLES];
 
@@ -187,11 +201,7 @@ struct Drift {
 
 impl Drift {
     fn draw(params: &GainParams, stable: &mut ChaCha8Rng, daily: &mut ChaCha8Rng) -> Self {
-        let phase = if params.phase_rms_deg >= 360.0 {
-            std::f64::consts::PI * signed(daily)
-        } else {
-            params.phase_rms_deg.to_radians() * normal(daily)
-        };
+        let phase = scattered(params.phase_rms_deg, daily);
         let mut wave =
             |peak: f64| [peak, std::f64::consts::PI * signed(daily), 3600.0 * (2.0 + signed(stable))];
         let amp_wave = wave(params.drift_amp);
@@ -246,6 +256,7 @@ mod tests {
         let none = GainParams {
             amp_rms: 0.0,
             phase_rms_deg: 0.0,
+            static_phase_deg: 0.0,
             max_delay_ns: 0.0,
             bandpass_rms: 0.0,
             bandpass_daily: 0.0,

@@ -1,5 +1,17 @@
 //! One file per stage: `XParams` in, `XReport` out, paths in, paths out; no mathematics, no retries.
 
+mod image_products;
+mod selection;
+mod sky;
+
+pub mod apply;
+pub mod convert;
+pub mod flag;
+pub mod flag_versions;
+pub mod image;
 pub mod inject;
 pub mod measure;
+pub mod model;
 pub mod simulate;
+pub mod solve;
+pub mod verify;

@@ -1,6 +1,6 @@
 """Measurement Sets through the core."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from os import PathLike
 from typing import Any
 
@@ -16,4 +16,20 @@ def read(
     without_autos: bool = False,
     with_model: bool = False,
     data_description: int | None = None,
+) -> dict[str, Any]: ...
+def verify(path: str | PathLike[str], *, imaging_columns: bool = True) -> dict[str, Any]: ...
+def convert(
+    files: Sequence[str | PathLike[str]],
+    output: str | PathLike[str],
+    *,
+    phase_center: str = "per-integration",
+    merge_spws: bool = False,
+    telescope_name: str | None = None,
+    scratch: str | PathLike[str] | None = None,
+    overwrite: bool = False,
+    fringe_stopped: bool | None = None,
+    antennas: str | PathLike[str] | None = None,
+    expected_subbands: int | None = None,
+    checksums: bool = True,
+    progress: Callable[[int, int], object] | None = None,
 ) -> dict[str, Any]: ...

@@ -39,7 +39,8 @@ fn bridge(window: &mut WindowGains, tar: [usize; 3], before: usize, after: usize
         let at = [t, a, f, r];
         window.value_tafr[at] = Complex64::from_polar(amp, p.arg() + x * turn);
         window.error_tafr[at] = error;
-        window.snr_tafr[at] = if error > 0.0 { (amp / f64::from(error)) as f32 } else { 0.0 };
+        window.snr_tafr[at] =
+            if error > 0.0 { (amp / f64::from(error) / std::f64::consts::SQRT_2) as f32 } else { 0.0 };
         window.flag_tafr[at] = false;
     }
 }

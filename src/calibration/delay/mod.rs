@@ -97,6 +97,9 @@ fn lines(group: &[WindowSums<'_>], working: &[usize], t: usize, r: usize) -> Vec
     lines
 }
 
+/// Most Gauss-Newton steps.
+const ITERATIONS: usize = 60;
+
 /// Delays \[ns\] of one interval and receptor, and the SNR of each antenna's coherent sum.
 fn solve_interval(
     group: &[WindowSums<'_>],
@@ -129,19 +132,24 @@ fn solve_interval(
     let lines = lines(group, &working, t, r);
     let mut tau = start(n, &lines);
     let mut fit = Fit::default();
-    for iteration in 1..=20 {
+    for iteration in 1..=ITERATIONS {
         out.iterations = iteration;
         fit = Fit::new(n, &lines, &tau);
         let Some(step) = fit.system.solve(&fit.rhs) else { return (out, snr) };
+        // Baselines of noise alone can make full steps swing: half ones settle.
+        let damping = if iteration > 5 { 0.5 } else { 1.0 };
         for (x, s) in tau.iter_mut().zip(&step) {
-            *x += s;
+            *x += damping * s;
         }
-        // A hundredth of a picosecond over 200 MHz is 1e-5 rad.
-        if step.iter().all(|s| s.abs() < 1e-14) {
+        let variance = fit.system.inverse_diagonal();
+        // Far below the statistical error, or 1e-5 rad over 200 MHz when there is no noise.
+        let limit = |k: usize, part: f64| (part * (fit.scale * variance[k]).sqrt()).max(1e-14);
+        let within = |part: f64| step.iter().enumerate().all(|(k, s)| s.abs() < limit(k, part));
+        if within(1e-3) {
             out.outcome = Outcome::Converged;
             break;
         }
-        out.outcome = if step.iter().all(|s| s.abs() < 1e-11) { Outcome::Accepted } else { Outcome::Failed };
+        out.outcome = if within(0.1) { Outcome::Accepted } else { Outcome::Failed };
     }
     out.chi2_reduced = fit.scale;
     if out.outcome == Outcome::Failed {

@@ -1,0 +1,175 @@
+"""The stages of calibration: typed arguments in, the core's report (a dict) out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any
+
+StrPath = str | PathLike[str]
+Progress = Callable[[int, int], object] | None
+#: A table, or a table with ``interp`` and ``spwmap``.
+TableLike = StrPath | Mapping[str, Any]
+
+#: Reference antennas behind the preferred one (outriggers first: they move least).
+REFANT_CHAIN = "104,105,106,107,108,109,110,111,112,113,114,115,116,103,117"
+
+
+def refant_list(preferred: str | int | None) -> str:
+    """A ranked list: the preferred antenna (or list), then the array's fallback chain."""
+    first = "" if preferred is None else str(preferred).strip()
+    return ",".join(part for part in (first or "103", REFANT_CHAIN) if part)
+
+
+def table_uses(
+    tables: Sequence[TableLike],
+    interp: Sequence[str] | str | None = None,
+    spwmap: Sequence[Sequence[int]] | Sequence[int] | None = None,
+) -> list[dict[str, Any]]:
+    """Tables as the core wants them; `interp` and `spwmap` as CASA has them (one entry a table)."""
+    words = [interp] if isinstance(interp, str) else list(interp or [])
+    maps: list[Any] = list(spwmap or [])
+    if maps and all(isinstance(entry, int) for entry in maps):
+        maps = [maps]
+    if len(words) > len(tables) or len(maps) > len(tables):
+        raise ValueError(
+            f"interp, spwmap: expected at most one entry for each of the {len(tables)} tables, "
+            f"found {len(words)} and {len(maps)}"
+        )
+    uses: list[dict[str, Any]] = []
+    for k, table in enumerate(tables):
+        use = dict(table) if isinstance(table, Mapping) else {"path": fspath(table)}
+        use["path"] = fspath(use["path"])
+        if k < len(words):
+            use.setdefault("interp", words[k])
+        if k < len(maps):
+            use.setdefault("spwmap", [int(v) for v in maps[k]])
+        uses.append(use)
+    return uses
+
+
+def solve(
+    ms: StrPath,
+    output: StrPath,
+    term: str,
+    *,
+    gaintable: Sequence[TableLike] = (),
+    model: Mapping[str, Any] | None = None,
+    progress: Progress = None,
+    **options: Any,
+) -> dict[str, Any]:
+    """Solve one term and write its CASA table.
+
+    Parameters
+    ----------
+    ms, output : path
+        Measurement Set and table to write.
+    term : {'K', 'B', 'G'}
+        Delay, bandpass or gain.
+    gaintable : sequence
+        Tables applied before the solve (paths, or dicts with ``path``, ``interp``, ``spwmap``).
+    model : dict, optional
+        A sky of `dsa110_contimg.calibration.sky`; without one MODEL_DATA is used.
+    **options
+        CASA's vocabulary: ``calmode, solint, combine, field, spw, uvrange, refant, refantmode, minsnr, minblperant,
+        solnorm, fillgaps, smooth_type, smooth_window, robust, overwrite``.
+
+    Returns
+    -------
+    dict
+        Report: ``table``, ``refant``, SNR, flagged fractions, convergence, antennas, outliers.
+    """
+    from dsa110_contimg import _core
+
+    request = {"ms": fspath(ms), "output": fspath(output), "term": term, "gaintable": table_uses(gaintable), **options}
+    if model is not None:
+        request["model"] = model
+    return dict(_core.calibration.solve(json.dumps(request), progress=progress))
+
+
+def apply(
+    ms: StrPath,
+    tables: Sequence[TableLike],
+    *,
+    interp: Sequence[str] | str | None = None,
+    spwmap: Sequence[Sequence[int]] | Sequence[int] | None = None,
+    field: str = "",
+    spw: str = "",
+    calwt: bool = True,
+    applymode: str = "calflag",
+    progress: Progress = None,
+) -> dict[str, Any]:
+    """Apply tables to DATA: CORRECTED_DATA, FLAG and (with `calwt`) WEIGHT_SPECTRUM are written."""
+    from dsa110_contimg import _core
+
+    request = {
+        "ms": fspath(ms),
+        "gaintable": table_uses(tables, interp, spwmap),
+        "field": field,
+        "spw": spw,
+        "calwt": calwt,
+        "applymode": applymode,
+    }
+    return dict(_core.calibration.apply(json.dumps(request), progress=progress))
+
+
+def write_model(
+    ms: StrPath, model: Mapping[str, Any], *, field: str = "", spw: str = "", progress: Progress = None
+) -> dict[str, Any]:
+    """Predict a sky (of `dsa110_contimg.calibration.sky`) into MODEL_DATA, every field about its own phase centre."""
+    from dsa110_contimg import _core
+
+    request = {"ms": fspath(ms), "model": model, "field": field, "spw": spw}
+    return dict(_core.calibration.model(json.dumps(request), progress=progress))
+
+
+#: Steps of `flag` by name, with the defaults of their parameters in the core.
+STANDARD_STEPS: tuple[dict[str, Any], ...] = ({"step": "zeros"}, {"step": "autos"}, {"step": "dead"})
+RFI_STEPS: tuple[dict[str, Any], ...] = ({"step": "rfi"}, {"step": "residual"}, {"step": "extend"})
+
+
+def flag(
+    ms: StrPath,
+    steps: Sequence[Mapping[str, Any]] = STANDARD_STEPS,
+    *,
+    reset: bool = False,
+    field: str = "",
+    spw: str = "",
+    column: str = "data",
+    trial: bool = False,
+    progress: Progress = None,
+) -> dict[str, Any]:
+    """Run flagging steps; the report has a line for each.
+
+    Parameters
+    ----------
+    steps : sequence of dict
+        ``{"step": name, parameter: value, ...}``: zeros, autos, clip, dead, channels, shadow, quack, elevation, uvrange,
+        manual, rfi, residual, extend.
+    reset : bool
+        Forget all flags of the selection first.
+    trial : bool
+        Count only, write nothing.
+    """
+    from dsa110_contimg import _core
+
+    request = {
+        "ms": fspath(ms),
+        "steps": [dict(step) for step in steps],
+        "reset": reset,
+        "field": field,
+        "spw": spw,
+        "column": column,
+        "trial": trial,
+    }
+    return dict(_core.flagging.flag(json.dumps(request), progress=progress))
+
+
+def table_prefix(ms: StrPath, prefix: StrPath | None) -> Path:
+    """Where tables of a Measurement Set go: the prefix, or its own path without ``.ms``."""
+    if prefix is not None:
+        return Path(prefix)
+    path = Path(ms)
+    return path.with_suffix("") if path.suffix == ".ms" else path

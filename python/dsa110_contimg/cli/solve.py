@@ -1,0 +1,94 @@
+"""``contimg solve``: calibration tables from a Measurement Set and a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from dsa110_contimg.cli import console
+from dsa110_contimg.cli.console import CommandError, JsonOption
+
+#: Suffix of a term's table beside the Measurement Set: the registry knows the terms by them.
+SUFFIX = {"K": "_kcal", "B": "_bpcal", "G": "_gpcal", "2G": "_2gcal", "P": "_prebp_phase"}
+
+
+def solve(
+    ms: Annotated[Path, typer.Argument(help="Measurement Set of the calibrator.")],
+    *,
+    terms: Annotated[
+        str, typer.Option("--terms", help="Comma list, in this order of solving: P (phases for B alone), K, B, G, 2G.")
+    ] = "B,G",
+    model: Annotated[Path | None, typer.Option("--model", help="Sky CSV; without a model MODEL_DATA is used.")] = None,
+    point: Annotated[str, typer.Option("--point", help="Model: RA_DEG,DEC_DEG,FLUX_JY[,ALPHA].")] = "",
+    prefix: Annotated[Path | None, typer.Option("--prefix", help="Path of the tables before their suffix.")] = None,
+    field: Annotated[str, typer.Option("--field", help="Fields in CASA's words.")] = "",
+    spw: Annotated[str, typer.Option("--spw", help="Spectral windows in CASA's words.")] = "",
+    uvrange: Annotated[str, typer.Option("--uvrange", help="Baselines used, e.g. '>1klambda'.")] = "",
+    refant: Annotated[str, typer.Option("--refant", help="Ranked list; the array's chain stands behind it.")] = "103",
+    refantmode: Annotated[str, typer.Option("--refantmode", help="flex or strict.")] = "flex",
+    combine: Annotated[str, typer.Option("--combine", help="scan, field, spw.")] = "scan,field",
+    minsnr: Annotated[float, typer.Option("--minsnr")] = 3.0,
+    minblperant: Annotated[int, typer.Option("--minblperant")] = 4,
+    gain_solint: Annotated[str, typer.Option("--gain-solint", help="inf, int or a time, for G.")] = "inf",
+    short_solint: Annotated[str, typer.Option("--short-solint", help="For 2G.")] = "60s",
+    gain_calmode: Annotated[str, typer.Option("--gain-calmode", help="ap, p or a.")] = "ap",
+    solnorm: Annotated[bool, typer.Option("--solnorm/--no-solnorm", help="Normalise the bandpass.")] = True,
+    fillgaps: Annotated[int, typer.Option("--fillgaps", help="Channels bridged in the bandpass.")] = 3,
+    smooth_type: Annotated[str, typer.Option("--bp-smooth-type", help="none, hanning, boxcar, gaussian.")] = "none",
+    smooth_window: Annotated[float | None, typer.Option("--bp-smooth-window", help="Channels.")] = None,
+    robust: Annotated[str, typer.Option("--robust", help="off, huber or student.")] = "off",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace tables that exist.")] = False,
+    json_output: JsonOption = False,
+) -> None:
+    """Solve terms one after the other, each with the tables before it applied."""
+    from dsa110_contimg.calibration import sky, stages
+
+    if model is not None and point:
+        raise CommandError("model: expected --model or --point, found both")
+    chosen = sky.from_csv(model) if model is not None else sky.parse_point(point) if point else None
+    names = [term.strip().upper() for term in terms.split(",") if term.strip()]
+    unknown = [term for term in names if term not in SUFFIX]
+    if unknown or not names:
+        raise CommandError(f"--terms: expected a comma list of {', '.join(SUFFIX)}, found {terms!r}")
+    base = stages.table_prefix(ms, prefix)
+    common: dict[str, Any] = {
+        "field": field, "spw": spw, "uvrange": uvrange, "refant": stages.refant_list(refant), "refantmode": refantmode,
+        "combine": combine, "minsnr": minsnr, "minblperant": minblperant, "robust": robust, "overwrite": overwrite,
+    }  # fmt: skip
+    own: dict[str, dict[str, Any]] = {
+        "P": {"term": "G", "calmode": "p", "solint": "30s"},
+        "K": {"term": "K"},
+        "B": {"term": "B", "solnorm": solnorm, "fillgaps": fillgaps, "smooth_type": smooth_type, "smooth_window": smooth_window},
+        "G": {"term": "G", "solint": gain_solint, "calmode": gain_calmode},
+        "2G": {"term": "G", "solint": short_solint, "calmode": gain_calmode},
+    }
+    reports: list[dict[str, Any]] = []
+    tables: list[str] = []
+    phases: list[str] = []
+    for name in names:
+        before = [*tables, *(phases if name == "B" else [])]
+        with console.bar(f"solve {name}", quiet=json_output) as progress:
+            report = stages.solve(
+                ms, f"{base}{SUFFIX[name]}", gaintable=before, model=chosen, progress=progress, **own[name], **common
+            )
+        reports.append(report)
+        (phases if name == "P" else tables).append(report["table"])
+    console.emit({"ms": str(ms), "tables": tables, "solves": reports}, json_output, lambda: _print(reports))
+
+
+def _print(reports: list[dict[str, Any]]) -> None:
+    table = Table("table", "refant", "SNR", "flagged % (working)", "receptors", "failed", "chi2")
+    for r in reports:
+        table.add_row(
+            Path(r["table"]).name, r["refant"], f"{r['median_snr']:.1f}", f"{100 * r['flagged_fraction_working']:.2f}",
+            str(r["working_receptors"]), str(r["failed"]), f"{r['chi2_reduced']:.3g}",
+        )  # fmt: skip
+    console.out.print(table)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("solve")(solve)

@@ -1,0 +1,116 @@
+//! A run of steps over a block.
+
+use super::{antennas, extend, residual, rfi, samples, selection, Context, Error, Step};
+use crate::control::Control;
+use crate::kind::BadArgument;
+use crate::vis::VisBlock;
+
+/// What a step did.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct StepReport {
+    /// Name of the step.
+    pub step: String,
+    /// Its parameters.
+    pub parameters: serde_json::Value,
+    /// Samples in the block.
+    pub samples: u64,
+    /// Flagged before.
+    pub before: u64,
+    /// Flagged by this step and not before.
+    pub added: u64,
+}
+
+impl StepReport {
+    /// Add the counts of another block.
+    pub fn add(&mut self, other: &Self) {
+        self.samples += other.samples;
+        self.before += other.before;
+        self.added += other.added;
+    }
+}
+
+/// Flag a block in place, step by step.
+///
+/// # Errors
+/// Arrays that do not fit, parameters out of range, a step without what it needs, cancellation.
+pub fn run(
+    block: &mut VisBlock,
+    steps: &[Step],
+    context: Context<'_>,
+    control: &Control,
+) -> Result<Vec<StepReport>, Error> {
+    let shape = block.vis_rfp.dim();
+    if block.flag_rfp.dim() != shape
+        || block.rows.len() != shape.0
+        || block.products.len() != shape.2
+        || block.channels.freq_hz.len() != shape.1
+    {
+        let found = format!("flags {:?}, {} rows", block.flag_rfp.dim(), block.rows.len());
+        return Err(BadArgument::new("block", format!("arrays that share the axes {shape:?}"), found).into());
+    }
+    let mut reports = Vec::new();
+    for step in steps {
+        control.check()?;
+        let before = count(block);
+        one(block, step, context, control)?;
+        reports.push(StepReport {
+            step: step.name().to_owned(),
+            parameters: step.parameters(),
+            samples: block.flag_rfp.len() as u64,
+            before,
+            added: count(block) - before,
+        });
+    }
+    Ok(reports)
+}
+
+fn count(block: &VisBlock) -> u64 {
+    block.flag_rfp.iter().map(|f| u64::from(*f)).sum()
+}
+
+fn one(block: &mut VisBlock, step: &Step, context: Context<'_>, control: &Control) -> Result<(), Error> {
+    match step {
+        Step::Zeros => samples::zeros(block),
+        Step::Autos => selection::rows(block, |rows, k| rows.antenna1[k] == rows.antenna2[k]),
+        Step::Clip { min, max, outside } => {
+            if !(min <= max) {
+                return Err(BadArgument::new("clip", "min <= max", format!("{min}, {max}")).into());
+            }
+            samples::clip(block, *min as f32, *max as f32, *outside);
+        }
+        Step::DeadAntennas { fraction } => {
+            antennas::dead(block, checked_fraction("dead antennas", *fraction)?)
+        }
+        Step::BadChannels { fraction } => antennas::channels(block, checked_fraction("channels", *fraction)?),
+        Step::Shadow { tolerance_m, diameter_m } => antennas::shadow(block, *tolerance_m, *diameter_m),
+        Step::Quack { interval_s, mode } => {
+            selection::quack(block, *interval_s, *mode, context.time_range_mjd_s)
+        }
+        Step::Elevation { lower_deg, upper_deg } => {
+            let Some(elevation) = context.elevation_deg.filter(|e| e.len() == block.rows.len()) else {
+                return Err(BadArgument::new("elevation", "an elevation for every row", "none").into());
+            };
+            selection::rows(block, |_, k| !(elevation[k] >= *lower_deg && elevation[k] <= *upper_deg));
+        }
+        Step::UvRange(range) => selection::uvrange(block, *range),
+        Step::Manual(manual) => selection::manual(block, manual)?,
+        Step::Rfi(params) => rfi::flag(block, params, control)?,
+        Step::Residual { sigma } => residual::clip(block, *sigma),
+        Step::Extend { grow_time, grow_freq, products } => {
+            extend::extend(
+                block,
+                (checked_fraction("grow_time", *grow_time)?, checked_fraction("grow_freq", *grow_freq)?),
+                *products,
+            );
+        }
+    }
+    Ok(())
+}
+
+fn checked_fraction(what: &str, value: f64) -> Result<f64, Error> {
+    if (0.0..=1.0).contains(&value) {
+        Ok(value)
+    } else {
+        Err(BadArgument::new(what, "a fraction from 0 to 1", value).into())
+    }
+}

@@ -1,0 +1,215 @@
+//! Rewriting of columns of an existing Measurement Set.
+//!
+//! While a column is half old and half new, MAIN bears the keyword that every reader of ours refuses; running the same step
+//! again repairs it. Only one process writes at a time: the others wait for casacore's lock.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use ndarray::{Array3, ArrayView3, Axis};
+use num_complex::Complex32;
+
+use super::error::Error;
+use super::read::swapped;
+use super::reader::MsReader;
+use super::repair::MARK;
+use super::request::{Column, ReadRequest};
+use crate::casatable::{ColumnSpec, DataType, Element, Table, Value};
+
+/// Rows of a tile of a new column.
+const TILE_ROWS: usize = 1024;
+
+/// A Measurement Set open for the rewriting of some columns.
+pub struct MsUpdate<'a> {
+    reader: &'a MsReader,
+    main: Table,
+}
+
+impl<'a> MsUpdate<'a> {
+    /// Take the write lock (waiting up to `wait`) and mark the columns as being written by `step` (a command to run again).
+    ///
+    /// # Errors
+    /// A lock that is not released, a table that cannot be written.
+    pub fn begin(reader: &'a MsReader, columns: &[&str], step: &str, wait: Duration) -> Result<Self, Error> {
+        let path = &reader.meta().path;
+        if std::fs::metadata(path.join("table.dat")).is_ok_and(|m| m.permissions().readonly()) {
+            let source = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
+            return Err(Error::os(path, "write (table.dat is read-only)", source));
+        }
+        let mut main = Table::open_rw(path, wait)?;
+        main.put_keyword("", MARK, Value::Texts(&[&columns.join(", "), step]))?;
+        main.flush()?;
+        Ok(Self { reader, main })
+    }
+
+    /// Whether MAIN has a column now.
+    ///
+    /// # Errors
+    /// From the table.
+    pub fn has_column(&self, name: &str) -> Result<bool, Error> {
+        Ok(self.main.has_column(name)?)
+    }
+
+    /// Add a column of cells (channel, product) where it is absent; returns whether it was. New cells must all be written.
+    ///
+    /// # Errors
+    /// From the table.
+    pub fn ensure_column(&mut self, name: &str, data_type: DataType) -> Result<bool, Error> {
+        if self.main.has_column(name)? {
+            return Ok(false);
+        }
+        let meta = self.reader.meta();
+        let widest = meta.spws.iter().map(|c| c.freq_hz.len()).max().unwrap_or(1);
+        let products = meta.data_descriptions.iter().map(|d| d.products.len()).max().unwrap_or(1);
+        let spec = ColumnSpec::free_array(name, data_type, 2)
+            .tiled(&format!("Tiled_{name}"), &[TILE_ROWS, widest, products]);
+        self.main.add_column(&spec)?;
+        Ok(true)
+    }
+
+    /// Write visibilities of the rows of `request`, as [`MsReader::read`] gave them.
+    ///
+    /// # Errors
+    /// A shape that does not fit; from the table.
+    pub fn put_visibilities(
+        &mut self,
+        column: Column,
+        request: &ReadRequest,
+        vis_rfp: &Array3<Complex32>,
+    ) -> Result<(), Error> {
+        self.put_cube(column.name(), request, vis_rfp.view(), |v| v.conj())
+    }
+
+    /// Write flags, and FLAG_ROW where a whole row is flagged.
+    ///
+    /// # Errors
+    /// As [`MsUpdate::put_visibilities`].
+    pub fn put_flags(&mut self, request: &ReadRequest, flag_rfp: &Array3<bool>) -> Result<(), Error> {
+        self.put_cube("FLAG", request, flag_rfp.view(), |f| f)?;
+        if self.reader.meta().has_column("FLAG_ROW") {
+            let whole: Vec<bool> = flag_rfp.axis_iter(Axis(0)).map(|row| row.iter().all(|f| *f)).collect();
+            self.put_runs("FLAG_ROW", &self.reader.main_rows(request)?, &[], &whole)?;
+        }
+        Ok(())
+    }
+
+    /// Write a real column of cells (channel, product), such as WEIGHT_SPECTRUM.
+    ///
+    /// # Errors
+    /// As [`MsUpdate::put_visibilities`].
+    pub fn put_reals(
+        &mut self,
+        name: &str,
+        request: &ReadRequest,
+        values_rfp: &Array3<f32>,
+    ) -> Result<(), Error> {
+        self.put_cube(name, request, values_rfp.view(), |w| w)
+    }
+
+    /// Write cells as they are stored (no channel or antenna order is changed).
+    ///
+    /// # Errors
+    /// From the table.
+    pub fn put_raw<T: Element>(
+        &mut self,
+        name: &str,
+        rows: Range<u64>,
+        shape: &[usize],
+        values: &[T],
+    ) -> Result<(), Error> {
+        Ok(self.main.put(name, rows.start, shape, values)?)
+    }
+
+    /// Clear the mark and close.
+    ///
+    /// # Errors
+    /// From the table.
+    pub fn finish(mut self) -> Result<(), Error> {
+        self.main.flush()?;
+        self.main.remove_keyword("", MARK)?;
+        Ok(self.main.close()?)
+    }
+
+    fn put_cube<T: Element>(
+        &mut self,
+        name: &str,
+        request: &ReadRequest,
+        cube: ArrayView3<'_, T>,
+        turn: impl Fn(T) -> T,
+    ) -> Result<(), Error> {
+        let runs = self.reader.main_rows(request)?;
+        let rows: u64 = runs.iter().map(|r| r.end - r.start).sum();
+        let (n, nf, np) = cube.dim();
+        if n as u64 != rows {
+            return Err(Error::content(&self.reader.meta().path, name, format!("{rows} rows"), n));
+        }
+        let mut cube = cube;
+        if self.reader.meta().descending[request.spw] {
+            cube.invert_axis(Axis(1));
+        }
+        let mut values: Vec<T> = cube.iter().copied().collect();
+        self.turn_rows(&runs, request, np, nf * np, &mut values, turn)?;
+        self.put_runs(name, &runs, &[nf, np], &values)
+    }
+
+    /// Rows stored with antenna1 > antenna2 were exchanged on reading: exchange them back.
+    fn turn_rows<T: Element>(
+        &self,
+        runs: &[Range<u64>],
+        request: &ReadRequest,
+        np: usize,
+        cell: usize,
+        values: &mut [T],
+        turn: impl Fn(T) -> T,
+    ) -> Result<(), Error> {
+        let first: Vec<i32> = self.reader.column("ANTENNA1", runs, 1)?;
+        let second: Vec<i32> = self.reader.column("ANTENNA2", runs, 1)?;
+        if first.iter().zip(&second).all(|(a, b)| a <= b) {
+            return Ok(());
+        }
+        let id = self.reader.description(request)?;
+        let products = &self.reader.meta().data_descriptions[id].products;
+        let order = swapped(products).ok_or_else(|| {
+            Error::content(
+                &self.reader.meta().path,
+                "CORR_TYPE",
+                "both cross-hand products or none",
+                format!("{products:?}"),
+            )
+        })?;
+        for (row, _) in first.iter().zip(&second).enumerate().filter(|(_, (a, b))| a > b) {
+            for sample in values[row * cell..(row + 1) * cell].chunks_exact_mut(np) {
+                let old = sample.to_vec();
+                for (p, value) in sample.iter_mut().enumerate() {
+                    *value = turn(old[order[p]]);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn put_runs<T: Element>(
+        &mut self,
+        name: &str,
+        runs: &[Range<u64>],
+        shape: &[usize],
+        values: &[T],
+    ) -> Result<(), Error> {
+        let cell: usize = shape.iter().product();
+        let total: u64 = runs.iter().map(|r| r.end - r.start).sum();
+        if (runs.len() as u64) * 4 > total {
+            let rows: Vec<u64> = runs.iter().cloned().flatten().collect();
+            if !rows.is_empty() {
+                self.main.put_rows(name, &rows, shape, values)?;
+            }
+            return Ok(());
+        }
+        let mut at = 0;
+        for run in runs {
+            let n = (run.end - run.start) as usize * cell;
+            self.main.put(name, run.start, shape, &values[at..at + n])?;
+            at += n;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,391 @@
+//! Stage "flag": a list of flagging steps over a Measurement Set, window by window.
+
+use std::path::PathBuf;
+
+use super::selection::{fields, windows, LOCK_WAIT};
+use crate::control::Control;
+use crate::coords::{ApparentFrame, Observatory};
+use crate::error::Error;
+use crate::flagging::rfi::RfiParams;
+use crate::flagging::{run as run_steps, Context, Manual, QuackMode, Step, StepReport};
+use crate::kind::BadArgument;
+use crate::ms::{Column, MsReader, MsUpdate, ReadRequest};
+use crate::time::EarthOrientation;
+use crate::vis::{select, UvRange, VisBlock};
+
+/// What to flag.
+#[derive(Clone, Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FlagParams {
+    /// The Measurement Set.
+    pub ms: PathBuf,
+    /// Steps in their order.
+    pub steps: Vec<StepRequest>,
+    /// Forget all flags first (of the selected fields and windows).
+    #[serde(default)]
+    pub reset: bool,
+    /// Fields, in CASA's words.
+    #[serde(default)]
+    pub field: String,
+    /// Spectral windows, in CASA's words.
+    #[serde(default)]
+    pub spw: String,
+    /// Visibilities to look at: `data` or `corrected`.
+    #[serde(default = "data")]
+    pub column: String,
+    /// Count only.
+    #[serde(default)]
+    pub trial: bool,
+}
+
+fn data() -> String {
+    "data".into()
+}
+
+/// A step by name with its parameters; those left out have the step's defaults.
+#[derive(Clone, Debug, serde::Deserialize)]
+#[serde(tag = "step", rename_all = "lowercase", deny_unknown_fields)]
+pub enum StepRequest {
+    /// [`Step::Zeros`].
+    Zeros {},
+    /// [`Step::Autos`].
+    Autos {},
+    /// [`Step::Clip`].
+    Clip {
+        /// Least amplitude.
+        min: f64,
+        /// Greatest amplitude.
+        max: f64,
+        /// Outside (default) or inside.
+        outside: Option<bool>,
+    },
+    /// [`Step::DeadAntennas`].
+    Dead {
+        /// Fraction, 0.95.
+        fraction: Option<f64>,
+    },
+    /// [`Step::BadChannels`].
+    Channels {
+        /// Fraction, 0.5.
+        fraction: Option<f64>,
+    },
+    /// [`Step::Shadow`].
+    Shadow {
+        /// Tolerance, 0 \[m\].
+        tolerance_m: Option<f64>,
+    },
+    /// [`Step::Quack`].
+    Quack {
+        /// Length, 2 \[s\].
+        interval_s: Option<f64>,
+        /// `beg`, `end`, `tail`, `endb`.
+        mode: Option<String>,
+    },
+    /// [`Step::Elevation`].
+    Elevation {
+        /// Least \[deg\].
+        lower_deg: Option<f64>,
+        /// Greatest \[deg\].
+        upper_deg: Option<f64>,
+    },
+    /// [`Step::UvRange`].
+    Uvrange {
+        /// In CASA's words.
+        uvrange: String,
+    },
+    /// [`Step::Manual`].
+    Manual {
+        /// Antenna names.
+        antenna: Option<String>,
+        /// Pairs of names, `24&103`, comma-separated.
+        baseline: Option<String>,
+        /// Windows and channels, `3:10~20`, comma-separated.
+        spw: Option<String>,
+        /// From, to, UTC \[MJD s\].
+        time_range_mjd_s: Option<[f64; 2]>,
+        /// Fields.
+        field: Option<String>,
+    },
+    /// [`Step::Rfi`].
+    Rfi {
+        /// Threshold of one sample, 6.
+        threshold: Option<f32>,
+    },
+    /// [`Step::Residual`].
+    Residual {
+        /// Sigma, 7.
+        sigma: Option<f64>,
+    },
+    /// [`Step::Extend`].
+    Extend {
+        /// Fraction of times, 0 (off).
+        grow_time: Option<f64>,
+        /// Fraction of channels, 0 (off).
+        grow_freq: Option<f64>,
+        /// All products, true.
+        products: Option<bool>,
+    },
+}
+
+impl StepRequest {
+    fn step(&self, reader: &MsReader) -> Result<Step, Error> {
+        Ok(match self {
+            Self::Zeros {} => Step::Zeros,
+            Self::Autos {} => Step::Autos,
+            Self::Clip { min, max, outside } => {
+                Step::Clip { min: *min, max: *max, outside: outside.unwrap_or(true) }
+            }
+            Self::Dead { fraction } => Step::DeadAntennas { fraction: fraction.unwrap_or(0.95) },
+            Self::Channels { fraction } => Step::BadChannels { fraction: fraction.unwrap_or(0.5) },
+            Self::Shadow { tolerance_m } => {
+                let diameter_m = reader.meta().antennas.iter().map(|a| a.diameter_m).fold(0.0, f64::max);
+                Step::Shadow { tolerance_m: tolerance_m.unwrap_or(0.0), diameter_m }
+            }
+            Self::Quack { interval_s, mode } => {
+                let mode = match mode.as_deref().unwrap_or("beg") {
+                    "beg" => QuackMode::Beg,
+                    "end" => QuackMode::End,
+                    "tail" => QuackMode::Tail,
+                    "endb" => QuackMode::Endb,
+                    other => return Err(bad("quackmode", "'beg', 'end', 'tail' or 'endb'", other)),
+                };
+                Step::Quack { interval_s: interval_s.unwrap_or(2.0), mode }
+            }
+            Self::Elevation { lower_deg, upper_deg } => Step::Elevation {
+                lower_deg: lower_deg.unwrap_or(-90.0),
+                upper_deg: upper_deg.unwrap_or(90.0),
+            },
+            Self::Uvrange { uvrange } => Step::UvRange(UvRange::parse(uvrange)?),
+            Self::Manual { antenna, baseline, spw, time_range_mjd_s, field } => Step::Manual(Manual {
+                antennas: names(reader, antenna.as_deref())?,
+                baselines: baselines(reader, baseline.as_deref())?,
+                channels: channels(reader, spw.as_deref())?,
+                time_range_mjd_s: *time_range_mjd_s,
+                fields: match field.as_deref() {
+                    None | Some("") => Vec::new(),
+                    Some(text) => {
+                        let all: Vec<String> = reader.meta().fields.iter().map(|f| f.name.clone()).collect();
+                        select("field", text, &all)?.into_iter().map(|k| k as u32).collect()
+                    }
+                },
+            }),
+            Self::Rfi { threshold } => {
+                let default = RfiParams::default();
+                Step::Rfi(RfiParams { threshold: threshold.unwrap_or(default.threshold), ..default })
+            }
+            Self::Residual { sigma } => Step::Residual { sigma: sigma.unwrap_or(7.0) },
+            Self::Extend { grow_time, grow_freq, products } => Step::Extend {
+                grow_time: grow_time.unwrap_or(0.0),
+                grow_freq: grow_freq.unwrap_or(0.0),
+                products: products.unwrap_or(true),
+            },
+        })
+    }
+}
+
+fn bad(what: &str, expected: &str, found: &str) -> Error {
+    crate::flagging::Error::from(BadArgument::new(what, expected, format!("'{found}'"))).into()
+}
+
+fn names(reader: &MsReader, text: Option<&str>) -> Result<Vec<u32>, Error> {
+    let Some(text) = text.filter(|t| !t.trim().is_empty()) else { return Ok(Vec::new()) };
+    let all: Vec<String> = reader.meta().antennas.iter().map(|a| a.name.clone()).collect();
+    Ok(select("antenna", text, &all)?.into_iter().map(|k| k as u32).collect())
+}
+
+fn baselines(reader: &MsReader, text: Option<&str>) -> Result<Vec<(u32, u32)>, Error> {
+    let mut out = Vec::new();
+    for pair in text.unwrap_or("").split(',').map(str::trim).filter(|p| !p.is_empty()) {
+        let (a, b) = pair.split_once('&').ok_or_else(|| bad("baseline", "pairs such as '24&103'", pair))?;
+        for i in names(reader, Some(a))? {
+            out.extend(names(reader, Some(b))?.into_iter().map(|j| (i, j)));
+        }
+    }
+    Ok(out)
+}
+
+fn channels(reader: &MsReader, text: Option<&str>) -> Result<Vec<crate::flagging::Channel>, Error> {
+    let numbers: Vec<String> = (0..reader.meta().spws.len()).map(|k| k.to_string()).collect();
+    let mut out = Vec::new();
+    for part in text.unwrap_or("").split(',').map(str::trim).filter(|p| !p.is_empty()) {
+        let (windows, range) = part.split_once(':').map_or((part, None), |(w, r)| (w, Some(r)));
+        for spw in select("spw", windows, &numbers)? {
+            let last = reader.meta().spws[spw].freq_hz.len().saturating_sub(1);
+            let ends = match range {
+                None => Some((0, last)),
+                Some(r) => r.split(';').next().and_then(|r| {
+                    let (a, b) = r.split_once('~').unwrap_or((r, r));
+                    a.trim().parse().ok().zip(b.trim().parse().ok())
+                }),
+            };
+            let (first, end) = ends
+                .filter(|(a, b)| a <= b && *b <= last)
+                .ok_or_else(|| bad("spw", "channels such as '3:10~20'", part))?;
+            out.push(crate::flagging::Channel { spw, first, last: end });
+        }
+    }
+    Ok(out)
+}
+
+/// What was flagged.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct FlagReport {
+    /// The Measurement Set.
+    pub ms: PathBuf,
+    /// One line a step.
+    pub steps: Vec<StepReport>,
+    /// Samples looked at.
+    pub samples: u64,
+    /// Flagged fraction before (and before a reset).
+    pub before: f64,
+    /// Flagged fraction of all samples after.
+    pub after: f64,
+    /// Flagged fraction of cross-correlations after.
+    pub after_cross: f64,
+    /// Flagged fraction of cross-correlations of each antenna with data.
+    pub antennas: Vec<(String, f64)>,
+    /// Flagged fraction of cross-correlations of each window.
+    pub windows: Vec<(usize, f64)>,
+}
+
+/// Run the steps and write FLAG.
+///
+/// # Errors
+/// A step that makes no sense, a selection without data, a lock, cancellation.
+pub fn run(params: &FlagParams, control: &Control) -> Result<FlagReport, Error> {
+    let reader = MsReader::open_for_repair(&params.ms)?;
+    let column = Column::from_name(&params.column)
+        .ok_or_else(|| bad("column", "'data' or 'corrected'", &params.column))?;
+    let steps: Vec<Step> = params.steps.iter().map(|s| s.step(&reader)).collect::<Result<_, _>>()?;
+    let chosen_fields = fields(&reader, &params.field)?;
+    let chosen = windows(&reader, &params.spw)?;
+    control.expect(chosen.len() as u64);
+    let mut update = if params.trial {
+        None
+    } else {
+        Some(MsUpdate::begin(&reader, &["FLAG"], "contimg flag", LOCK_WAIT)?)
+    };
+    let mut tally = Tally::new(reader.meta().antennas.len());
+    let needs_elevation = steps.iter().any(|s| matches!(s, Step::Elevation { .. }));
+    for spw in chosen {
+        control.check()?;
+        let request = ReadRequest { fields: chosen_fields.clone(), ..ReadRequest::new(spw, column) };
+        let mut block = reader.read(&request)?;
+        tally.before(&block);
+        if params.reset {
+            // What cannot be read as a number stays flagged: reading flags it again.
+            block.flag_rfp.fill(false);
+        }
+        let elevation = if needs_elevation { Some(elevations(&reader, &block)?) } else { None };
+        let context = Context {
+            time_range_mjd_s: Some(reader.meta().time_range_mjd_s),
+            elevation_deg: elevation.as_deref(),
+        };
+        let reports = run_steps(&mut block, &steps, context, control)?;
+        tally.after(&block, reports);
+        if let Some(update) = &mut update {
+            update.put_flags(&request, &block.flag_rfp)?;
+        }
+        control.advance(1);
+    }
+    if let Some(update) = update {
+        update.finish()?;
+    }
+    Ok(tally.report(params, &reader))
+}
+
+/// Elevation of every row's phase centre \[deg\].
+fn elevations(reader: &MsReader, block: &VisBlock) -> Result<Vec<f64>, Error> {
+    let earth = EarthOrientation::current().map_err(crate::coords::Error::from)?;
+    let meta = reader.meta();
+    let observatory = match meta.antennas.first() {
+        Some(a) if !meta.telescope_is_known() => Observatory::from_itrf(a.itrf_m)?,
+        _ => Observatory::dsa110(),
+    };
+    let mut out: Vec<f64> = Vec::with_capacity(block.rows.len());
+    let mut last = (f64::NAN, u32::MAX, 0.0);
+    for k in 0..block.rows.len() {
+        let (time, field) = (block.rows.time_mjd_s[k], block.rows.field[k]);
+        if (last.0, last.1) != (time, field) {
+            let frame = ApparentFrame::new(time, &observatory, &earth)?;
+            last = (time, field, frame.icrs_to_azel(meta.fields[field as usize].centre).el_rad.to_degrees());
+        }
+        out.push(last.2);
+    }
+    Ok(out)
+}
+
+struct Tally {
+    steps: Vec<StepReport>,
+    samples: u64,
+    before: u64,
+    after: u64,
+    cross: [u64; 2],
+    antennas: Vec<[u64; 2]>,
+    windows: Vec<(usize, f64)>,
+}
+
+impl Tally {
+    fn new(antennas: usize) -> Self {
+        Self {
+            steps: Vec::new(),
+            samples: 0,
+            before: 0,
+            after: 0,
+            cross: [0; 2],
+            antennas: vec![[0; 2]; antennas],
+            windows: Vec::new(),
+        }
+    }
+
+    fn before(&mut self, block: &VisBlock) {
+        self.samples += block.flag_rfp.len() as u64;
+        self.before += block.flag_rfp.iter().filter(|f| **f).count() as u64;
+    }
+
+    fn after(&mut self, block: &VisBlock, reports: Vec<StepReport>) {
+        if self.steps.is_empty() {
+            self.steps = reports;
+        } else {
+            for (mine, other) in self.steps.iter_mut().zip(&reports) {
+                mine.add(other);
+            }
+        }
+        let mut window = [0u64; 2];
+        for (row, flags) in block.flag_rfp.outer_iter().enumerate() {
+            let flagged = flags.iter().filter(|f| **f).count() as u64;
+            self.after += flagged;
+            let (i, j) = (block.rows.antenna1[row] as usize, block.rows.antenna2[row] as usize);
+            if i != j {
+                let size = flags.len() as u64;
+                for count in [&mut window, &mut self.antennas[i]] {
+                    count[0] += flagged;
+                    count[1] += size;
+                }
+                self.antennas[j][0] += flagged;
+                self.antennas[j][1] += size;
+            }
+        }
+        self.cross[0] += window[0];
+        self.cross[1] += window[1];
+        self.windows.push((block.channels.spw, fraction(window)));
+    }
+
+    fn report(self, params: &FlagParams, reader: &MsReader) -> FlagReport {
+        let named = self.antennas.iter().enumerate().filter(|(_, c)| c[1] > 0);
+        FlagReport {
+            ms: params.ms.clone(),
+            samples: self.samples,
+            before: fraction([self.before, self.samples]),
+            after: fraction([self.after, self.samples]),
+            after_cross: fraction(self.cross),
+            antennas: named.map(|(k, c)| (reader.meta().antennas[k].name.clone(), fraction(*c))).collect(),
+            windows: self.windows,
+            steps: self.steps,
+        }
+    }
+}
+
+fn fraction([part, all]: [u64; 2]) -> f64 {
+    part as f64 / all.max(1) as f64
+}

@@ -1,0 +1,194 @@
+//! FITS products of the stage `image`.
+
+use std::path::PathBuf;
+
+use ndarray::Array2;
+use sha2::{Digest, Sha256};
+
+use super::image::{ImageParams, ImageReport, SubbandReport};
+use crate::constants::SECONDS_PER_DAY;
+use crate::fits::{iso_utc, Batch, Cards};
+use crate::image::{Plane, RestoringBeam};
+use crate::imaging::{Images, Noise, TimeBin};
+use crate::ms::MsReader;
+use crate::Error;
+
+/// A kind of image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Product {
+    Dirty,
+    Psf,
+    Model,
+    Residual,
+    Restored,
+    Pb,
+    Pbcor,
+}
+
+impl Product {
+    const ALL: [Self; 7] =
+        [Self::Dirty, Self::Psf, Self::Model, Self::Residual, Self::Restored, Self::Pb, Self::Pbcor];
+    /// Keys of the report, in the order of `ALL`.
+    pub(super) const KEYS: [&'static str; 7] = ["dirty", "psf", "model", "residual", "restored", "pb", "pbcor"];
+    const ENDINGS: [&'static str; 7] = ["dirty", "psf", "model", "residual", "image", "pb", "image.pbcor"];
+
+    pub(super) fn from_key(key: &str) -> Option<Self> {
+        Self::KEYS.iter().position(|k| *k == key).map(|i| Self::ALL[i])
+    }
+
+    pub(super) fn key(self) -> &'static str {
+        Self::KEYS[self as usize]
+    }
+
+    fn path(self, params: &ImageParams, infix: &str) -> PathBuf {
+        let mut name = params.name.file_name().unwrap_or_default().to_owned();
+        name.push(format!("{infix}-{}.fits", Self::ENDINGS[self as usize]));
+        params.name.with_file_name(name)
+    }
+
+    fn unit(self) -> &'static str {
+        match self {
+            Self::Model => "JY/PIXEL",
+            Self::Psf | Self::Pb => "",
+            _ => "JY/BEAM",
+        }
+    }
+}
+
+/// What the headers need.
+pub(super) struct Context<'a> {
+    params: &'a ImageParams,
+    images: &'a Images,
+    cards: Cards,
+    middle_mjd_s: f64,
+}
+
+impl<'a> Context<'a> {
+    pub(super) fn new(
+        params: &'a ImageParams,
+        telescope: &str,
+        column: &str,
+        times: &[TimeBin],
+        inputs: &[MsReader],
+        images: &'a Images,
+    ) -> Self {
+        let begin = times.iter().map(|t| t.time_mjd_s - 0.5 * t.interval_s).fold(f64::INFINITY, f64::min);
+        let end = times.iter().map(|t| t.time_mjd_s + 0.5 * t.interval_s).fold(f64::NEG_INFINITY, f64::max);
+        let mut cards = Cards::new();
+        cards.push("TELESCOP", telescope, "");
+        cards.push("DATE-BEG", iso_utc(begin), "UTC, start").push("DATE-END", iso_utc(end), "UTC, end");
+        cards.push("MJD-BEG", begin / SECONDS_PER_DAY, "[d] UTC").push("MJD-END", end / SECONDS_PER_DAY, "[d] UTC");
+        cards.push("FREQEFF", images.effective_freq_hz, "[Hz] mean by weight");
+        let scheme = match params.weighting.as_str() {
+            "briggs" => format!("briggs {}", params.robust),
+            other => other.to_owned(),
+        };
+        cards.push("WEIGHTIN", scheme, "weighting").push("DATACOL", column, "column imaged");
+        cards.push("EPSASKED", params.epsilon, "gridding accuracy asked");
+        if let Some(reached) = images.epsilon_reached {
+            cards.push("EPSREACH", reached, "against direct sums of the model");
+        }
+        cards.push("PBLIMIT", f64::from(params.pblimit), "primary-beam limit");
+        cards.push("NMAJOR", images.clean.cycles.len() as i64, "major cycles");
+        cards.push("NITER", images.clean.iterations as i64, "CLEAN iterations");
+        for (keyword, text) in &params.cards {
+            cards.push(&keyword.to_ascii_uppercase(), text.as_str(), "");
+        }
+        provenance(&mut cards, params, inputs);
+        Self { params, images, cards, middle_mjd_s: 0.5 * (begin + end) }
+    }
+
+    fn cards_with(&self, noise: &Noise) -> Cards {
+        let mut cards = self.cards.clone();
+        cards.push("RMSEXP", noise.expected_jy, "[Jy/beam] thermal, from the weights");
+        cards.push("RMSMEAS", noise.measured_jy, "[Jy/beam] robust, of the residual");
+        cards
+    }
+
+    fn plane(&self, data_yx: Array2<f32>, product: Product, freq_hz: f64, bandwidth_hz: f64) -> Plane {
+        let beam: Option<RestoringBeam> = (product != Product::Pb).then_some(self.images.beam);
+        Plane {
+            data_yx,
+            wcs: self.images.wcs,
+            beam,
+            unit: product.unit().to_owned(),
+            freq_hz,
+            bandwidth_hz,
+            time_mjd_s: self.middle_mjd_s,
+        }
+    }
+
+    fn wanted(&self, product: Product) -> bool {
+        self.params.products.as_ref().is_none_or(|keys| keys.iter().any(|k| k == product.key()))
+    }
+}
+
+/// Version, parameters and inputs: as text for people, as one SHA-256 for machines.
+fn provenance(cards: &mut Cards, params: &ImageParams, inputs: &[MsReader]) {
+    let version = env!("CARGO_PKG_VERSION");
+    let asked = serde_json::to_string(params).unwrap_or_default();
+    let mut hash = Sha256::new();
+    hash.update(version);
+    hash.update(&asked);
+    for input in inputs {
+        if let Some(record) = &input.meta().provenance {
+            hash.update(record.to_string());
+        }
+    }
+    let digest: String = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
+    cards.push("PROVHASH", digest, "SHA-256 of version, parameters, inputs");
+    cards.history(&format!("dsa110_contimg {version} image"));
+    let words: Vec<char> = asked.chars().collect();
+    for line in words.chunks(70) {
+        cards.history(&line.iter().collect::<String>());
+    }
+}
+
+/// Write everything that was asked for; all files appear together.
+pub(super) fn write(context: &Context<'_>, report: &mut ImageReport) -> Result<(), Error> {
+    let images = context.images;
+    let mut batch = Batch::new();
+    let cards = context.cards_with(&images.noise);
+    for product in Product::ALL.into_iter().filter(|p| context.wanted(*p)) {
+        let data = match product {
+            Product::Dirty => &images.dirty_yx,
+            Product::Psf => &images.psf_yx,
+            Product::Model => &images.model_yx,
+            Product::Residual => &images.residual_yx,
+            Product::Restored => &images.restored_yx,
+            Product::Pb => &images.pb_yx,
+            Product::Pbcor => &images.pbcor_yx,
+        };
+        let path = product.path(context.params, "");
+        let plane = context.plane(data.clone(), product, images.freq_hz, images.bandwidth_hz);
+        batch.stage(&path, &plane, &cards)?;
+        report.products.insert(product.key(), path);
+    }
+    for (number, part) in images.subbands.iter().enumerate() {
+        let cards = context.cards_with(&part.noise);
+        let infix = format!("-sb{number:02}");
+        let mut paths = [None, None];
+        for (slot, product, data) in
+            [(0, Product::Restored, &part.restored_yx), (1, Product::Pbcor, &part.pbcor_yx)]
+        {
+            if context.wanted(product) {
+                let path = product.path(context.params, &infix);
+                let plane = context.plane(data.clone(), product, part.freq_hz, part.bandwidth_hz);
+                batch.stage(&path, &plane, &cards)?;
+                paths[slot] = Some(path);
+            }
+        }
+        let [restored, pbcor] = paths;
+        report.subbands.push(SubbandReport {
+            number,
+            freq_hz: part.freq_hz,
+            bandwidth_hz: part.bandwidth_hz,
+            restored,
+            pbcor,
+            noise: part.noise,
+            outcome: part.outcome,
+        });
+    }
+    report.mjd = context.middle_mjd_s / SECONDS_PER_DAY;
+    Ok(batch.commit()?)
+}

@@ -1,0 +1,136 @@
+//! What the stages of calibration share: selections of a Measurement Set and tables to apply.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::caltable;
+use crate::error::Error;
+use crate::gains::{evaluate, Applied, GainGrid, GainTable};
+use crate::kind::BadArgument;
+use crate::ms::MsReader;
+use crate::vis::{select, VisBlock};
+
+/// Longest wait for another writer of the same Measurement Set.
+pub(super) const LOCK_WAIT: Duration = Duration::from_secs(60);
+
+/// A calibration table and how to interpolate it.
+#[derive(Clone, Debug, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TableUse {
+    /// Its directory.
+    pub path: PathBuf,
+    /// CASA's `interp`, for example `nearest` or `linear,linear`; empty is linear in both.
+    #[serde(default)]
+    pub interp: String,
+    /// CASA's `spwmap`; empty matches windows by frequency.
+    #[serde(default)]
+    pub spwmap: Vec<usize>,
+}
+
+/// Tables in memory with their interpolation.
+pub(super) struct LoadedTables {
+    tables: Vec<(GainTable, TableUse)>,
+}
+
+impl LoadedTables {
+    /// Read all tables and see that they have the Measurement Set's antennas.
+    pub fn load(uses: &[TableUse], reader: &MsReader) -> Result<Self, Error> {
+        let mut tables = Vec::new();
+        for used in uses {
+            let table = caltable::read(&used.path)?;
+            let (found, expected) = (table.antennas.len(), reader.meta().antennas.len());
+            let names = |k: usize| (&table.antennas[k].name, &reader.meta().antennas[k].name);
+            let differs = (0..found.min(expected)).find(|k| names(*k).0 != names(*k).1);
+            if found != expected || differs.is_some() {
+                let what = differs
+                    .map_or(format!("{found} antennas"), |k| format!("antenna {k} named '{}'", names(k).0));
+                let want = differs.map_or(format!("{expected} antennas"), |k| {
+                    format!("antenna {k} named '{}'", names(k).1)
+                });
+                return Err(crate::gains::Error::Mismatch {
+                    table: used.path.display().to_string(),
+                    expected: format!("{want}, as in {}", reader.meta().path.display()),
+                    found: what,
+                }
+                .into());
+            }
+            // A bad word is an error before any data are touched.
+            let _ = Applied::new(&table).with_interp(&used.interp)?;
+            tables.push((table, used.clone()));
+        }
+        Ok(Self { tables })
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.tables.is_empty()
+    }
+
+    /// Gains at the distinct times of a block, and for each row its time.
+    pub fn at(&self, block: &VisBlock, antennas: usize) -> Result<(GainGrid, Vec<usize>), Error> {
+        let mut times = block.rows.time_mjd_s.clone();
+        times.sort_by(f64::total_cmp);
+        times.dedup();
+        let time_of_row = block.rows.time_mjd_s.iter().map(|t| times.partition_point(|u| u < t)).collect();
+        let receptors =
+            block.products.iter().map(|p| p.receptors().0.max(p.receptors().1) + 1).max().unwrap_or(1);
+        let mut applied = Vec::new();
+        for (table, used) in &self.tables {
+            let mut one = Applied::new(table).with_interp(&used.interp)?;
+            one.spwmap.clone_from(&used.spwmap);
+            applied.push(one);
+        }
+        let grid =
+            evaluate(&applied, block.channels.spw, &block.channels.freq_hz, &times, antennas, receptors)?;
+        Ok((grid, time_of_row))
+    }
+}
+
+/// Fields chosen by CASA's `field`; `None` is all.
+pub(super) fn fields(reader: &MsReader, text: &str) -> Result<Option<Vec<u32>>, Error> {
+    let names: Vec<String> = reader.meta().fields.iter().map(|f| f.name.clone()).collect();
+    let chosen = select("field", text, &names)?;
+    Ok((chosen.len() < names.len()).then(|| chosen.into_iter().map(|k| k as u32).collect()))
+}
+
+/// Windows with data chosen by CASA's `spw` (whole windows), ascending in frequency.
+pub(super) fn windows(reader: &MsReader, text: &str) -> Result<Vec<usize>, Error> {
+    let names: Vec<String> = (0..reader.meta().spws.len()).map(|k| k.to_string()).collect();
+    let chosen = select("spw", text, &names)?;
+    let found: Vec<usize> = reader.windows().into_iter().filter(|w| chosen.contains(w)).collect();
+    if found.is_empty() {
+        return Err(crate::vis::Error::from(BadArgument::new(
+            "spw",
+            "a spectral window with data",
+            format!("'{text}'"),
+        ))
+        .into());
+    }
+    Ok(found)
+}
+
+/// Antennas of a ranked, comma-separated list of names (or indices); names that are absent are passed over with a warning,
+/// as the fallback chain of the array names antennas that an old Measurement Set need not have.
+pub(super) fn ranked_antennas(reader: &MsReader, text: &str) -> Result<Vec<usize>, Error> {
+    let meta = reader.meta();
+    let mut ranked = Vec::new();
+    for name in text.split(',').map(str::trim).filter(|n| !n.is_empty()) {
+        let by_number = || name.parse::<usize>().ok().filter(|k| *k < meta.antennas.len());
+        match meta.antenna_index(name).or_else(by_number) {
+            Some(index) if !ranked.contains(&index) => ranked.push(index),
+            Some(_) => {}
+            None => {
+                log::warn!("{}: reference antenna '{name}' is not in the antenna table", meta.path.display())
+            }
+        }
+    }
+    if ranked.is_empty() && !text.trim().is_empty() {
+        let names = meta.antennas.iter().map(|a| a.name.as_str()).collect::<Vec<_>>().join(", ");
+        return Err(crate::vis::Error::from(BadArgument::new(
+            "refant",
+            format!("one of {names}"),
+            format!("'{text}'"),
+        ))
+        .into());
+    }
+    Ok(ranked)
+}

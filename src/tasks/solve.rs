@@ -1,0 +1,375 @@
+//! Stage "solve": one calibration term from a Measurement Set and a model into a CASA table.
+
+use std::path::{Path, PathBuf};
+
+use super::selection::{fields, ranked_antennas, windows, LoadedTables, TableUse};
+use super::sky::{ModelSky, Predictor};
+use crate::calibration::bandpass::Smoothing;
+use crate::calibration::{
+    solve, Combine, Corruption, Intervals, Mode, Robust, RowKey, Solint, SolveParams, SolveReport, Sums,
+    WindowSums,
+};
+use crate::caltable;
+use crate::casatable::Table;
+use crate::control::Control;
+use crate::error::Error;
+use crate::gains::{Antenna, GainTable, Observation, RefAntMode, Target, Term};
+use crate::kind::BadArgument;
+use crate::ms::{Column, MsReader, ReadRequest};
+use crate::vis::UvRange;
+
+/// One solve, in CASA's vocabulary.
+#[derive(Clone, Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SolveRequest {
+    /// The Measurement Set.
+    pub ms: PathBuf,
+    /// The table to write.
+    pub output: PathBuf,
+    /// K, B or G.
+    pub term: Term,
+    /// `ap`, `p` or `a`.
+    #[serde(default = "ap")]
+    pub calmode: String,
+    /// `inf`, `int` or a time.
+    #[serde(default = "inf")]
+    pub solint: String,
+    /// Comma list of `scan`, `field`, `spw`.
+    #[serde(default)]
+    pub combine: String,
+    /// Fields.
+    #[serde(default)]
+    pub field: String,
+    /// Spectral windows.
+    #[serde(default)]
+    pub spw: String,
+    /// Projected baseline lengths.
+    #[serde(default)]
+    pub uvrange: String,
+    /// Ranked names.
+    #[serde(default)]
+    pub refant: String,
+    /// `flex` or `strict`.
+    #[serde(default = "flex")]
+    pub refantmode: String,
+    /// Least SNR.
+    #[serde(default = "three")]
+    pub minsnr: f64,
+    /// Least baselines an antenna.
+    #[serde(default = "four")]
+    pub minblperant: usize,
+    /// Normalise amplitudes.
+    #[serde(default)]
+    pub solnorm: bool,
+    /// Gap to fill \[channels\].
+    #[serde(default)]
+    pub fillgaps: usize,
+    /// `none`, `hanning`, `boxcar`, `gaussian`.
+    #[serde(default)]
+    pub smooth_type: String,
+    /// Its width \[channels\].
+    #[serde(default)]
+    pub smooth_window: Option<f64>,
+    /// `off`, `huber`, `student`.
+    #[serde(default)]
+    pub robust: String,
+    /// Tables applied before the solve.
+    #[serde(default)]
+    pub gaintable: Vec<TableUse>,
+    /// A sky model; without one MODEL_DATA is read.
+    #[serde(default)]
+    pub model: Option<ModelSky>,
+    /// Replace an existing calibration table.
+    #[serde(default)]
+    pub overwrite: bool,
+}
+
+fn ap() -> String {
+    "ap".into()
+}
+fn inf() -> String {
+    "inf".into()
+}
+fn flex() -> String {
+    "flex".into()
+}
+fn three() -> f64 {
+    3.0
+}
+fn four() -> usize {
+    4
+}
+
+/// What came out.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct SolveOutcome {
+    /// The table written.
+    pub table: PathBuf,
+    /// Names of the fields used.
+    pub fields: Vec<String>,
+    /// Times of the solutions, UTC \[MJD s\].
+    pub times_mjd_s: Vec<f64>,
+    /// The solver's own report.
+    #[serde(flatten)]
+    pub report: SolveReport,
+}
+
+/// Solve and write the table.
+///
+/// # Errors
+/// A bad parameter, nothing to solve (saying what removed it), a zero model, no solution, a table that cannot be written.
+pub fn run(request: &SolveRequest, control: &Control) -> Result<SolveOutcome, Error> {
+    let reader = MsReader::open(&request.ms)?;
+    let params = params(request, &reader)?;
+    if !request.overwrite && request.output.symlink_metadata().is_ok() {
+        return Err(bad(
+            "output",
+            "a path where nothing is (or permission to overwrite)",
+            request.output.display().to_string(),
+        ));
+    }
+    let job = Job {
+        chosen_fields: fields(&reader, &request.field)?,
+        windows: windows(&reader, &request.spw)?,
+        uvrange: UvRange::parse(&request.uvrange)?,
+        tables: LoadedTables::load(&request.gaintable, &reader)?,
+        predictor: request.model.as_ref().map(|m| Predictor::new(m, reader.meta())).transpose()?,
+        keys: row_keys(&reader)?,
+        params,
+        reader: &reader,
+    };
+    let (table, report) = job.solve(control)?;
+    let mut table = table;
+    table.history = vec![format!(
+        "contimg solve: term {:?}, solint {}, combine '{}', field '{}', spw '{}', uvrange '{}', refant '{}', minsnr {}",
+        request.term, request.solint, request.combine, request.field, request.spw, request.uvrange, request.refant, request.minsnr
+    )];
+    caltable::write(&request.output, &table, request.overwrite)?;
+    let names = job.chosen_fields.as_ref().map_or_else(
+        || reader.meta().fields.iter().map(|f| f.name.clone()).collect(),
+        |f| f.iter().map(|k| reader.meta().fields[*k as usize].name.clone()).collect(),
+    );
+    let times_mjd_s =
+        table.windows.first().map(|w| w.slots.iter().map(|s| s.time_mjd_s).collect()).unwrap_or_default();
+    Ok(SolveOutcome { table: request.output.clone(), fields: names, times_mjd_s, report })
+}
+
+fn bad(what: &str, expected: &str, found: impl Into<String>) -> Error {
+    crate::calibration::Error::from(BadArgument::new(what, expected, found.into())).into()
+}
+
+fn params(request: &SolveRequest, reader: &MsReader) -> Result<SolveParams, Error> {
+    let quoted = |s: &str| format!("'{s}'");
+    let mode = Mode::parse(&request.calmode)
+        .ok_or_else(|| bad("calmode", "'ap', 'p' or 'a'", quoted(&request.calmode)))?;
+    let combine = Combine::parse(&request.combine)
+        .ok_or_else(|| bad("combine", "a comma list of 'scan', 'field', 'spw'", quoted(&request.combine)))?;
+    let smoothing = Smoothing::parse(&request.smooth_type, request.smooth_window).ok_or_else(|| {
+        bad(
+            "smoothing",
+            "'none', 'hanning', 'boxcar' or 'gaussian' and a width from 1 channel",
+            quoted(&request.smooth_type),
+        )
+    })?;
+    let robust = Robust::parse(&request.robust)
+        .ok_or_else(|| bad("robust", "'off', 'huber' or 'student'", quoted(&request.robust)))?;
+    let refant_mode = match request.refantmode.as_str() {
+        "flex" | "" => RefAntMode::Flex,
+        "strict" => RefAntMode::Strict,
+        other => return Err(bad("refantmode", "'flex' or 'strict'", quoted(other))),
+    };
+    if !(request.minsnr >= 0.0) {
+        return Err(bad("minsnr", "a number from 0", request.minsnr.to_string()));
+    }
+    Ok(SolveParams {
+        mode,
+        solint: Solint::parse(&request.solint)?,
+        combine,
+        minblperant: request.minblperant,
+        minsnr: request.minsnr,
+        refant: ranked_antennas(reader, &request.refant)?,
+        refant_mode,
+        solnorm: request.solnorm,
+        fillgaps: request.fillgaps,
+        smoothing,
+        robust,
+        ..SolveParams::new(request.term)
+    })
+}
+
+/// Time, field and scan of every row of MAIN.
+fn row_keys(reader: &MsReader) -> Result<Vec<RowKey>, Error> {
+    let main = Table::open(&reader.meta().path)?;
+    let n = main.n_rows()? as usize;
+    let time: Vec<f64> = main.get_all("TIME")?;
+    let interval: Vec<f64> = main.get_all("INTERVAL")?;
+    let field: Vec<i32> = main.get_all("FIELD_ID")?;
+    let scan: Vec<i32> =
+        if main.has_column("SCAN_NUMBER")? { main.get_all("SCAN_NUMBER")? } else { vec![1; n] };
+    Ok((0..n)
+        .map(|k| RowKey { time_mjd_s: time[k], interval_s: interval[k], field: field[k], scan: scan[k] })
+        .collect())
+}
+
+struct Job<'a> {
+    reader: &'a MsReader,
+    params: SolveParams,
+    chosen_fields: Option<Vec<u32>>,
+    windows: Vec<usize>,
+    uvrange: UvRange,
+    tables: LoadedTables,
+    predictor: Option<Predictor>,
+    keys: Vec<RowKey>,
+}
+
+impl Job<'_> {
+    fn request(&self, spw: usize) -> ReadRequest {
+        ReadRequest {
+            fields: self.chosen_fields.clone(),
+            with_model: self.predictor.is_none(),
+            without_autos: true,
+            ..ReadRequest::new(spw, Column::Data)
+        }
+    }
+
+    fn solve(&self, control: &Control) -> Result<(GainTable, SolveReport), Error> {
+        let mut keys = Vec::new();
+        for spw in &self.windows {
+            for run in self.reader.main_rows(&self.request(*spw))? {
+                keys.extend_from_slice(&self.keys[run.start as usize..run.end as usize]);
+            }
+        }
+        let intervals = Intervals::new(keys, self.params.solint, self.params.combine)?;
+        let merge = self.params.combine.spw && self.params.term != Term::K;
+        control.expect(self.windows.len() as u64);
+        let mut sums: Vec<Sums> = Vec::new();
+        for spw in &self.windows {
+            let window = self.window_sums(*spw, &intervals, control)?;
+            match sums.first_mut() {
+                Some(first) if merge => first.merge(&window)?,
+                _ => sums.push(window),
+            }
+            control.advance(1);
+        }
+        let windows: Vec<WindowSums<'_>> = self
+            .windows
+            .iter()
+            .enumerate()
+            .map(|(k, spw)| {
+                let (freq_hz, width_hz) = self.channels(*spw);
+                WindowSums { spw: *spw, freq_hz, width_hz, sums: &sums[if merge { 0 } else { k }] }
+            })
+            .collect();
+        Ok(solve(self.shell(), &windows, &intervals, &self.params, control)?)
+    }
+
+    /// Solution channels of a window: its own, or its middle for a gain.
+    fn channels(&self, spw: usize) -> (Vec<f64>, Vec<f64>) {
+        let c = &self.reader.meta().spws[spw];
+        if self.params.term != Term::G {
+            return (c.freq_hz.clone(), c.width_hz.clone());
+        }
+        let n = c.freq_hz.len().max(1) as f64;
+        (vec![c.freq_hz.iter().sum::<f64>() / n], vec![c.width_hz.iter().sum()])
+    }
+
+    fn window_sums(&self, spw: usize, intervals: &Intervals, control: &Control) -> Result<Sums, Error> {
+        let na = self.reader.meta().antennas.len();
+        let mut sums: Option<Sums> = None;
+        for rows in self.reader.row_blocks(spw) {
+            control.check()?;
+            let request = self.request(spw).rows(rows);
+            let mut block = self.reader.read(&request)?;
+            let receptors = block
+                .products
+                .iter()
+                .filter(|p| p.is_parallel())
+                .map(|p| p.receptors().0 + 1)
+                .max()
+                .unwrap_or(1);
+            let channels = self.channels(spw).0.len();
+            let sums = match &mut sums {
+                Some(s) => s,
+                empty => empty.insert(Sums::new(na, intervals.len(), channels, receptors)?),
+            };
+            if block.rows.is_empty() {
+                continue;
+            }
+            if let Some(predictor) = &self.predictor {
+                predictor.fill(&mut block, self.reader, control)?;
+            }
+            let of_row: Vec<Option<usize>> = self
+                .reader
+                .main_rows(&request)?
+                .into_iter()
+                .flatten()
+                .map(|k| intervals.of(&self.keys[k as usize]))
+                .collect();
+            if self.tables.is_empty() {
+                sums.add(&block, &of_row, self.uvrange, None, control)?;
+            } else {
+                let (grid, time_of_row) = self.tables.at(&block, na)?;
+                sums.add(
+                    &block,
+                    &of_row,
+                    self.uvrange,
+                    Some(Corruption { grid: &grid, time_of_row: &time_of_row }),
+                    control,
+                )?;
+            }
+        }
+        sums.ok_or_else(|| {
+            crate::calibration::Error::NoData {
+                where_: format!("spectral window {spw}"),
+                reason: "it has no rows".into(),
+            }
+            .into()
+        })
+    }
+
+    fn shell(&self) -> GainTable {
+        let meta = self.reader.meta();
+        let antennas = meta
+            .antennas
+            .iter()
+            .map(|a| Antenna {
+                name: a.name.clone(),
+                station: a.station.clone(),
+                position_m: a.itrf_m,
+                dish_diameter_m: a.diameter_m,
+                mount: a.mount.clone(),
+            })
+            .collect();
+        let fields = meta
+            .fields
+            .iter()
+            .map(|f| Target { name: f.name.clone(), centre: f.centre, time_mjd_s: f.time_mjd_s })
+            .collect();
+        let name = meta.path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+        GainTable {
+            term: self.params.term,
+            name: where_(&meta.path, self.chosen_fields.as_deref()),
+            antennas,
+            fields,
+            observation: Observation {
+                telescope: meta.telescope.clone(),
+                time_range_mjd_s: meta.time_range_mjd_s,
+                ms_name: name,
+            },
+            windows: Vec::new(),
+            history: Vec::new(),
+        }
+    }
+}
+
+/// Name of the data in messages.
+fn where_(path: &Path, fields: Option<&[u32]>) -> String {
+    match fields {
+        None => path.display().to_string(),
+        Some(f) => format!(
+            "{} (fields {})",
+            path.display(),
+            f.iter().map(u32::to_string).collect::<Vec<_>>().join(",")
+        ),
+    }
+}
