@@ -15,9 +15,11 @@ def register(app: typer.Typer) -> None:
     app.command("ese")(ese)
 
 
-def ese(
+def ese(  # noqa: PLR0917
     db: Annotated[Path, typer.Argument(help="Products database.")],
-    reference: Annotated[list[str] | None, typer.Option(help="Reference source; repeat. Default: chosen by S/N.")] = None,
+    reference: Annotated[
+        list[str] | None, typer.Option(help="Reference source; repeat. Default: chosen by S/N.")
+    ] = None,
     min_score: Annotated[float, typer.Option(help="Score above which a dip is nominated.")] = 0.6,
     min_epochs: Annotated[int, typer.Option(help="Fewest epochs of a nomination.")] = 20,
     normalise: Annotated[bool, typer.Option(help="Normalise all epochs again first.")] = True,

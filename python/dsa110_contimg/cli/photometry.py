@@ -15,11 +15,13 @@ def register(app: typer.Typer) -> None:
     app.command("photometry")(photometry)
 
 
-def photometry(
+def photometry(  # noqa: PLR0917
     image: Annotated[Path, typer.Argument(help="FITS image [Jy/beam].")],
     ra: Annotated[float | None, typer.Option(help="One position instead of a catalogue [degrees].")] = None,
     dec: Annotated[float | None, typer.Option(help="[degrees]")] = None,
-    catalog: Annotated[Path | None, typer.Option(help="Catalogue file or database; default: the configured NVSS.")] = None,
+    catalog: Annotated[
+        Path | None, typer.Option(help="Catalogue file or database; default: the configured NVSS.")
+    ] = None,
     min_mjy: Annotated[float, typer.Option(help="Least catalogue flux [mJy].")] = 10.0,
     pb: Annotated[Path | None, typer.Option(help="Primary-beam FITS to divide by.")] = None,
     min_pb: Annotated[float, typer.Option(help="Least primary-beam response.")] = 0.0,
@@ -60,7 +62,9 @@ def photometry(
         shown = Table("source", "RA [deg]", "Dec [deg]", "flux [mJy]", "error", "rms", "flags")
         for row in rows:
             flux = [f"{1e3 * row[name]:.2f}" for name in ("flux_jy", "flux_err_jy", "local_rms_jy")]
-            shown.add_row(row.get("source_id", ""), f"{row['ra_deg']:.5f}", f"{row['dec_deg']:+.5f}", *flux, str(row["flags"]))
+            shown.add_row(
+                row.get("source_id", ""), f"{row['ra_deg']:.5f}", f"{row['dec_deg']:+.5f}", *flux, str(row["flags"])
+            )
         out.print(shown)
 
     emit(payload, json_output, human)

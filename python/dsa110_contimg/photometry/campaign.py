@@ -105,9 +105,9 @@ def record(db: Database, image_path: str, table: pd.DataFrame) -> int:
 def normalise(db: Database, references: Iterable[str] | None = None) -> list[dict[str, Any]]:
     """Normalise every epoch by the reference ensemble, and record the corrections.
 
-    The baseline of a reference is the median of its first ten epochs; the correction of an epoch the clipped median ratio
-    of the references; a reference itself is corrected by the others. References whose normalised flux is not steady
-    (reduced chi-square above 2) are dropped, worst first, while four or more remain.
+    The baseline of a reference is the median of its first ten epochs; the correction of an epoch the clipped median
+    ratio of the references; a reference itself is corrected by the others. References whose normalised flux is not
+    steady (reduced chi-square above 2) are dropped, worst first, while four or more remain.
 
     Parameters
     ----------
@@ -211,7 +211,7 @@ def _least_steady(norm: Any, norm_err: Any, chosen: Sequence[int]) -> int | None
 
 
 def light_curves(db: Database, source_ids: Iterable[str] | None = None) -> dict[str, tuple[Any, Any, Any]]:
-    """Normalised light curves ``(mjd, flux_jy, err_jy)`` by source, in order of time; epochs without correction left out."""
+    """Normalised light curves ``(mjd, flux_jy, err_jy)`` by source, in order of time, epochs without correction out."""
     conditions = [[("source_id", "=", s)] for s in source_ids] if source_ids is not None else [[]]
     out: dict[str, tuple[Any, Any, Any]] = {}
     for condition in conditions:

@@ -19,7 +19,9 @@ from dsa110_contimg.photometry.forced import ForcedPhotometryResult, measure_man
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="dsa110_contimg.photometry.cli", description="Forced photometry and ESE candidates.")
+    parser = argparse.ArgumentParser(
+        prog="dsa110_contimg.photometry.cli", description="Forced photometry and ESE candidates."
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     one = commands.add_parser("peak", help="one position")
     many = commands.add_parser("peak-many", help="many positions")

@@ -35,8 +35,8 @@ def judge(
     Returns
     -------
     dict
-        Source to ``verdict`` (candidate, variable, steady, insufficient), ``score``, ``summary``, ``baseline``, ``dip``,
-        ``rise``, ``n_spikes`` and ``reasons``.
+        Source to ``verdict`` (candidate, variable, steady, insufficient), ``score``, ``summary``, ``baseline``,
+        ``dip``, ``rise``, ``n_spikes`` and ``reasons``.
     """
     offsets, mjd, flux, err = ragged(list(curves.values()))
     found = _core.judge(offsets, mjd, flux, err, options=dict(options or {}), progress=progress)

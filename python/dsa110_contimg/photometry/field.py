@@ -38,7 +38,7 @@ def field_sources(
     radius_deg: float | None = None,
     max_sources: int | None = None,
 ) -> pd.DataFrame:
-    """Catalogue sources around an image's centre, with a ``source_id`` (``JHHMMSS+DDMMSS`` where the catalogue has none)."""
+    """Catalogue sources around an image's centre, with a ``source_id`` (`source_name` where there is none)."""
     ra, dec, radius = image_footprint(image)
     table = query_sources(
         catalog,

@@ -81,7 +81,8 @@ def measure_positions(
     **options
         ``pb`` (primary-beam FITS to divide by), ``min_pb``, ``nbeam``, ``annulus_px``, ``box_px``, ``cluster_beams``
         (None: no joint fits), ``noise_map``, ``background_map``, ``mesh_beams`` (make a noise map in boxes
-        of so many beams), ``blank_fits`` (positions of blank sky that scale the errors), ``error_factor``, ``ignore_beam``.
+        of so many beams), ``blank_fits`` (positions of blank sky that scale the errors), ``error_factor``,
+        ``ignore_beam``.
 
     Returns
     -------
