@@ -15,6 +15,8 @@ use crate::variability::{summarise, Depth, Ragged, Summary};
 
 /// Points of different bands within this time belong to one epoch \[days\].
 const EPOCH_DAYS: f64 = 0.3;
+/// Relative error that every epoch has besides its own: what normalisation and templates leave.
+const FLOOR: f64 = 0.004;
 
 /// One band of one source.
 #[derive(Clone, Copy, Debug)]
@@ -132,7 +134,7 @@ pub fn judge_bands(bands: &[Band<'_>], params: &BandsParams) -> BandsJudgement {
     let relative: Vec<(f64, Series)> =
         curves.iter().filter_map(|(f, c)| Series::relative(c).map(|s| (*f, s))).collect();
     let all: Vec<Series> = relative.iter().map(|(_, s)| s.clone()).collect();
-    let combined = Series::combined(&all, EPOCH_DAYS);
+    let combined = Series::combined(&all, EPOCH_DAYS).floored(FLOOR);
     let scatter = combined.excess_scatter();
     let combined = combined.inflated(scatter);
     let err: Vec<f64> = combined.w.iter().map(|w| 1.0 / w.sqrt()).collect();

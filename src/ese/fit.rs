@@ -1,6 +1,7 @@
 //! The lens template bank against a light curve.
 
 use super::models::log_likelihood;
+use super::refine::refine;
 use super::series::{log_mean_exp, Series};
 use super::template::{lookup, Table, SIGMAS};
 
@@ -12,10 +13,11 @@ const CROSSINGS: i32 = 15;
 const CENTRE_STEP: f64 = 0.25;
 /// Templates less likely than the best by this much are dropped from the posterior.
 const KEPT: f64 = 15.0;
-/// Most templates kept for the bands.
+/// Most templates kept, and most of them refined (of different source sizes).
 const MOST_KEPT: usize = 400;
+const STARTS: usize = 3;
 
-/// A lens and how well it is known: means and standard deviations over the posterior.
+/// A lens and how well it is known: the best fit, with errors from the curvature.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
 pub struct LensFit {
     /// ln evidence over the bank.
@@ -32,9 +34,9 @@ pub struct LensFit {
     pub mjd: f64,
     /// Its scatter \[days\].
     pub mjd_err_days: f64,
-    /// Source size (standard deviation) in lens widths, of the best template.
+    /// Source size (standard deviation) in lens widths, of the best fit.
     pub source_sigma: f64,
-    /// Depth of the best template at its deepest observed point, a fraction of the unlensed flux.
+    /// Depth of the best fit at its deepest observed point, a fraction of the unlensed flux.
     pub depth: f64,
     /// ln likelihood ratio of lensing that goes as the wavelength squared over the same dip in every band; none with one band.
     pub chromatic: Option<f64>,
@@ -66,8 +68,9 @@ pub(super) fn fit(series: &Series, bands: &[(f64, Series)]) -> Option<LensFit> {
         }
         // Centres from before the first to after the last point: egress and ingress alone are fitted too.
         let steps = ((last - first) / (CENTRE_STEP * crossing)) as usize + (2.0 / CENTRE_STEP) as usize;
-        for alpha in 0..table.alphas.len() {
-            for sigma in 0..SIGMAS.len() {
+        // Every second strength and size: what lies between is the refinement's.
+        for alpha in (0..table.alphas.len()).step_by(2) {
+            for sigma in (0..SIGMAS.len()).step_by(2) {
                 let mut values = Vec::with_capacity(steps + 1);
                 for c in 0..=steps {
                     let centre = first - crossing + CENTRE_STEP * crossing * c as f64;
@@ -93,9 +96,36 @@ pub(super) fn fit(series: &Series, bands: &[(f64, Series)]) -> Option<LensFit> {
     }
     kept.sort_by(|a, b| b.log_weight.total_cmp(&a.log_weight));
     kept.truncate(MOST_KEPT);
-    let mut found = posterior(&kept, table, series, log_mean_exp(&evidences));
-    found.chromatic = chromatic(&kept, table, bands);
-    Some(found)
+    let mut starts: Vec<Candidate> = Vec::new();
+    for c in &kept {
+        if starts.len() < STARTS && starts.iter().all(|s| s.sigma != c.sigma) {
+            starts.push(*c);
+        }
+    }
+    let refined = starts
+        .iter()
+        .map(|c| {
+            let start = [table.alphas[c.alpha].ln(), SIGMAS[c.sigma].ln(), c.crossing.ln(), c.centre];
+            refine(series, table, start, last - first)
+        })
+        .max_by(|a, b| a.log_likelihood.total_cmp(&b.log_likelihood))?;
+    let [ln_alpha, ln_sigma, ln_crossing, centre] = refined.at;
+    let lens = table.lens(ln_alpha.exp(), ln_sigma.exp());
+    let crossing = ln_crossing.exp();
+    let deepest = series.mjd.iter().map(|t| lens.at((t - centre) / crossing)).fold(1.0, f64::min);
+    Some(LensFit {
+        // The grid misses sharp peaks, the refinement knows one peak only.
+        log_evidence: refined.log_evidence.max(log_mean_exp(&evidences)),
+        alpha: ln_alpha.exp(),
+        alpha_ln_err: refined.err[0],
+        crossing_days: crossing,
+        crossing_err_days: refined.err[2] * crossing,
+        mjd: centre,
+        mjd_err_days: refined.err[3],
+        source_sigma: ln_sigma.exp(),
+        depth: 1.0 - deepest,
+        chromatic: chromatic(refined.at, table, bands),
+    })
 }
 
 /// Sums of the points before each index, so that the unlensed part of a series costs nothing.
@@ -142,62 +172,36 @@ impl Prefix {
     }
 }
 
-fn posterior(kept: &[Candidate], table: &Table, series: &Series, log_evidence: f64) -> LensFit {
-    let best = kept[0];
-    let weights: Vec<f64> = kept.iter().map(|c| (c.log_weight - best.log_weight).exp()).collect();
-    let total: f64 = weights.iter().sum();
-    let moments = |get: &dyn Fn(&Candidate) -> f64| {
-        let mean = kept.iter().zip(&weights).map(|(c, w)| w * get(c)).sum::<f64>() / total;
-        let variance =
-            kept.iter().zip(&weights).map(|(c, w)| w * (get(c) - mean).powi(2)).sum::<f64>() / total;
-        (mean, variance.sqrt())
-    };
-    let ln_alpha = moments(&|c| table.alphas[c.alpha].ln());
-    let crossing = moments(&|c| c.crossing);
-    let centre = moments(&|c| c.centre);
-    let row = table.row(best.alpha, best.sigma);
-    let deepest =
-        series.mjd.iter().map(|t| lookup(row, (t - best.centre) / best.crossing)).fold(1.0, f64::min);
-    LensFit {
-        log_evidence,
-        alpha: ln_alpha.0.exp(),
-        alpha_ln_err: ln_alpha.1,
-        crossing_days: crossing.0,
-        crossing_err_days: crossing.1,
-        mjd: centre.0,
-        mjd_err_days: centre.1,
-        source_sigma: SIGMAS[best.sigma],
-        depth: 1.0 - deepest,
-        chromatic: None,
-    }
-}
-
-/// For the templates of the posterior: the bands fitted with a strength that goes as the wavelength squared, over the same fitted
-/// with one strength; each band with a level of its own.
-fn chromatic(kept: &[Candidate], table: &Table, bands: &[(f64, Series)]) -> Option<f64> {
+/// The bands fitted with a strength that goes as the wavelength squared, over the same fitted with one strength; each band with a
+/// level of its own, averaged over strengths near the best.
+fn chromatic(at: [f64; 4], table: &Table, bands: &[(f64, Series)]) -> Option<f64> {
+    const NEAR: [f64; 5] = [0.8, 0.9, 1.0, 1.1, 1.25];
     if bands.len() < 2 {
         return None;
     }
     let weight = |s: &Series| s.w.iter().sum::<f64>();
     let total: f64 = bands.iter().map(|(_, s)| weight(s)).sum();
     let mean_hz = bands.iter().map(|(f, s)| f * weight(s)).sum::<f64>() / total;
-    let band = |c: &Candidate, alpha: f64, s: &Series| {
+    let (crossing, centre) = (at[2].exp(), at[3]);
+    let band = |alpha: f64, s: &Series| {
+        let lens = table.lens(alpha, at[1].exp());
         let (mut wyy, mut wym, mut wmm) = (0.0, 0.0, 0.0);
         for ((t, y), w) in s.mjd.iter().zip(&s.y).zip(&s.w) {
-            let m = table.at(alpha, c.sigma, (t - c.centre) / c.crossing);
+            let m = lens.at((t - centre) / crossing);
             wyy += w * y * y;
             wym += w * y * m;
             wmm += w * m * m;
         }
         log_likelihood(wyy, wym, wmm)
     };
-    let likelihoods = |exponent: f64| -> Vec<f64> {
-        kept.iter()
-            .map(|c| {
-                let strength = table.alphas[c.alpha];
-                bands.iter().map(|(f, s)| band(c, strength * (mean_hz / f).powf(exponent), s)).sum::<f64>()
-            })
-            .collect()
+    let average = |exponent: f64| {
+        let value = |near: &f64| -> f64 {
+            let strength = at[0].exp() * near;
+            bands.iter().map(|(f, s)| band(strength * (mean_hz / f).powf(exponent), s)).sum()
+        };
+        log_mean_exp(&NEAR.iter().map(value).collect::<Vec<f64>>())
     };
-    Some(log_mean_exp(&likelihoods(2.0)) - log_mean_exp(&likelihoods(0.0)))
+    let ratio = average(2.0) - average(0.0);
+    // Bands whose frequencies are not known tell nothing.
+    ratio.is_finite().then_some(ratio)
 }

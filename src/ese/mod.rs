@@ -6,6 +6,7 @@ mod event;
 mod fit;
 mod lens;
 mod models;
+mod refine;
 mod score;
 mod series;
 mod template;

@@ -63,11 +63,18 @@ fn constant(s: &Series) -> f64 {
     log_likelihood(wyy, wy, w)
 }
 
+/// `ln Z` of `y = c + A F`, `c` flat and `A` normal about 0 with scatter `prior`, both integrated out.
+fn log_linear(wyy: f64, (wy, w): (f64, f64), (wyf, wf, wff): (f64, f64, f64), prior: f64) -> f64 {
+    let d = wff + 1.0 / (prior * prior);
+    let determinant = w * d - wf * wf;
+    let explained = (wy * wy * d - 2.0 * wy * wyf * wf + wyf * wyf * w) / determinant;
+    -0.5 * (wyy - explained) - 0.5 * determinant.ln() - prior.ln()
+}
+
 /// Boxes `[i, j)` by prefix sums; a box that reaches the end is a step.
 fn gain(s: &Series) -> f64 {
-    const STEPS: [f64; 16] =
-        [-0.6, -0.45, -0.3, -0.2, -0.14, -0.1, -0.07, -0.04, 0.04, 0.07, 0.1, 0.14, 0.2, 0.3, 0.45, 0.8];
-    const MOST_EDGES: usize = 200;
+    const PRIOR: f64 = 0.2;
+    const MOST_EDGES: usize = 400;
     let n = s.len();
     let (wyy, wy, w) = totals(s);
     let mut prefix = vec![(0.0, 0.0)];
@@ -77,24 +84,24 @@ fn gain(s: &Series) -> f64 {
     }
     let stride = n.div_ceil(MOST_EDGES).max(1);
     let edges: Vec<usize> = (0..n).step_by(stride).chain([n]).collect();
-    let mut values = Vec::with_capacity(edges.len() * edges.len() / 2 * STEPS.len());
+    let mut values = Vec::with_capacity(edges.len() * edges.len() / 2);
     for (k, &i) in edges.iter().enumerate() {
-        for &j in &edges[k + 1..] {
+        // A box over the whole curve is the level itself.
+        for &j in edges[k + 1..].iter().filter(|j| i > 0 || **j < n) {
             let (by, bw) = (prefix[j].0 - prefix[i].0, prefix[j].1 - prefix[i].1);
-            for g in STEPS {
-                values.push(log_likelihood(wyy, wy + g * by, w + (2.0 * g + g * g) * bw));
-            }
+            values.push(log_linear(wyy, (wy, w), (by, bw, bw), PRIOR));
         }
     }
     log_mean_exp(&values)
 }
 
 fn flare(s: &Series) -> f64 {
-    const RISES: [f64; 4] = [0.5, 2.0, 6.0, 20.0];
-    const FALLS: [f64; 5] = [3.0, 8.0, 20.0, 50.0, 120.0];
-    const HEIGHTS: [f64; 9] = [0.05, 0.1, 0.18, 0.3, 0.5, 0.8, 1.3, 2.5, 5.0];
+    const RISES: [f64; 5] = [0.5, 2.0, 6.0, 15.0, 40.0];
+    const FALLS: [f64; 6] = [3.0, 7.0, 15.0, 30.0, 60.0, 120.0];
+    const PRIOR: f64 = 1.0;
     const MOST_STARTS: usize = 150;
     let (wyy, wy, w) = totals(s);
+    let nothing = log_likelihood(wyy, wy, w);
     let stride = s.len().div_ceil(MOST_STARTS).max(1);
     let mut values = Vec::new();
     for peak in s.mjd.iter().step_by(stride) {
@@ -111,9 +118,9 @@ fn flare(s: &Series) -> f64 {
                         wff += w * f * f;
                     }
                 }
-                for a in HEIGHTS {
-                    values.push(log_likelihood(wyy, wy + a * wyf, w + 2.0 * a * wf + a * a * wff));
-                }
+                // A flare rises: where the best amplitude is negative the best flare is none.
+                let rises = wyf * w > wy * wf;
+                values.push(if rises { log_linear(wyy, (wy, w), (wyf, wf, wff), PRIOR) } else { nothing });
             }
         }
     }

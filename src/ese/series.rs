@@ -79,6 +79,14 @@ impl Series {
         }
     }
 
+    /// Errors with `floor` added in quadrature.
+    pub fn floored(mut self, floor: f64) -> Self {
+        for w in &mut self.w {
+            *w = 1.0 / (1.0 / *w + floor * floor);
+        }
+        self
+    }
+
     /// Errors multiplied by `factor`.
     pub fn inflated(mut self, factor: f64) -> Self {
         for w in &mut self.w {

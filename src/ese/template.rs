@@ -8,10 +8,12 @@ const STEP: f64 = 0.05;
 const REACH: f64 = 16.0;
 /// Strengths: the first, and the ratio from one to the next.
 const FIRST_ALPHA: f64 = 0.05;
-const ALPHA_RATIO: f64 = 1.4;
-const ALPHAS: usize = 18;
+const ALPHA_RATIO: f64 = 1.18;
+const ALPHAS: usize = 36;
 /// Source sizes (standard deviations) in lens widths.
-pub(super) const SIGMAS: [f64; 4] = [0.1, 0.3, 0.8, 2.0];
+pub(super) const SIGMAS: [f64; 7] = [0.1, 0.173, 0.3, 0.52, 0.9, 1.56, 2.7];
+/// Ratio of neighbouring sizes, `sqrt 3`.
+const SIGMA_RATIO: f64 = 1.732_050_807_568_877_2;
 
 /// Magnification against offset for a grid of strengths and source sizes (Clegg, Fey & Lazio 1998, doi:10.1086/305344): the lens
 /// of [`super::PlasmaLens`], made by shooting rays so that flux is conserved exactly and caustics are averaged over a bin.
@@ -55,16 +57,52 @@ impl Table {
         (3.0 + 0.5 * self.alphas[alpha] + 3.0 * SIGMAS[sigma]).min(REACH - STEP)
     }
 
-    /// Magnification for a strength between those of the table (linear in its logarithm, and towards none below the first).
-    pub fn at(&self, alpha: f64, sigma: usize, offset: f64) -> f64 {
+    /// A lens between those of the table: linear in the logarithms of strength and size, towards no lens below the first
+    /// strength; beyond the others the last.
+    pub fn lens(&self, alpha: f64, sigma: f64) -> Lens<'_> {
         let place = (alpha / FIRST_ALPHA).ln() / ALPHA_RATIO.ln();
-        if place <= 0.0 {
-            return 1.0 + alpha / FIRST_ALPHA * (lookup(self.row(0, sigma), offset) - 1.0);
+        let (low, fraction, fade) = if place <= 0.0 {
+            (0, 0.0, alpha / FIRST_ALPHA)
+        } else {
+            let low = (place as usize).min(ALPHAS - 2);
+            (low, (place - low as f64).min(1.0), 1.0)
+        };
+        let size = ((sigma / SIGMAS[0]).ln() / SIGMA_RATIO.ln()).clamp(0.0, (SIGMAS.len() - 1) as f64);
+        let s = (size as usize).min(SIGMAS.len() - 2);
+        let across = size - s as f64;
+        let rows = [self.row(low, s), self.row(low + 1, s), self.row(low, s + 1), self.row(low + 1, s + 1)];
+        let weights = [
+            (1.0 - fraction) * (1.0 - across),
+            fraction * (1.0 - across),
+            (1.0 - fraction) * across,
+            fraction * across,
+        ];
+        Lens { rows, weights: weights.map(|w| w * fade), rest: 1.0 - fade }
+    }
+}
+
+/// One lens, interpolated between four of the table.
+pub(super) struct Lens<'a> {
+    rows: [&'a [f64]; 4],
+    weights: [f64; 4],
+    rest: f64,
+}
+
+impl Lens<'_> {
+    /// Magnification at an offset \[lens widths\].
+    pub fn at(&self, offset: f64) -> f64 {
+        let place = offset.abs() / STEP;
+        let low = place as usize;
+        if low + 1 >= self.rows[0].len() {
+            return 1.0;
         }
-        let low = (place as usize).min(ALPHAS - 2);
-        let fraction = (place - low as f64).min(1.0);
-        let (a, b) = (lookup(self.row(low, sigma), offset), lookup(self.row(low + 1, sigma), offset));
-        a + fraction * (b - a)
+        let fraction = place - low as f64;
+        let sum: f64 = (0..4)
+            .map(|k| {
+                self.weights[k] * (self.rows[k][low] + fraction * (self.rows[k][low + 1] - self.rows[k][low]))
+            })
+            .sum();
+        sum + self.rest
     }
 }
 
@@ -135,7 +173,7 @@ mod tests {
     #[test]
     fn agrees_with_the_integral() {
         let table = Table::get();
-        for (a, s) in [(0, 0), (8, 0), (8, 1), (12, 2), (17, 3)] {
+        for (a, s) in [(0, 0), (16, 0), (16, 1), (24, 2), (35, 6)] {
             let lens = PlasmaLens::new(table.alphas[a], 1.4e9, SIGMAS[s]).unwrap();
             for k in 0..60 {
                 let offset = 0.25 * f64::from(k);
@@ -147,12 +185,19 @@ mod tests {
     }
 
     #[test]
-    fn strengths_between_are_between_and_none_is_none() {
+    fn lenses_between_are_close_to_the_integral_and_none_is_none() {
         let table = Table::get();
-        let (a, b) = (table.at(table.alphas[5], 1, 0.0), table.at(table.alphas[6], 1, 0.0));
-        let between = table.at((table.alphas[5] * table.alphas[6]).sqrt(), 1, 0.0);
-        assert!(a > between && between > b);
-        assert!((table.at(1e-9, 0, 0.0) - 1.0).abs() < 1e-7);
-        assert_eq!(table.at(1.0, 0, 1e3), 1.0);
+        for (alpha, sigma) in [(0.31, 0.13), (0.77, 0.4), (1.9, 0.7), (0.02, 0.2)] {
+            let (ours, exact) = (table.lens(alpha, sigma), PlasmaLens::new(alpha, 1.4e9, sigma).unwrap());
+            for k in 0..40 {
+                let offset = 0.2 * f64::from(k);
+                assert!(
+                    (ours.at(offset) - exact.magnification(offset, 1.4e9)).abs() < 0.015,
+                    "{alpha} {sigma} {offset}"
+                );
+            }
+        }
+        assert!((table.lens(1e-9, 0.1).at(0.0) - 1.0).abs() < 1e-7);
+        assert_eq!(table.lens(1.0, 0.1).at(1e3), 1.0);
     }
 }

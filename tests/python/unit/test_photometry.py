@@ -19,6 +19,13 @@ CELL = 3.0 / 3600.0
 BEAM = (21.0 / 3600.0, 15.0 / 3600.0, 25.0)
 
 
+def wcs_of(image: Path) -> WCS:
+    header = fits.getheader(image)
+    # astropy warns when it derives MJD-OBS.
+    del header["DATE-OBS"]
+    return WCS(header)
+
+
 def make_image(
     path: Path, sources: list[tuple[float, float, float]], *, n: int = 240, noise: float = 0.0, ra: float = 0.02
 ) -> Path:
@@ -28,8 +35,8 @@ def make_image(
         header[f"CTYPE{axis}"], header[f"CRVAL{axis}"], header[f"CDELT{axis}"] = kind, value, step
         header[f"CRPIX{axis}"], header[f"CUNIT{axis}"] = n / 2 + 1, "deg"
     header["BMAJ"], header["BMIN"], header["BPA"] = BEAM
-    header["BUNIT"], header["DATE-OBS"] = "JY/BEAM", "2026-01-25T22:26:05.000"
     wcs = WCS(header)
+    header["BUNIT"], header["DATE-OBS"] = "JY/BEAM", "2026-01-25T22:26:05.000"
     y, x = np.mgrid[:n, :n]
     data = np.random.default_rng(5).normal(0, noise, (n, n)) if noise else np.zeros((n, n))
     pa, k = math.radians(BEAM[2]), 4 * math.log(2)
@@ -51,7 +58,7 @@ def test_fluxes_positions_and_angle_agree_with_astropy(tmp_path: Path) -> None:
         assert got.peak_jyb == pytest.approx(flux, abs=1e-6)
         assert got.flags == 0
         assert got.dof == 21 * 21 - 1
-        x, y = WCS(fits.getheader(image)).all_world2pix(ra, dec, 0)
+        x, y = wcs_of(image).all_world2pix(ra, dec, 0)
         assert (got.pix_x, got.pix_y) == pytest.approx((float(x), float(y)), abs=1e-4)
 
 
@@ -103,7 +110,7 @@ def test_blank_sky_scales_the_errors_of_correlated_noise(tmp_path: Path) -> None
         smooth = ndimage.gaussian_filter(hdus[0].data, 5.9 / 2.3548, mode="wrap")
         hdus[0].data[:] = smooth / smooth.std()
     rng = np.random.default_rng(1)
-    wcs = WCS(fits.getheader(image))
+    wcs = wcs_of(image)
     ra, dec = wcs.all_pix2world(*rng.uniform(30, 480, (2, 1500)), 0)
     table, about = forced.measure_positions(image, ra, dec, blank_fits=0, cluster_beams=None, mesh_beams=15.0)
     _, sky = forced.measure_positions(image, [180.0], [0.0], blank_fits=4000, cluster_beams=None, mesh_beams=15.0)
@@ -119,9 +126,9 @@ def test_blank_sky_scales_the_errors_of_correlated_noise(tmp_path: Path) -> None
 def test_noise_maps_are_those_of_a_plain_median() -> None:
     image = np.random.default_rng(2).normal(0.5, 2.0, (256, 300)).astype(np.float32)
     level, rms = core.background_maps(image, box_px=64, step_px=32)
-    # 2304 samples a box: median 2.6 %, MAD 2.5 % of 2; four of it at the worst of 72 boxes.
-    assert np.abs(level - 0.5).max() < 0.25
-    assert np.abs(rms / 2.0 - 1).max() < 0.12
+    # 1024 samples a box: the median is good to 0.08, the MAD to 3.7 %; four of it at the worst of 72 boxes.
+    assert np.abs(level - 0.5).max() < 0.33
+    assert np.abs(rms / 2.0 - 1).max() < 0.16
 
 
 @pytest.mark.parametrize(
