@@ -13,6 +13,7 @@ mod error;
 mod fft;
 mod frame;
 mod image;
+mod interpolate;
 mod kernel;
 mod kernel_table;
 mod oneshot;

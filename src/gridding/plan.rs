@@ -277,7 +277,7 @@ impl Plan {
         let image = image_xy.as_standard_layout();
         let samples = self.visibilities_of(image.view(), control)?;
         let samples = match &self.compression {
-            Some(compression) => compression.unpack(&samples, &self.shapes, control)?,
+            Some(compression) => compression.unpack(&samples, control)?,
             None => samples,
         };
         let mut out = Vec::with_capacity(samples.len());

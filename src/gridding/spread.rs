@@ -37,6 +37,12 @@ pub(super) struct Planes<T> {
     pub which: std::ops::Range<usize>,
 }
 
+/// The error of a NaN or infinity whose weight is not zero.
+pub(super) fn not_finite(row: usize) -> Error {
+    let found = format!("NaN or infinity in row {row}");
+    BadArgument::new("vis, weight", "finite values where the weight is not zero", found).into()
+}
+
 /// What the loops over tiles need to know.
 pub(super) struct Context<'a, T> {
     pub frame: &'a Frame,
@@ -234,12 +240,7 @@ impl<T: Real> Context<'_, T> {
         }
         match bad.into_inner() {
             usize::MAX => Ok(()),
-            row => Err(BadArgument::new(
-                "vis, weight",
-                "finite values where the weight is not zero",
-                format!("NaN or infinity in row {row}"),
-            )
-            .into()),
+            row => Err(not_finite(row)),
         }
     }
 

@@ -301,3 +301,24 @@ fn a_cancelled_call_stops() {
     let error = data.plan(&small(32, 32)).vis2dirty(data.vis.view(), None, &control).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Cancelled);
 }
+
+#[test]
+fn compression_stays_inside_epsilon_and_pays() {
+    for epsilon in [1e-2, 1e-4, 1e-5] {
+        let data = case::<f32>(60, 200, 90.0, 30.0, 81);
+        let params = GridParams { epsilon, ..small(64, 64) };
+        let summary = data.plan(&params).summary();
+        assert!(summary.samples * 3 < summary.visibilities, "{summary:?}");
+        let error = data.error(&params);
+        assert!(error < 1.5 * epsilon + 3e-6, "{epsilon}: {error:e}");
+    }
+    let data = case::<f64>(60, 200, 90.0, 30.0, 82);
+    let error = data.error(&GridParams { epsilon: 1e-11, center_l: 0.02, ..small(64, 64) });
+    assert!(error < 1.5e-11, "{error:e}");
+    // Descending channels, and a gap in the band.
+    let mut data = case::<f64>(40, 120, 90.0, 30.0, 83);
+    data.freq.reverse();
+    data.freq[..50].iter_mut().for_each(|f| *f += 0.2e9);
+    let error = data.error(&GridParams { epsilon: 1e-6, ..small(64, 64) });
+    assert!(error < 1.5e-6, "{error:e}");
+}

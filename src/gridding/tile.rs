@@ -154,6 +154,18 @@ pub(super) enum Lanes<T> {
     Wide(Vec<[T; 16]>),
 }
 
+/// Whether this machine has AVX2 and FMA.
+pub(super) fn has_vectors() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    {
+        is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        false
+    }
+}
+
 /// The loops of one kernel, for this machine.
 #[derive(Debug)]
 pub(super) struct Loops<T> {
@@ -214,13 +226,9 @@ macro_rules! call {
 
 impl<T: Real> Loops<T> {
     pub fn new(kernel: &Kernel) -> Self {
-        #[cfg(target_arch = "x86_64")]
-        let vector = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
-        #[cfg(not(target_arch = "x86_64"))]
-        let vector = false;
         let lanes =
             if kernel.support <= 8 { Lanes::Narrow(kernel.lanes()) } else { Lanes::Wide(kernel.lanes()) };
-        Self { support: kernel.support, lanes, vector }
+        Self { support: kernel.support, lanes, vector: has_vectors() }
     }
 
     /// The plain loops, for comparison.

@@ -96,7 +96,12 @@ impl Grid {
     ///
     /// # Errors
     /// From the gridder; cancellation.
-    pub fn psf(&self, weight_rf: ArrayView2<'_, f32>, sum: f64, control: &Control) -> Result<Array2<f32>, Error> {
+    pub fn psf(
+        &self,
+        weight_rf: ArrayView2<'_, f32>,
+        sum: f64,
+        control: &Control,
+    ) -> Result<Array2<f32>, Error> {
         let ones = Array2::from_elem(weight_rf.dim(), Complex32::new(1.0, 0.0));
         self.dirty(ones.view(), weight_rf, sum, control)
     }
@@ -129,7 +134,12 @@ impl Grid {
     }
 
     /// Check `SAMPLES` predicted visibilities spread over rows and channels.
-    fn error_of(&self, vis: &Visibilities, model_yx: &Array2<f32>, predicted: &Array2<Complex32>) -> Option<f64> {
+    fn error_of(
+        &self,
+        vis: &Visibilities,
+        model_yx: &Array2<f32>,
+        predicted: &Array2<Complex32>,
+    ) -> Option<f64> {
         const SAMPLES: usize = 64;
         let wcs = self.wcs();
         let bright = |f: &f32| *f != 0.0;

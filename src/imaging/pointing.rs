@@ -9,11 +9,16 @@ use crate::time::EarthOrientation;
 ///
 /// # Errors
 /// Times outside what the apparent frame can do.
-pub fn drift_pointings(bins: &[TimeBin], site: &Observatory, earth: &EarthOrientation) -> Result<Vec<RaDec>, Error> {
+pub fn drift_pointings(
+    bins: &[TimeBin],
+    site: &Observatory,
+    earth: &EarthOrientation,
+) -> Result<Vec<RaDec>, Error> {
     let Some(first) = bins.first() else { return Ok(Vec::new()) };
     let shared = bins.iter().all(|b| b.field_centre == first.field_centre);
-    let (low, high) =
-        bins.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), t| (a.min(t.time_mjd_s), b.max(t.time_mjd_s)));
+    let (low, high) = bins
+        .iter()
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), t| (a.min(t.time_mjd_s), b.max(t.time_mjd_s)));
     let dec = |time: f64, centre: RaDec| -> Result<f64, Error> {
         Ok(ApparentFrame::new(time, site, earth)?.icrs_to_hadec(centre).dec_rad)
     };
@@ -41,7 +46,8 @@ mod tests {
         let meridian = |i| ApparentFrame::new(time(i), &site, &earth).unwrap().meridian_icrs(dec);
         let own: Vec<_> = (0..24).map(|i| bin(i, meridian(i))).collect();
         let shared: Vec<_> = (0..24).map(|i| bin(i, meridian(12))).collect();
-        let (a, b) = (drift_pointings(&own, &site, &earth).unwrap(), drift_pointings(&shared, &site, &earth).unwrap());
+        let (a, b) =
+            (drift_pointings(&own, &site, &earth).unwrap(), drift_pointings(&shared, &site, &earth).unwrap());
         for i in 0..24 {
             // Half an integration of drift off the meridian moves the declination of a shared centre by less than an arcsec.
             assert!(a[i].separation_rad(own[i].field_centre) < 1e-9);

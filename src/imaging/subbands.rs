@@ -78,7 +78,14 @@ fn one(
         let blank = Array2::from_elem(cleaned.model_yx.dim(), f32::NAN);
         let noise = Noise { expected_jy: f64::NAN, natural_jy: f64::NAN, measured_jy: f64::NAN };
         let outcome = Outcome::Dirty;
-        return Ok(Subband { freq_hz, bandwidth_hz, restored_yx: blank.clone(), pbcor_yx: blank, noise, outcome });
+        return Ok(Subband {
+            freq_hz,
+            bandwidth_hz,
+            restored_yx: blank.clone(),
+            pbcor_yx: blank,
+            noise,
+            outcome,
+        });
     }
     let options = GridOptions { slant: Some(whole.slant()), ..params.grid };
     let grid = Grid::new(vis, 0..vis.freq_hz.len(), params.centre, options)?;

@@ -55,7 +55,8 @@ fn observe(dec_deg: f64, sources: &[(f64, f64, f64)], noise: f64) -> Observation
     let mut blocks = Vec::new();
     let mut seed = 99u64;
     for spw in 0..2 {
-        let freq_hz: Vec<f64> = (0..6).map(|k| 1.36e9 + 6e7 * f64::from(spw) + CHANNEL_WIDTH_HZ * f64::from(k)).collect();
+        let freq_hz: Vec<f64> =
+            (0..6).map(|k| 1.36e9 + 6e7 * f64::from(spw) + CHANNEL_WIDTH_HZ * f64::from(k)).collect();
         let mut rows = Rows::default();
         let mut values = Vec::new();
         for (t, frame) in frames.iter().enumerate() {
@@ -74,7 +75,8 @@ fn observe(dec_deg: f64, sources: &[(f64, f64, f64)], noise: f64) -> Observation
                         let mut sum = Complex64::default();
                         for (p, flux) in &lmn {
                             let path = uvw[0] * p.l + uvw[1] * p.m + uvw[2] * p.n_minus_1;
-                            sum += flux * Complex64::cis(std::f64::consts::TAU * path * f / SPEED_OF_LIGHT_M_S);
+                            sum +=
+                                flux * Complex64::cis(std::f64::consts::TAU * path * f / SPEED_OF_LIGHT_M_S);
                         }
                         for _ in 0..2 {
                             let n = Complex64::new(normal(&mut seed), normal(&mut seed)) * noise;
@@ -86,7 +88,11 @@ fn observe(dec_deg: f64, sources: &[(f64, f64, f64)], noise: f64) -> Observation
         }
         let shape = (rows.len(), freq_hz.len(), 2);
         blocks.push(VisBlock {
-            channels: Channels { spw: spw as usize, width_hz: vec![CHANNEL_WIDTH_HZ; freq_hz.len()], freq_hz },
+            channels: Channels {
+                spw: spw as usize,
+                width_hz: vec![CHANNEL_WIDTH_HZ; freq_hz.len()],
+                freq_hz,
+            },
             products: vec![Product::XX, Product::YY],
             vis_rfp: Array3::from_shape_vec(shape, values).unwrap(),
             weight_rfp: Array3::from_elem(shape, 1.0),
@@ -188,7 +194,10 @@ fn sources_come_out_where_they_are_and_as_bright() {
     assert!(beam.major_rad >= beam.minor_rad && beam.minor_rad > 1e-5);
     assert_eq!(images.subbands.len(), 2);
     for part in &images.subbands {
-        let [x, y] = images.wcs.sky_to_pixel(crate::coords::Lmn::from_lm(0.0103, -0.0151).direction(sky.centre)).unwrap();
+        let [x, y] = images
+            .wcs
+            .sky_to_pixel(crate::coords::Lmn::from_lm(0.0103, -0.0151).direction(sky.centre))
+            .unwrap();
         let (x, y) = (x.round() as usize, y.round() as usize);
         let peak = part.restored_yx.slice(s![y - 2..y + 3, x - 2..x + 3]).iter().copied().fold(0.0, f32::max);
         // The brightest pixel, not the top between pixels.
@@ -209,7 +218,11 @@ fn noise_is_what_the_weights_say() {
     let sefd = 2.0 * (2.0 * CHANNEL_WIDTH_HZ * INTEGRATION_S).sqrt();
     let expected = images.noise.expected_jy * sefd / 6500.0;
     // 256^2 pixels with a beam of some ten of them: a few thousand independent ones, 2 %.
-    assert!((images.noise.measured_jy / expected - 1.0).abs() < 0.06, "{} {expected}", images.noise.measured_jy);
+    assert!(
+        (images.noise.measured_jy / expected - 1.0).abs() < 0.06,
+        "{} {expected}",
+        images.noise.measured_jy
+    );
     assert!(images.noise.natural_jy <= images.noise.expected_jy);
     assert_eq!(images.clean.outcome, Outcome::Dirty);
     assert!(images.model_yx.iter().all(|f| *f == 0.0));

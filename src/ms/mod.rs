@@ -21,3 +21,6 @@ pub use reader::MsReader;
 pub use request::{Column, ReadRequest};
 pub use update::MsUpdate;
 pub use writer::{MsWriter, WindowData};
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,8 @@ use super::error::Error;
 use super::meta::{self, Meta};
 use super::repair;
 use super::request::{Column, ReadRequest};
-use crate::casatable::{Element, Table};
+use crate::casatable::{Element, Table, Tiles};
+use crate::control::Control;
 use crate::kind::BadArgument;
 
 /// Upper bound of the bytes that [`MsReader::row_blocks`] aims at per block of visibilities.
@@ -41,6 +42,11 @@ impl MsReader {
     }
 
     fn open_with(path: &Path, refuse_interrupted: bool) -> Result<Self, Error> {
+        if refuse_interrupted {
+            repair::refuse_interrupted(path)?;
+        } else {
+            repair::restore_description(path)?;
+        }
         let main = Table::open(path)?;
         let columns = main.columns()?;
         for needed in ["TIME", "ANTENNA1", "ANTENNA2", "DATA_DESC_ID", "FIELD_ID", "UVW"] {
@@ -53,9 +59,6 @@ impl MsReader {
                     found,
                 ));
             }
-        }
-        if refuse_interrupted {
-            repair::refuse_interrupted(&main)?;
         }
         let n_rows = main.n_rows()?;
         let ids: Vec<i32> = main.get("DATA_DESC_ID", 0..n_rows)?;
@@ -127,6 +130,43 @@ impl MsReader {
         let channels = self.meta.spws.get(spw).map_or(1, |c| c.freq_hz.len().max(1));
         let step = (BLOCK_BYTES / (channels * 4 * 8)).max(1) as u64;
         (0..n).step_by(step as usize).map(|start| start..(start + step).min(n)).collect()
+    }
+
+    /// Whether a column of visibilities holds nothing but zeros: it exists but was never filled.
+    ///
+    /// # Errors
+    /// A column that is absent or cannot be read; cancellation.
+    pub fn is_zero(&self, column: Column, control: &Control) -> Result<bool, Error> {
+        if self.meta.n_rows == 0 {
+            return Ok(true);
+        }
+        if let Some(tiles) = Tiles::open(&self.main, column.name(), false)? {
+            if tiles.is_hole() {
+                return Ok(true);
+            }
+        }
+        for spw in self.windows() {
+            for rows in self.row_blocks(spw) {
+                control.check()?;
+                let block = self.read(&ReadRequest::new(spw, column).rows(rows))?;
+                if block.vis_rfp.iter().any(|v| v.norm_sqr() > 0.0) {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// Refuse a column of visibilities that was never filled.
+    ///
+    /// # Errors
+    /// As [`MsReader::is_zero`]; all zeros, naming the command that fills the column.
+    pub fn require_filled(&self, column: Column, control: &Control) -> Result<(), Error> {
+        if !self.is_zero(column, control)? {
+            return Ok(());
+        }
+        let expected = format!("values (filled by `{}`)", column.filled_by());
+        Err(Error::content(&self.meta.path, column.name(), expected, "nothing but zeros"))
     }
 
     /// The data description that a request means.

@@ -1,8 +1,9 @@
 //! Rewriting of columns of an existing Measurement Set.
 //!
-//! While a column is half old and half new, MAIN bears the keyword that every reader of ours refuses; running the same step
-//! again repairs it. Only one process writes at a time: the others wait for casacore's lock.
+//! While a column is half old and half new the Measurement Set bears a mark that every reader of ours refuses; running the same
+//! step again repairs it (see `repair.rs`). Only one process writes at a time: the others wait for casacore's lock.
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -12,9 +13,9 @@ use num_complex::Complex32;
 use super::error::Error;
 use super::read::swapped;
 use super::reader::MsReader;
-use super::repair::MARK;
+use super::repair::{self, Mark};
 use super::request::{Column, ReadRequest};
-use crate::casatable::{ColumnSpec, DataType, Element, Table, Value};
+use crate::casatable::{sync_tree, ColumnSpec, DataType, Element, Table, Tiles};
 
 /// Rows of a tile of a new column.
 const TILE_ROWS: usize = 1024;
@@ -23,23 +24,32 @@ const TILE_ROWS: usize = 1024;
 pub struct MsUpdate<'a> {
     reader: &'a MsReader,
     main: Table,
+    /// Tile files of the columns in work; `None` where only casacore can write.
+    tiles: HashMap<String, Option<Tiles>>,
 }
 
 impl<'a> MsUpdate<'a> {
     /// Take the write lock (waiting up to `wait`) and mark the columns as being written by `step` (a command to run again).
     ///
     /// # Errors
-    /// A lock that is not released, a table that cannot be written.
+    /// A lock that is not released, a table that cannot be written, other columns that another step left half written.
     pub fn begin(reader: &'a MsReader, columns: &[&str], step: &str, wait: Duration) -> Result<Self, Error> {
         let path = &reader.meta().path;
         if std::fs::metadata(path.join("table.dat")).is_ok_and(|m| m.permissions().readonly()) {
             let source = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
             return Err(Error::os(path, "write (table.dat is read-only)", source));
         }
-        let mut main = Table::open_rw(path, wait)?;
-        main.put_keyword("", MARK, Value::Texts(&[&columns.join(", "), step]))?;
-        main.flush()?;
-        Ok(Self { reader, main })
+        let mut mark =
+            Mark { columns: columns.iter().map(|c| (*c).to_owned()).collect(), step: step.to_owned() };
+        let main = Table::open_rw(path, wait)?;
+        if let Some(old) = repair::find(path)? {
+            if let Some(other) = old.columns.iter().find(|c| !mark.columns.contains(c)) {
+                return Err(Error::Interrupted { path: path.clone(), column: other.clone(), step: old.step });
+            }
+            mark.columns.sort();
+        }
+        repair::set(path, &mark)?;
+        Ok(Self { reader, main, tiles: HashMap::new() })
     }
 
     /// Whether MAIN has a column now.
@@ -63,7 +73,11 @@ impl<'a> MsUpdate<'a> {
         let products = meta.data_descriptions.iter().map(|d| d.products.len()).max().unwrap_or(1);
         let spec = ColumnSpec::free_array(name, data_type, 2)
             .tiled(&format!("Tiled_{name}"), &[TILE_ROWS, widest, products]);
+        let path = &meta.path;
+        repair::back_up_description(path)?;
         self.main.add_column(&spec)?;
+        self.main.flush()?;
+        repair::forget_description(path)?;
         Ok(true)
     }
 
@@ -87,8 +101,16 @@ impl<'a> MsUpdate<'a> {
     pub fn put_flags(&mut self, request: &ReadRequest, flag_rfp: &Array3<bool>) -> Result<(), Error> {
         self.put_cube("FLAG", request, flag_rfp.view(), |f| f)?;
         if self.reader.meta().has_column("FLAG_ROW") {
+            let runs = self.reader.main_rows(request)?;
+            let old: Vec<bool> = self.reader.column("FLAG_ROW", &runs, 1)?;
             let whole: Vec<bool> = flag_rfp.axis_iter(Axis(0)).map(|row| row.iter().all(|f| *f)).collect();
-            self.put_runs("FLAG_ROW", &self.reader.main_rows(request)?, &[], &whole)?;
+            // The column shares buckets with others: it is touched only where it changes.
+            let rows = runs.iter().cloned().flatten().zip(old.iter().zip(&whole));
+            let (changed, values): (Vec<u64>, Vec<bool>) =
+                rows.filter(|(_, (a, b))| a != b).map(|(row, (_, b))| (row, *b)).unzip();
+            if !changed.is_empty() {
+                self.main.put_rows("FLAG_ROW", &changed, &[], &values)?;
+            }
         }
         Ok(())
     }
@@ -117,17 +139,21 @@ impl<'a> MsUpdate<'a> {
         shape: &[usize],
         values: &[T],
     ) -> Result<(), Error> {
-        Ok(self.main.put(name, rows.start, shape, values)?)
+        self.put_runs(name, &[rows], shape, values)
     }
 
-    /// Clear the mark and close.
+    /// Sync everything and take the mark away.
     ///
     /// # Errors
-    /// From the table.
-    pub fn finish(mut self) -> Result<(), Error> {
-        self.main.flush()?;
-        self.main.remove_keyword("", MARK)?;
-        Ok(self.main.close()?)
+    /// A failure to write or sync; then the mark stays.
+    pub fn finish(self) -> Result<(), Error> {
+        let path = self.reader.meta().path.clone();
+        for tiles in self.tiles.values().flatten() {
+            tiles.sync()?;
+        }
+        self.main.close()?;
+        sync_tree(&path)?;
+        repair::clear(&path)
     }
 
     fn put_cube<T: Element>(
@@ -197,6 +223,19 @@ impl<'a> MsUpdate<'a> {
     ) -> Result<(), Error> {
         let cell: usize = shape.iter().product();
         let total: u64 = runs.iter().map(|r| r.end - r.start).sum();
+        if let [f, p] = shape {
+            if !self.tiles.contains_key(name) {
+                self.tiles.insert(name.to_owned(), Tiles::open(&self.main, name, true)?);
+            }
+            if let Some(tiles) = self
+                .tiles
+                .get(name)
+                .and_then(Option::as_ref)
+                .filter(|t| t.cell() == [*f, *p] && f % t.tile_channels() == 0)
+            {
+                return write_tiles(tiles, runs, [*f, *p], values);
+            }
+        }
         if (runs.len() as u64) * 4 > total {
             let rows: Vec<u64> = runs.iter().cloned().flatten().collect();
             if !rows.is_empty() {
@@ -212,4 +251,37 @@ impl<'a> MsUpdate<'a> {
         }
         Ok(())
     }
+}
+
+/// Write whole rows, tile of channels by tile of channels.
+fn write_tiles<T: Element>(
+    tiles: &Tiles,
+    runs: &[Range<u64>],
+    shape: [usize; 2],
+    values: &[T],
+) -> Result<(), Error> {
+    let row = shape[0] * shape[1];
+    let width = tiles.tile_channels();
+    let inner = width * shape[1];
+    let mut rest = values;
+    for run in runs {
+        let (part, tail) = rest.split_at((run.end - run.start) as usize * row);
+        rest = tail;
+        if T::TYPE == DataType::Bool {
+            // SAFETY: the element type was just compared: T is bool, and the slice is the same memory.
+            let bits = unsafe { std::slice::from_raw_parts(part.as_ptr().cast::<bool>(), part.len()) };
+            tiles.write_bits(run.clone(), bits)?;
+        } else if width == shape[0] {
+            tiles.write(run.clone(), 0, part)?;
+        } else {
+            for tile in 0..shape[0] / width {
+                let cut: Vec<T> = part
+                    .chunks_exact(row)
+                    .flat_map(|r| r[tile * inner..(tile + 1) * inner].iter().copied())
+                    .collect();
+                tiles.write(run.clone(), tile, &cut)?;
+            }
+        }
+    }
+    Ok(())
 }

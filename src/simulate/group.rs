@@ -316,9 +316,10 @@ impl Group {
     /// As [`SkyBand::new`].
     pub fn truth(&self) -> Result<Truth, Error> {
         let freq_hz = self.freq_hz();
-        let middle = &self.frames[self.frames.len() / 2];
-        let pointing = middle.icrs_of_direction(self.basis.rows[2]);
         let mjd = self.mid_mjd();
+        let earth = EarthOrientation::current().map_err(crate::coords::Error::from)?;
+        let middle = ApparentFrame::new(mjd * SECONDS_PER_DAY, &Observatory::dsa110(), &earth)?;
+        let pointing = middle.icrs_of_direction(self.basis.rows[2]);
         let sources = self.params.sources.par_iter().zip(&self.sky.sources).map(|(source, model)| {
             let factor = |f: f64| source.variability.as_ref().map_or(1.0, |v| v.factor(mjd, f));
             let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;

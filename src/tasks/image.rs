@@ -15,8 +15,8 @@ use crate::fits::read_plane;
 use crate::gridding::weighting::{Taper, Weighting};
 use crate::image::Wcs;
 use crate::imaging::{
-    drift_pointings, image, CleanParams, Gatherer, GridOptions, Images, ImagingParams, Noise, Site, Stopwatch, Timing,
-    UvRange, Visibilities,
+    drift_pointings, image, CleanParams, Gatherer, GridOptions, Images, ImagingParams, Noise, Site,
+    Stopwatch, Timing, UvRange, Visibilities,
 };
 use crate::kind::BadArgument;
 use crate::ms::{Column, Meta, MsReader, ReadRequest};
@@ -228,12 +228,14 @@ pub fn run(params: &ImageParams, control: &Control) -> Result<ImageReport, Error
     let extent = imaging.grid.cell_rad * imaging.grid.nx.min(imaging.grid.ny) as f64;
     if beam.major_rad > 0.25 * extent {
         let found = format!("a beam of {:.1} arcsec", beam.major_rad.to_degrees() * 3600.0);
-        let expected = format!("an image at least four beams wide ({:.1} arcsec)", extent.to_degrees() * 3600.0);
+        let expected =
+            format!("an image at least four beams wide ({:.1} arcsec)", extent.to_degrees() * 3600.0);
         return Err(crate::imaging::Error::from(BadArgument::new("imsize", expected, found)).into());
     }
     let mut report = setup.report(&images, params);
     watch.lap("image");
-    let context = image_products::Context::new(params, &setup.telescope, setup.column.name(), &times, &inputs, &images);
+    let context =
+        image_products::Context::new(params, &setup.telescope, setup.column.name(), &times, &inputs, &images);
     image_products::write(&context, &mut report)?;
     watch.lap("write");
     let (read, write) = (&watch.parts[0], &watch.parts[watch.parts.len() - 1]);
@@ -298,13 +300,19 @@ impl Setup {
         for (input, own) in inputs.iter().zip(&windows) {
             if !same_channels(&channels, &self::channels(input.meta(), own)) {
                 let found = input.meta().path.display().to_string();
-                return Err(bad("ms", format!("the frequencies of {}", first.path.display()), format!("others in {found}")));
+                return Err(bad(
+                    "ms",
+                    format!("the frequencies of {}", first.path.display()),
+                    format!("others in {found}"),
+                ));
             }
         }
         let column = column(inputs, params)?;
         let centre = match params.centre_deg {
             Some([ra, dec]) if ra.is_finite() && dec.abs() <= 90.0 => RaDec::from_deg(ra, dec),
-            Some(found) => return Err(bad("centre_deg", "right ascension and declination", format!("{found:?}"))),
+            Some(found) => {
+                return Err(bad("centre_deg", "right ascension and declination", format!("{found:?}")))
+            }
             None => middle_of_fields(inputs, params)?,
         };
         let beam = match params.dish_diameter_m {
@@ -350,7 +358,8 @@ impl Setup {
                 let used = params.fields.as_ref().is_none_or(|f| f.contains(&(k as u32)));
                 let away = field.centre.separation_rad(self.centre);
                 if used && away > allowed {
-                    let expected = format!("phase centres within {:.2} degrees of the image's", allowed.to_degrees());
+                    let expected =
+                        format!("phase centres within {:.2} degrees of the image's", allowed.to_degrees());
                     let found = format!(
                         "field {k} of {} at {:.2} degrees",
                         input.meta().path.display(),
@@ -364,7 +373,8 @@ impl Setup {
     }
 
     fn rows(&self, inputs: &[MsReader]) -> usize {
-        let of = |(input, own): (&MsReader, &Vec<usize>)| own.iter().map(|w| input.n_rows(*w)).max().unwrap_or(0);
+        let of =
+            |(input, own): (&MsReader, &Vec<usize>)| own.iter().map(|w| input.n_rows(*w)).max().unwrap_or(0);
         inputs.iter().zip(&self.windows).map(of).sum::<u64>() as usize
     }
 
@@ -381,7 +391,12 @@ impl Setup {
         Ok(())
     }
 
-    fn gather(&self, inputs: &[MsReader], params: &ImageParams, control: &Control) -> Result<Visibilities, Error> {
+    fn gather(
+        &self,
+        inputs: &[MsReader],
+        params: &ImageParams,
+        control: &Control,
+    ) -> Result<Visibilities, Error> {
         let uv_range = params.uvrange.map_or(UvRange::default(), |[min, max]| UvRange { min, max });
         let rows = self.rows(inputs);
         let mut gatherer = Gatherer::new(self.centre, &self.channels, rows, uv_range, self.earth.clone())?;
@@ -603,13 +618,18 @@ fn read_mask(path: &Path, wcs: &Wcs, imsize: [usize; 2]) -> Result<ndarray::Arra
     let plane = read_plane(path)?;
     let (ny, nx) = plane.data_yx.dim();
     if [nx, ny] != imsize {
-        return Err(bad("mask", format!("{} x {} pixels", imsize[0], imsize[1]), format!("{nx} x {ny} in {}", path.display())));
+        return Err(bad(
+            "mask",
+            format!("{} x {} pixels", imsize[0], imsize[1]),
+            format!("{nx} x {ny} in {}", path.display()),
+        ));
     }
     let apart = plane.wcs.pixel_to_sky([nx as f64 / 2.0, ny as f64 / 2.0]);
     let here = wcs.pixel_to_sky([nx as f64 / 2.0, ny as f64 / 2.0]);
     let cell = wcs.increment_rad[1].abs();
     if apart.separation_rad(here) > cell || (plane.wcs.increment_rad[1].abs() / cell - 1.0).abs() > 1e-3 {
-        let expected = format!("the grid about RA {:.4} Dec {:.4}", wcs.centre.ra_deg(), wcs.centre.dec_deg());
+        let expected =
+            format!("the grid about RA {:.4} Dec {:.4}", wcs.centre.ra_deg(), wcs.centre.dec_deg());
         let found = format!("RA {:.4} Dec {:.4} in {}", apart.ra_deg(), apart.dec_deg(), path.display());
         return Err(bad("mask", expected, found));
     }

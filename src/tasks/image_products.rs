@@ -29,7 +29,8 @@ impl Product {
     const ALL: [Self; 7] =
         [Self::Dirty, Self::Psf, Self::Model, Self::Residual, Self::Restored, Self::Pb, Self::Pbcor];
     /// Keys of the report, in the order of `ALL`.
-    pub(super) const KEYS: [&'static str; 7] = ["dirty", "psf", "model", "residual", "restored", "pb", "pbcor"];
+    pub(super) const KEYS: [&'static str; 7] =
+        ["dirty", "psf", "model", "residual", "restored", "pb", "pbcor"];
     const ENDINGS: [&'static str; 7] = ["dirty", "psf", "model", "residual", "image", "pb", "image.pbcor"];
 
     pub(super) fn from_key(key: &str) -> Option<Self> {
@@ -77,7 +78,11 @@ impl<'a> Context<'a> {
         let mut cards = Cards::new();
         cards.push("TELESCOP", telescope, "");
         cards.push("DATE-BEG", iso_utc(begin), "UTC, start").push("DATE-END", iso_utc(end), "UTC, end");
-        cards.push("MJD-BEG", begin / SECONDS_PER_DAY, "[d] UTC").push("MJD-END", end / SECONDS_PER_DAY, "[d] UTC");
+        cards.push("MJD-BEG", begin / SECONDS_PER_DAY, "[d] UTC").push(
+            "MJD-END",
+            end / SECONDS_PER_DAY,
+            "[d] UTC",
+        );
         cards.push("FREQEFF", images.effective_freq_hz, "[Hz] mean by weight");
         let scheme = match params.weighting.as_str() {
             "briggs" => format!("briggs {}", params.robust),

@@ -78,7 +78,7 @@ pub fn run(params: SimulateParams, control: &Control) -> Result<SimulateReport, 
     let mut truth = group.truth()?;
     truth.files = names.into_iter().map(|(_, n)| n).collect();
     if let Some((_, path)) = paths.iter().find(|(_, p)| !replace && p.exists()) {
-        return Err(io(path, "create", std::io::ErrorKind::AlreadyExists.into()));
+        return Err(io(path, "create", std::io::Error::from_raw_os_error(libc::EEXIST)));
     }
     let mut finished = Vec::new();
     let written = write_subbands(&group, &paths, &header, replace, &mut finished, control)

@@ -48,6 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Check files or directories of files; exit code 0 when all hold."""
     parser = argparse.ArgumentParser(prog="validate_synthetic", description="Check synthetic UVH5 files.")
     parser.add_argument("paths", nargs="+", type=Path, help="files, or directories of *.hdf5")
+    from dsa110_contimg import ContimgError
+
     args = parser.parse_args(arguments)
     files = [f for p in args.paths for f in (sorted(p.glob("*.hdf5")) if p.is_dir() else [p])]
     if not files:
@@ -57,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for path in files:
         try:
             verdicts = validate_uvh5_file(path)
-        except (ValueError, OSError) as error:
+        except (ContimgError, ValueError, OSError) as error:
             sys.stdout.write(f"{path}: FAIL {error}\n")
             failed += 1
             continue

@@ -1,0 +1,128 @@
+"""``contimg image``: Measurement Sets to images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from dsa110_contimg.cli import console
+from dsa110_contimg.cli.console import CommandError, JsonOption
+
+
+def image(
+    ms: Annotated[list[Path], typer.Argument(help="Measurement Sets that go into one image.")],
+    *,
+    name: Annotated[Path, typer.Option("--name", help="Prefix of the products.")],
+    imsize: Annotated[int, typer.Option("--imsize", help="Pixels a side, even; 0 covers the beam to --pblimit.")] = 0,
+    cell: Annotated[float, typer.Option("--cell", help="Pixel [arcsec]; 0 is a fifth of the finest fringe.")] = 0.0,
+    weighting: Annotated[str, typer.Option("--weighting", help="natural, uniform or briggs.")] = "briggs",
+    robust: Annotated[float, typer.Option("--robust", help="Briggs' robustness, -2 to 2.")] = 0.5,
+    taper: Annotated[float, typer.Option("--taper", help="Gaussian taper, FWHM of its beam [arcsec].")] = 0.0,
+    uvrange: Annotated[str, typer.Option("--uvrange", help="Baselines, as '>1klambda' or '1~20klambda'.")] = "",
+    niter: Annotated[int, typer.Option("--niter", help="Most iterations; 0 makes a dirty image.")] = 100_000,
+    threshold: Annotated[str, typer.Option("--threshold", help="Stop at this brightness, as 1mJy.")] = "0Jy",
+    nsigma: Annotated[float, typer.Option("--nsigma", help="Stop at this many times the noise.")] = 3.0,
+    auto_mask: Annotated[float, typer.Option("--auto-mask", help="Seeds of the mask [sigma]; 0: everywhere.")] = 5.0,
+    mask: Annotated[Path | None, typer.Option("--mask", help="FITS, not zero where components may lie.")] = None,
+    mgain: Annotated[float, typer.Option("--mgain", help="Largest share of the peak a minor cycle takes.")] = 0.8,
+    non_negative: Annotated[bool, typer.Option("--non-negative", help="Positive components only.")] = False,
+    pblimit: Annotated[float, typer.Option("--pblimit", help="Primary-beam limit.")] = 0.2,
+    epsilon: Annotated[float, typer.Option("--epsilon", help="Accuracy of gridding.")] = 1e-4,
+    subbands: Annotated[int, typer.Option("--subbands", help="Subband images from the same run.")] = 0,
+    datacolumn: Annotated[str, typer.Option("--datacolumn", help="auto, corrected, data or model.")] = "auto",
+    centre: Annotated[str, typer.Option("--centre", help="Centre, 'RA DEC' as CASA or in degrees.")] = "",
+    quick: Annotated[bool, typer.Option("--quick", help="Coarse: three times the cell, two major cycles.")] = False,
+    png: Annotated[bool, typer.Option("--png", help="Also a PNG of the restored image.")] = False,
+    max_memory_gb: Annotated[float, typer.Option("--max-memory", help="Most memory [GB].")] = 4.0,
+    backend: Annotated[str, typer.Option("--backend", help="native, wsclean or tclean.")] = "native",
+    json_output: JsonOption = False,
+) -> None:
+    """Image calibrated Measurement Sets: dirty, psf, model, residual, restored, pb and pbcor FITS."""
+    from dsa110_contimg import imaging
+    from dsa110_contimg.imaging.cli_imaging import parse_jansky, parse_phasecenter, parse_uvrange
+
+    if backend != "native":
+        if len(ms) != 1 or not imsize or not cell:
+            raise CommandError(f"--backend {backend}: expected one Measurement Set, --imsize and --cell")
+        payload = _other(
+            backend,
+            ms[0],
+            name,
+            imsize=imsize,
+            cell_arcsec=cell,
+            weighting=weighting,
+            robust=robust,
+            niter=niter,
+            threshold_jy=parse_jansky(threshold),
+            nsigma=nsigma,
+        )
+        console.emit(payload, json_output, lambda: _print(payload))
+        return
+    options: dict[str, Any] = {
+        "imsize": imsize or None,
+        "cell_arcsec": cell or None,
+        "weighting": weighting,
+        "robust": robust,
+        "taper_arcsec": taper or None,
+        "uvrange": parse_uvrange(uvrange),
+        "niter": niter,
+        "threshold_jy": parse_jansky(threshold),
+        "nsigma": nsigma,
+        "auto_mask": auto_mask,
+        "mask": str(mask) if mask else None,
+        "mgain": mgain,
+        "non_negative": non_negative,
+        "pblimit": pblimit,
+        "epsilon": epsilon,
+        "subbands": subbands,
+        "datacolumn": datacolumn,
+        "centre_deg": parse_phasecenter(centre),
+        "max_memory_gb": max_memory_gb,
+    }
+    if quick:
+        options |= {"max_major": 2, "epsilon": max(epsilon, 1e-3)}
+        options |= {"cell_arcsec": 3.0 * cell, "imsize": 2 * (imsize // 6) or None} if cell else {"taper_arcsec": 60.0}
+    with console.bar("image", quiet=json_output) as progress:
+        report = imaging.image(ms, name, progress=progress, **options)
+    if png:
+        from dsa110_contimg.plots.images import save_png
+
+        report["png"] = str(save_png(report["products"]["restored"], f"{name}-image.png"))
+    console.emit(report, json_output, lambda: _print(report), ok=report["outcome"] != "diverged")
+
+
+def _other(backend: str, ms: Path, name: Path, **options: Any) -> dict[str, Any]:
+    from dsa110_contimg import imaging
+
+    if backend == "wsclean":
+        return imaging.wsclean(ms, name, **options)
+    if backend == "tclean":
+        return imaging.tclean(ms, name, **options)
+    raise CommandError(f"--backend: expected native, wsclean or tclean, found {backend!r}")
+
+
+def _print(report: dict[str, Any]) -> None:
+    table = Table("product", "file")
+    for key, path in report["products"].items():
+        table.add_row(key, str(path))
+    console.out.print(table)
+    if "beam" not in report:
+        return
+    beam = report["beam"]
+    console.out.print(
+        f"{report['imsize'][0]} x {report['imsize'][1]} pixels of {report['cell_arcsec']:.2f} arcsec; beam "
+        f"{beam['major_arcsec']:.1f} x {beam['minor_arcsec']:.1f} arcsec at {beam['pa_deg']:.0f} deg"
+    )
+    console.out.print(
+        f"noise {1e3 * report['rms_jy']:.3f} mJy/beam (thermal {1e3 * report['expected_rms_jy']:.3f}), peak "
+        f"{report['peak_jy']:.4f} Jy/beam; {report['outcome']} after {report['n_major']} major cycles, "
+        f"{report['iterations']} iterations"
+    )
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(image)

@@ -1,0 +1,201 @@
+"""WSClean and CASA tclean as other imagers of the same data."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from dsa110_contimg import ContimgError
+
+StrPath = str | os.PathLike[str]
+
+#: Product key -> what WSClean adds to the name.
+_WSCLEAN = {
+    "dirty": "-dirty.fits",
+    "psf": "-psf.fits",
+    "model": "-model.fits",
+    "residual": "-residual.fits",
+    "restored": "-image.fits",
+}
+#: Product key -> what tclean adds to the name.
+_TCLEAN = {
+    "psf": ".psf",
+    "model": ".model",
+    "residual": ".residual",
+    "restored": ".image",
+    "pb": ".pb",
+    "pbcor": ".image.pbcor",
+}
+
+
+class MissingBackendError(ContimgError):
+    """An optional imager is not installed; the text says how to get it."""
+
+
+def wsclean(
+    ms: StrPath,
+    name: StrPath,
+    *,
+    imsize: int,
+    cell_arcsec: float,
+    weighting: str = "briggs",
+    robust: float = 0.5,
+    niter: int = 10_000,
+    threshold_jy: float = 0.0,
+    auto_mask: float = 5.0,
+    nsigma: float = 3.0,
+    mgain: float = 0.8,
+    uvrange: tuple[float, float] | None = None,
+    datacolumn: str = "auto",
+    mask: StrPath | None = None,
+    executable: StrPath | None = None,
+    extra: tuple[str, ...] = (),
+    timeout_s: float = 1800.0,
+) -> dict[str, Any]:
+    """Image with WSClean, each run with its own temporary directory (two runs on one MS share file names otherwise).
+
+    Returns
+    -------
+    dict
+        ``products`` and ``command``.
+
+    Raises
+    ------
+    MissingBackendError
+        WSClean is not installed.
+    ContimgError
+        It failed; its last lines are in the text.
+    """
+    program = shutil.which(str(executable) if executable else "wsclean")
+    if program is None:
+        raise MissingBackendError(
+            f"backend wsclean: expected the program {executable or 'wsclean'!s} on PATH, found none; "
+            "install it (Debian, Ubuntu: apt-get install wsclean) or use --backend native"
+        )
+    command = [program, "-name", str(name), "-size", str(imsize), str(imsize), "-scale", f"{cell_arcsec}asec"]
+    command += ["-weight", *(["briggs", str(robust)] if weighting == "briggs" else [weighting])]
+    if niter:
+        command += ["-niter", str(niter), "-mgain", str(mgain)]
+        if threshold_jy:
+            command += ["-abs-threshold" if _new(program) else "-threshold", str(threshold_jy)]
+        else:
+            command += ["-auto-threshold", str(nsigma)]
+        command += ["-auto-mask", str(auto_mask)] if auto_mask and not mask else []
+    command += ["-fits-mask", str(mask)] if mask else []
+    if uvrange is not None:
+        command += ["-minuv-l", str(uvrange[0])]
+        command += ["-maxuv-l", str(uvrange[1])] if uvrange[1] < float("inf") else []
+    if datacolumn != "auto":
+        command += ["-data-column", {"corrected": "CORRECTED_DATA", "data": "DATA"}.get(datacolumn, datacolumn)]
+    Path(name).parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{Path(name).name}-", dir=Path(name).parent) as scratch:
+        command += ["-pol", "I", "-temp-dir", scratch, *extra, str(ms)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False)  # noqa: S603
+    if done.returncode != 0:
+        tail = " | ".join((done.stdout + done.stderr).strip().splitlines()[-4:])
+        raise ContimgError(f"backend wsclean: expected exit code 0, found {done.returncode}: {tail}")
+    products = {key: Path(f"{name}{ending}") for key, ending in _WSCLEAN.items()}
+    return {"products": {k: str(p) for k, p in products.items() if p.exists()}, "command": command}
+
+
+def _new(program: str) -> bool:
+    """Whether this WSClean knows ``-abs-threshold`` (3.4 and later call it so)."""
+    shown = subprocess.run([program], capture_output=True, text=True, check=False)  # noqa: S603
+    return "-abs-threshold" in shown.stdout + shown.stderr
+
+
+def tclean(
+    ms: StrPath,
+    name: StrPath,
+    *,
+    imsize: int,
+    cell_arcsec: float,
+    weighting: str = "briggs",
+    robust: float = 0.5,
+    niter: int = 10_000,
+    threshold_jy: float = 0.0,
+    nsigma: float = 3.0,
+    uvrange: str = "",
+    pblimit: float = 0.2,
+    gridder: str = "standard",
+    wprojplanes: int = 1,
+    field: str = "",
+    spw: str = "",
+    phasecenter: str = "",
+    deconvolver: str = "hogbom",
+    nterms: int = 1,
+    datacolumn: str = "auto",
+    fits: bool = True,
+    **more: Any,
+) -> dict[str, Any]:
+    """Image with CASA's tclean, in a working directory of its own.
+
+    Returns
+    -------
+    dict
+        ``products``: FITS files (CASA images with ``fits=False``).
+
+    Raises
+    ------
+    MissingBackendError
+        casatasks is not installed.
+    """
+    if importlib.util.find_spec("casatasks") is None:
+        raise MissingBackendError(
+            "backend tclean: expected the package casatasks, found none; "
+            "install it (pip install casatasks casadata) or use --backend native"
+        )
+    import casatasks
+
+    target = Path(name).resolve()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    column = {"auto": "corrected"}.get(datacolumn, datacolumn)
+    casatasks.tclean(
+        vis=str(Path(ms).resolve()),
+        imagename=str(target),
+        imsize=[imsize, imsize],
+        cell=[f"{cell_arcsec}arcsec"],
+        weighting=weighting,
+        robust=robust,
+        niter=niter,
+        threshold=f"{threshold_jy}Jy",
+        nsigma=0.0 if threshold_jy else nsigma,
+        uvrange=uvrange,
+        pblimit=pblimit,
+        gridder=gridder,
+        wprojplanes=wprojplanes,
+        field=field,
+        spw=spw,
+        phasecenter=phasecenter,
+        specmode="mfs",
+        deconvolver=deconvolver,
+        nterms=nterms,
+        datacolumn=column,
+        savemodel="none",
+        **more,
+    )
+    products = {key: Path(f"{target}{ending}") for key, ending in _TCLEAN.items()}
+    made = {key: path for key, path in products.items() if path.exists()}
+    if fits:
+        for key, path in made.items():
+            casatasks.exportfits(imagename=str(path), fitsimage=f"{path}.fits", overwrite=True)
+            made[key] = Path(f"{path}.fits")
+    return {"products": {key: str(path) for key, path in made.items()}}
+
+
+def export_casa_images(images: list[Path]) -> list[str]:
+    """FITS files beside CASA images."""
+    if importlib.util.find_spec("casatasks") is None:
+        raise MissingBackendError("export: expected the package casatasks to read CASA images, found none")
+    import casatasks
+
+    made = []
+    for path in images:
+        casatasks.exportfits(imagename=str(path), fitsimage=f"{path}.fits", overwrite=True)
+        made.append(f"{path}.fits")
+    return made

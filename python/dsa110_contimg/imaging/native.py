@@ -1,0 +1,65 @@
+"""The package's own imager."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from dsa110_contimg import _core
+
+StrPath = str | os.PathLike[str]
+
+
+def image(
+    ms: StrPath | Sequence[StrPath],
+    name: StrPath,
+    *,
+    progress: Callable[[int, int], object] | None = None,
+    **options: Any,
+) -> dict[str, Any]:
+    """Image Measurement Sets into FITS files.
+
+    Parameters
+    ----------
+    ms : path or sequence of paths
+        Measurement Sets that go into one image.
+    name : path
+        Prefix of the products, ``NAME-image.fits`` and so on.
+    progress : callable, optional
+        Called with ``(done, total)``.
+    **options
+        Options of the stage, see :func:`default_options`: ``imsize`` (pixels, one number or two), ``cell_arcsec``,
+        ``weighting``, ``robust``, ``niter``, ``threshold_jy``, ``nsigma``, ``pblimit``, ``subbands``, ...
+
+    Returns
+    -------
+    dict
+        ``products`` (``dirty``, ``psf``, ``model``, ``residual``, ``restored``, ``pb``, ``pbcor``), beam, noise,
+        outcome, timings.
+
+    Raises
+    ------
+    ValueError
+        An unknown option (the nearest known one is named) or a value that cannot be.
+    """
+    known = default_options()
+    for key in options:
+        if key not in known or key in ("ms", "name"):
+            close = difflib.get_close_matches(key, known, 1)
+            hint = f" (did you mean {close[0]}?)" if close else ""
+            raise ValueError(f"option: expected one of {', '.join(sorted(known))}, found {key!r}{hint}")
+    paths = [ms] if isinstance(ms, str | os.PathLike) else list(ms)
+    size = options.get("imsize")
+    if isinstance(size, int):
+        options["imsize"] = [size, size]
+    request = {**options, "ms": [str(Path(p)) for p in paths], "name": str(Path(name))}
+    return _core.imaging.image_ms(json.dumps(request, default=str), progress=progress)
+
+
+def default_options() -> dict[str, Any]:
+    """Every option of :func:`image` with its default."""
+    return _core.imaging.default_options()

@@ -1,0 +1,341 @@
+//! Interpolation between channels and Chebyshev nodes: the tables of [`super::compress`].
+
+use std::f64::consts::PI;
+
+use num_complex::Complex;
+
+use super::real::Real;
+use super::tile::has_vectors;
+
+/// Most nodes of one part of the band.
+pub(super) const MOST_NODES: usize = 32;
+const LANES: usize = 8;
+
+/// The parts of a band and their nodes.
+#[derive(Debug)]
+pub(super) struct Table {
+    /// Frequencies of the nodes of all parts.
+    pub freq_hz: Vec<f64>,
+    nodes: usize,
+    parts: Vec<Part>,
+}
+
+/// Channels of a part, and what each contributes to every node.
+#[derive(Debug)]
+struct Part {
+    channels: std::ops::Range<usize>,
+    /// `[channel][node]`.
+    matrix: Vec<Vec<f64>>,
+}
+
+fn chebyshev(nodes: usize) -> Vec<f64> {
+    (0..nodes).map(|p| -(PI * (p as f64 + 0.5) / nodes as f64).cos()).collect()
+}
+
+/// Values at `t` of the Lagrange polynomials of the Chebyshev nodes `at` (barycentric form).
+fn lagrange(at: &[f64], t: f64) -> Vec<f64> {
+    if let Some(exact) = at.iter().position(|node| (t - node).abs() < 1e-15) {
+        return (0..at.len()).map(|p| if p == exact { 1.0 } else { 0.0 }).collect();
+    }
+    let term = |p: usize| {
+        let sine = (PI * (p as f64 + 0.5) / at.len() as f64).sin();
+        (if p % 2 == 0 { sine } else { -sine }) / (t - at[p])
+    };
+    let terms: Vec<f64> = (0..at.len()).map(term).collect();
+    let sum: f64 = terms.iter().sum();
+    terms.into_iter().map(|x| x / sum).collect()
+}
+
+/// Error of `exp(i x t)` interpolated at the nodes, rms over `t` in `[-1, 1]`.
+fn error(nodes: &[f64], weights: &[(f64, Vec<f64>)], x: f64) -> f64 {
+    let values: Vec<Complex<f64>> = nodes.iter().map(|t| Complex::cis(x * t)).collect();
+    let sum: f64 = weights
+        .iter()
+        .map(|(t, w)| {
+            let found: Complex<f64> = w.iter().zip(&values).map(|(w, v)| v * *w).sum();
+            (found - Complex::cis(x * t)).norm_sqr()
+        })
+        .sum();
+    (sum / weights.len() as f64).sqrt()
+}
+
+/// Largest phase `x` at which `nodes` nodes keep the error below `epsilon`.
+pub(super) fn reach(nodes: usize, epsilon: f64) -> f64 {
+    let at = chebyshev(nodes);
+    let weights: Vec<_> = (0..25)
+        .map(|i| {
+            let t = -1.0 + 2.0 * (i as f64 + 0.5) / 25.0;
+            (t, lagrange(&at, t))
+        })
+        .collect();
+    let (mut low, mut high) = (0.0, nodes as f64 * PI / 2.0);
+    for _ in 0..14 {
+        let middle = 0.5 * (low + high);
+        if error(&at, &weights, middle) <= epsilon {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    low
+}
+
+impl Table {
+    /// `parts` equal parts of the band with `nodes` nodes each.
+    pub fn new(channel_hz: &[f64], parts: usize, nodes: usize) -> Self {
+        let count = channel_hz.len();
+        let at = chebyshev(nodes);
+        let mut freq_hz = Vec::with_capacity(parts * nodes);
+        let parts = (0..parts)
+            .map(|i| {
+                let channels = i * count / parts..(i + 1) * count / parts;
+                let (first, last) = (channel_hz[channels.start], channel_hz[channels.end - 1]);
+                let (middle, half) = (0.5 * (first + last), 0.5 * (last - first));
+                freq_hz.extend(at.iter().map(|t| middle + half * t));
+                let matrix = channels
+                    .clone()
+                    .map(|c| lagrange(&at, if half == 0.0 { 0.0 } else { (channel_hz[c] - middle) / half }))
+                    .collect();
+                Part { channels, matrix }
+            })
+            .collect();
+        Self { freq_hz, nodes, parts }
+    }
+
+    /// The matrices by channel, nodes padded to whole vectors.
+    pub fn to_nodes<T: Real>(&self) -> ToNodes<T> {
+        let groups = self.nodes.div_ceil(LANES);
+        let pad = |row: &Vec<f64>| {
+            (0..groups * LANES).map(|p| T::of(row.get(p).copied().unwrap_or(0.0))).collect::<Vec<T>>()
+        };
+        let parts = self
+            .parts
+            .iter()
+            .map(|p| (p.channels.clone(), p.matrix.iter().flat_map(pad).collect()))
+            .collect();
+        ToNodes { nodes: self.nodes, groups, parts, vector: has_vectors() }
+    }
+
+    /// The matrices by node, channels padded to whole vectors.
+    pub fn to_channels<T: Real>(&self) -> ToChannels<T> {
+        let parts = self
+            .parts
+            .iter()
+            .map(|part| {
+                let blocks = part.matrix.len().div_ceil(LANES);
+                let mut matrix = vec![[T::of(0.0); LANES]; blocks * self.nodes];
+                for (c, row) in part.matrix.iter().enumerate() {
+                    for (p, value) in row.iter().enumerate() {
+                        matrix[c / LANES * self.nodes + p][c % LANES] = T::of(*value);
+                    }
+                }
+                (part.channels.clone(), matrix)
+            })
+            .collect();
+        ToChannels { nodes: self.nodes, parts, vector: has_vectors() }
+    }
+}
+
+/// Channels to nodes.
+pub(super) struct ToNodes<T> {
+    nodes: usize,
+    groups: usize,
+    parts: Vec<(std::ops::Range<usize>, Vec<T>)>,
+    vector: bool,
+}
+
+/// Nodes to channels.
+pub(super) struct ToChannels<T> {
+    nodes: usize,
+    /// `[block of eight channels][node][lane]`.
+    parts: Vec<(std::ops::Range<usize>, Vec<[T; LANES]>)>,
+    vector: bool,
+}
+
+/// `G` vectors of nodes, `U` channels at a time in sums of their own so that the additions do not wait for each other.
+#[inline(always)]
+fn nodes_body<T: Real, const G: usize, const U: usize, const FUSED: bool>(
+    vis: &[Complex<T>],
+    weight: Option<&[T]>,
+    matrix: &[T],
+    out: &mut [Complex<T>],
+) -> bool {
+    let zero = T::of(0.0);
+    let mut re = [[[zero; LANES]; G]; U];
+    let mut im = [[[zero; LANES]; G]; U];
+    let mut check = zero;
+    let width = G * LANES;
+    let mut one = |k: usize, c: usize| {
+        let v = vis[c];
+        let (a, b) = match weight {
+            Some(weight) if weight[c] == zero => (zero, zero),
+            Some(weight) => (v.re * weight[c], v.im * weight[c]),
+            None => (v.re, v.im),
+        };
+        check += (a + b) * zero;
+        let row = &matrix[c * width..(c + 1) * width];
+        for g in 0..G {
+            for i in 0..LANES {
+                let m = row[g * LANES + i];
+                re[k][g][i] = m.muladd::<FUSED>(a, re[k][g][i]);
+                im[k][g][i] = m.muladd::<FUSED>(b, im[k][g][i]);
+            }
+        }
+    };
+    let whole = vis.len() / U * U;
+    for c in (0..whole).step_by(U) {
+        for k in 0..U {
+            one(k, c + k);
+        }
+    }
+    for c in whole..vis.len() {
+        one(0, c);
+    }
+    for (p, o) in out.iter_mut().enumerate() {
+        let (mut a, mut b) = (zero, zero);
+        for k in 0..U {
+            a += re[k][p / LANES][p % LANES];
+            b += im[k][p / LANES][p % LANES];
+        }
+        *o = Complex::new(a, b);
+    }
+    check == zero
+}
+
+#[inline(always)]
+fn channels_body<T: Real, const FUSED: bool>(
+    nodes: &[Complex<T>],
+    matrix: &[[T; LANES]],
+    out: &mut [Complex<T>],
+) {
+    let zero = T::of(0.0);
+    for (block, out) in matrix.chunks_exact(nodes.len()).zip(out.chunks_mut(LANES)) {
+        let (mut re, mut im) = ([zero; LANES], [zero; LANES]);
+        for (row, node) in block.iter().zip(nodes) {
+            for i in 0..LANES {
+                re[i] = row[i].muladd::<FUSED>(node.re, re[i]);
+                im[i] = row[i].muladd::<FUSED>(node.im, im[i]);
+            }
+        }
+        for (i, o) in out.iter_mut().enumerate() {
+            *o = Complex::new(re[i], im[i]);
+        }
+    }
+}
+
+#[inline(always)]
+fn nodes_of<T: Real, const FUSED: bool>(
+    groups: usize,
+    vis: &[Complex<T>],
+    weight: Option<&[T]>,
+    matrix: &[T],
+    out: &mut [Complex<T>],
+) -> bool {
+    match groups {
+        1 => nodes_body::<T, 1, 4, FUSED>(vis, weight, matrix, out),
+        2 => nodes_body::<T, 2, 2, FUSED>(vis, weight, matrix, out),
+        3 => nodes_body::<T, 3, 1, FUSED>(vis, weight, matrix, out),
+        _ => nodes_body::<T, 4, 1, FUSED>(vis, weight, matrix, out),
+    }
+}
+
+/// # Safety
+/// The machine has AVX2 and FMA.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn nodes_vector<T: Real>(
+    groups: usize,
+    vis: &[Complex<T>],
+    weight: Option<&[T]>,
+    matrix: &[T],
+    out: &mut [Complex<T>],
+) -> bool {
+    nodes_of::<T, true>(groups, vis, weight, matrix, out)
+}
+
+/// # Safety
+/// The machine has AVX2 and FMA.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn channels_vector<T: Real>(nodes: &[Complex<T>], matrix: &[[T; LANES]], out: &mut [Complex<T>]) {
+    channels_body::<T, true>(nodes, matrix, out);
+}
+
+impl<T: Real> ToNodes<T> {
+    /// Weighted visibilities of one row to its samples; false when a value was not finite.
+    pub fn apply(&self, vis: &[Complex<T>], weight: Option<&[T]>, out: &mut [Complex<T>]) -> bool {
+        let mut finite = true;
+        for ((channels, matrix), out) in self.parts.iter().zip(out.chunks_mut(self.nodes)) {
+            let vis = &vis[channels.clone()];
+            let weight = weight.map(|w| &w[channels.clone()]);
+            #[cfg(target_arch = "x86_64")]
+            if self.vector {
+                // SAFETY: `vector` is set only after the features were detected.
+                finite &= unsafe { nodes_vector(self.groups, vis, weight, matrix, out) };
+                continue;
+            }
+            finite &= nodes_of::<T, false>(self.groups, vis, weight, matrix, out);
+        }
+        finite
+    }
+}
+
+impl<T: Real> ToChannels<T> {
+    /// Samples of one row to its channels.
+    pub fn apply(&self, samples: &[Complex<T>], out: &mut [Complex<T>]) {
+        for ((channels, matrix), nodes) in self.parts.iter().zip(samples.chunks(self.nodes)) {
+            let out = &mut out[channels.clone()];
+            #[cfg(target_arch = "x86_64")]
+            if self.vector {
+                // SAFETY: `vector` is set only after the features were detected.
+                unsafe { channels_vector(nodes, matrix, out) };
+                continue;
+            }
+            channels_body::<T, false>(nodes, matrix, out);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_nodes_reach_further() {
+        let reaches: Vec<f64> = (1..=MOST_NODES).map(|n| reach(n, 1e-5)).collect();
+        assert!(reaches.windows(2).all(|p| p[1] > p[0]));
+        // Beyond the onset two nodes a turn of pi are needed, no more.
+        assert!(reaches[31] > 18.0, "{}", reaches[31]);
+    }
+
+    #[test]
+    fn tables_are_exact_on_polynomials_and_transposes_of_each_other() {
+        let freq: Vec<f64> = (0..37).map(|c| 1e9 + 1e6 * f64::from(c)).collect();
+        let table = Table::new(&freq, 3, 6);
+        let poly = |f: f64| {
+            let t = (f - 1.02e9) / 2e7;
+            1.0 + t - 2.0 * t * t + 0.3 * t.powi(5)
+        };
+        let nodes: Vec<Complex<f64>> =
+            table.freq_hz.iter().map(|&f| Complex::new(poly(f), -poly(f))).collect();
+        let mut channels = vec![Complex::default(); 37];
+        table.to_channels::<f64>().apply(&nodes, &mut channels);
+        for (v, &f) in channels.iter().zip(&freq) {
+            assert!((v.re - poly(f)).abs() < 1e-12 && (v.im + poly(f)).abs() < 1e-12);
+        }
+        let data: Vec<Complex<f64>> =
+            (0..37).map(|c| Complex::new((c as f64).sin(), (2.0 * c as f64).cos())).collect();
+        let mut back = vec![Complex::default(); 18];
+        assert!(table.to_nodes::<f64>().apply(&data, None, &mut back));
+        let dot = |a: &[Complex<f64>], b: &[Complex<f64>]| -> f64 {
+            a.iter().zip(b).map(|(a, b)| (a * b.conj()).re).sum()
+        };
+        assert!((dot(&channels, &data) - dot(&nodes, &back)).abs() < 1e-12);
+        let mut weight = vec![1.0; 37];
+        weight[4] = 0.0;
+        let mut bad = data.clone();
+        bad[4].re = f64::NAN;
+        assert!(table.to_nodes::<f64>().apply(&bad, Some(&weight), &mut back));
+        assert!(!table.to_nodes::<f64>().apply(&bad, None, &mut back));
+    }
+}
