@@ -20,3 +20,13 @@ def judge(
     options: dict[str, Any] | None = None,
     progress: Callable[[int, int], object] | None = None,
 ) -> list[dict[str, Any]]: ...
+def judge_bands(
+    first_band: Sequence[int],
+    freq_hz: Sequence[float],
+    offsets: Sequence[int],
+    points: tuple[Column, Column, Column],
+    *,
+    min_log_bf: float | None = None,
+    options: dict[str, Any] | None = None,
+    progress: Callable[[int, int], object] | None = None,
+) -> list[dict[str, Any]]: ...

@@ -23,6 +23,15 @@ def measure_image(
     options: dict[str, Any] | None = None,
     progress: Callable[[int, int], object] | None = None,
 ) -> dict[str, Any]: ...
+def measure_pixels(
+    image_yx: NDArray[np.float32],
+    pixel_xy: Column,
+    beam: tuple[float, float, float],
+    *,
+    noise: float | None = None,
+    nbeam: float = 3.0,
+    cluster_beams: float | None = None,
+) -> list[Column]: ...
 def inject_source(
     image: str | PathLike[str],
     ra_deg: float,

@@ -22,8 +22,8 @@ def resolve_catalog_path(
 ) -> Path:
     """Find a catalogue's database.
 
-    In this order: `explicit_path`; ``CONTIMG_<TYPE>_CATALOG``; in the directory of catalogues the strip nearest to `dec_strip`
-    (within 6 degrees), the full database, a CSV file of that name.
+    In this order: `explicit_path`; ``CONTIMG_<TYPE>_CATALOG``; in the directory of catalogues the strip nearest
+    to `dec_strip` (within 6 degrees), the full database, a CSV file of that name.
 
     Raises
     ------
@@ -131,7 +131,13 @@ def within(
 
 
 def ingest(table: pd.DataFrame, path: StrPath) -> int:
-    """Write a table with ra_deg, dec_deg, flux_mjy into a catalogue database with its HEALPix index; returns the rows written."""
+    """Write a table with ra_deg, dec_deg, flux_mjy into a catalogue database with its HEALPix index.
+
+    Returns
+    -------
+    int
+        Rows written.
+    """
     from dsa110_contimg.catalog.names import source_name
     from dsa110_contimg.database import open_database
 

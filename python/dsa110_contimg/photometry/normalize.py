@@ -79,7 +79,7 @@ class CorrectionResult:
     valid_references: list[str] = field(default_factory=list)
 
 
-def query_reference_sources(
+def query_reference_sources(  # noqa: PLR0917
     db_path: StrPath | MeasurementStore,
     ra_center: float,
     dec_center: float,
@@ -123,7 +123,7 @@ def query_reference_sources(
 def establish_baselines(
     sources: Sequence[ReferenceSource], db: MeasurementStore, n_baseline_epochs: int = 10
 ) -> list[ReferenceSource]:
-    """The sources with their baselines: median of the first epochs; those with fewer than three points become invalid."""
+    """The sources with their baselines: median of the first epochs; fewer than three points make it invalid."""
     out = []
     for source in sources:
         mjd, flux = _series(db, source.source_id)
