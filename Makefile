@@ -9,7 +9,7 @@ export CMAKE_POLICY_VERSION_MINIMUM ?= 3.5
 CARGO  := PATH="$(BIN):$$PATH" cargo
 SOURCES := $(shell find src -type f) Cargo.toml Cargo.lock pyproject.toml $(wildcard build.rs)
 
-.PHONY: help setup build demo demo-full test test-rust test-python test-oracle check format bench bench-ese docs dashboard clean
+.PHONY: help setup build demo demo-full test test-rust test-python test-oracle check format bench bench-ese docs clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -22,7 +22,7 @@ $(VENV)/.tools: pyproject.toml
 	@touch $@
 
 $(VENV)/.built: $(VENV)/.tools $(SOURCES)
-	PATH="$(BIN):$$PATH" VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --release --extras dev,service,notebook,docs -q
+	PATH="$(BIN):$$PATH" VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --release --extras dev,docs -q
 	@touch $@
 
 setup build: $(VENV)/.built ## Make .venv and build the package into it
@@ -70,9 +70,6 @@ bench-ese: $(VENV)/.built ## Completeness and purity of the nomination on inject
 
 docs: $(VENV)/.built ## Build the documentation into site/
 	$(BIN)/mkdocs build --strict -f docs/mkdocs.yml -d $(abspath site)
-
-dashboard: $(VENV)/.built ## Serve the API and dashboard on this machine
-	$(BIN)/contimg serve
 
 clean: ## Remove what was built in the checkout
 	rm -rf $(VENV) site demo-out python/dsa110_contimg/_core*.so

@@ -4,8 +4,6 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, final
 
-from typing_extensions import disjoint_base
-
 _Value = None | bool | int | float | str | bytes | PathLike[str]
 _Condition = tuple[str, str, _Value]
 

@@ -10,9 +10,7 @@ Column = NDArray[np.float64]
 
 FLAG_SCORE: float
 
-def score(
-    chi2_nu: float, v: float, asymmetry: float, timescale_days: float, amplitude: float
-) -> dict[str, float]: ...
+def score(chi2_nu: float, v: float, asymmetry: float, timescale_days: float, amplitude: float) -> dict[str, float]: ...
 def judge(
     offsets: Sequence[int],
     mjd: Column,

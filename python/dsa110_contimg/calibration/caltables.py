@@ -58,7 +58,9 @@ def compare(first: str | PathLike[str], second: str | PathLike[str], tolerance: 
     a, b = read(first), read(second)
     shapes = [[(w["spw"], w["value_tafr"].shape) for w in t["windows"]] for t in (a, b)]
     if a["term"] != b["term"] or shapes[0] != shapes[1]:
-        raise ValueError(f"tables: expected one term and shape, found {a['term']} {shapes[0]} and {b['term']} {shapes[1]}")
+        raise ValueError(
+            f"tables: expected one term and shape, found {a['term']} {shapes[0]} and {b['term']} {shapes[1]}"
+        )
     worst, flags = 0.0, 0
     for x, y in zip(a["windows"], b["windows"], strict=True):
         both = ~(x["flag_tafr"] | y["flag_tafr"])

@@ -62,9 +62,7 @@ def resolve_vla_catalog(explicit_path: str | os.PathLike[str] | None = None) -> 
     )
 
 
-def load_vla_catalog(
-    explicit_path: str | os.PathLike[str] | None = None, prefer_sqlite: bool = True
-) -> pd.DataFrame:
+def load_vla_catalog(explicit_path: str | os.PathLike[str] | None = None, prefer_sqlite: bool = True) -> pd.DataFrame:
     """Calibrators with a 20 cm flux: index name; columns ra_deg, dec_deg, flux_jy, alt_name, code."""
     import pandas as pd
 
@@ -104,7 +102,12 @@ def _from_csv(path: Path) -> pd.DataFrame:
     # Some of the original's files have mJy under the same heading: no calibrator has a thousand jansky.
     scale = 1e-3 if float(flux.median()) > 100 else 1.0
     out = pd.DataFrame(
-        {"name": column("name"), "ra_deg": column("ra_deg", "ra"), "dec_deg": column("dec_deg", "dec"), "flux_jy": flux * scale}
+        {
+            "name": column("name"),
+            "ra_deg": column("ra_deg", "ra"),
+            "dec_deg": column("dec_deg", "dec"),
+            "flux_jy": flux * scale,
+        }
     )
     return out.set_index("name")
 

@@ -87,7 +87,14 @@ def flag_manual(
         return flag_baselines(ms, uvrange, datacolumn)
     times = list(time_range_mjd_s) if time_range_mjd_s is not None else None
     return _one(
-        ms, "manual", column=datacolumn, antenna=antenna, baseline=baseline, spw=spw, field=field, time_range_mjd_s=times
+        ms,
+        "manual",
+        column=datacolumn,
+        antenna=antenna,
+        baseline=baseline,
+        spw=spw,
+        field=field,
+        time_range_mjd_s=times,
     )
 
 

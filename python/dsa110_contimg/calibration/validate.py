@@ -87,7 +87,9 @@ def _compatible(path: StrPath, table: dict[str, Any], ms_path: StrPath, meta: di
             f"found {min(a for a, _ in mine) / 1e6:.1f} to {max(b for _, b in mine) / 1e6:.1f} MHz"
         )
     if table["flagged_fraction_working"] > 0.3:
-        return [f"{fspath(path)}: {100 * table['flagged_fraction_working']:.0f} % of working receptors' solutions are flagged"]
+        return [
+            f"{fspath(path)}: {100 * table['flagged_fraction_working']:.0f} % of working receptors' solutions are flagged"
+        ]
     return []
 
 

@@ -42,7 +42,6 @@ COMMANDS = (
     "transits",
     "iers",
     "database",
-    "serve",
 )
 
 

@@ -14,8 +14,12 @@ from dsa110_contimg.cli.console import JsonOption
 def apply(
     ms: Annotated[Path, typer.Argument(help="Measurement Set.")],
     *,
-    tables: Annotated[list[Path], typer.Option("--tables", "-t", help="A table; repeat in the order of the signal path.")],
-    interp: Annotated[list[str] | None, typer.Option("--interp", help="One a table: 'nearest', 'linear,nearest', ...")] = None,
+    tables: Annotated[
+        list[Path], typer.Option("--tables", "-t", help="A table; repeat in the order of the signal path.")
+    ],
+    interp: Annotated[
+        list[str] | None, typer.Option("--interp", help="One a table: 'nearest', 'linear,nearest', ...")
+    ] = None,
     field: Annotated[str, typer.Option("--field", help="Fields in CASA's words.")] = "",
     spw: Annotated[str, typer.Option("--spw", help="Spectral windows in CASA's words.")] = "",
     calwt: Annotated[bool, typer.Option("--calwt/--no-calwt", help="Scale weights by the gains.")] = True,

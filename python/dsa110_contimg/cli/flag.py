@@ -20,7 +20,9 @@ def flag(
     ] = "zeros",
     steps: Annotated[
         str,
-        typer.Option("--steps", help="Instead of --mode: comma list of zeros,autos,clip,dead,channels,rfi,residual,extend."),
+        typer.Option(
+            "--steps", help="Instead of --mode: comma list of zeros,autos,clip,dead,channels,rfi,residual,extend."
+        ),
     ] = "",
     clip: Annotated[tuple[float, float] | None, typer.Option("--clip", help="Least and greatest amplitude.")] = None,
     uvrange: Annotated[str, typer.Option("--uvrange", help="Flag baselines inside, e.g. '2~50m'.")] = "",

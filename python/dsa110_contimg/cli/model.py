@@ -15,7 +15,8 @@ def model(
     ms: Annotated[Path, typer.Argument(help="Measurement Set.")],
     *,
     sky_csv: Annotated[
-        Path | None, typer.Option("--sky", help="CSV with ra_deg, dec_deg, flux_jy (at 1.4 GHz) and, optionally, alpha.")
+        Path | None,
+        typer.Option("--sky", help="CSV with ra_deg, dec_deg, flux_jy (at 1.4 GHz) and, optionally, alpha."),
     ] = None,
     point: Annotated[str, typer.Option("--point", help="RA_DEG,DEC_DEG,FLUX_JY[,ALPHA].")] = "",
     calibrator: Annotated[str, typer.Option("--calibrator", help="Name in the VLA calibrator list.")] = "",
@@ -29,7 +30,9 @@ def model(
 
     given = [name for name, value in (("--sky", sky_csv), ("--point", point), ("--calibrator", calibrator)) if value]
     if len(given) != 1:
-        raise CommandError(f"model: expected one of --sky, --point, --calibrator, found {' and '.join(given) or 'none'}")
+        raise CommandError(
+            f"model: expected one of --sky, --point, --calibrator, found {' and '.join(given) or 'none'}"
+        )
     if sky_csv is not None:
         chosen = sky.from_csv(sky_csv)
     elif point:

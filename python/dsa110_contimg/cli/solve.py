@@ -61,7 +61,13 @@ def solve(
     own: dict[str, dict[str, Any]] = {
         "P": {"term": "G", "calmode": "p", "solint": "30s"},
         "K": {"term": "K"},
-        "B": {"term": "B", "solnorm": solnorm, "fillgaps": fillgaps, "smooth_type": smooth_type, "smooth_window": smooth_window},
+        "B": {
+            "term": "B",
+            "solnorm": solnorm,
+            "fillgaps": fillgaps,
+            "smooth_type": smooth_type,
+            "smooth_window": smooth_window,
+        },
         "G": {"term": "G", "solint": gain_solint, "calmode": gain_calmode},
         "2G": {"term": "G", "solint": short_solint, "calmode": gain_calmode},
     }

@@ -1,6 +1,16 @@
 """One typed configuration: defaults, a TOML file, and `CONTIMG_*` environment variables, in that order."""
 
 from dsa110_contimg.config.environment import progress_disabled, telescope_name
-from dsa110_contimg.config.schema import Config, Paths, load
+from dsa110_contimg.config.schema import Calibration, Config, Grouping, Imaging, Paths, Photometry, load
 
-__all__ = ["Config", "Paths", "load", "progress_disabled", "telescope_name"]
+__all__ = [
+    "Calibration",
+    "Config",
+    "Grouping",
+    "Imaging",
+    "Paths",
+    "Photometry",
+    "load",
+    "progress_disabled",
+    "telescope_name",
+]

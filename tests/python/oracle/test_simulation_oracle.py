@@ -29,9 +29,11 @@ def test_pyuvdata_reads_the_files(tmp_path: Path) -> None:
         check_extra=False,
     )
     assert (data.Nbls, data.Ntimes, data.Nfreqs, data.Npols) == (28, 2, 48, 2)
-    assert data.telescope.name == "OVRO_MMA" and data.telescope.Nants == 117
+    assert data.telescope.name == "OVRO_MMA"
+    assert data.telescope.Nants == 117
     assert sorted(set(data.ant_1_array)) == [s - 1 for s in STATIONS]
-    assert np.all(np.diff(data.freq_array) < 0) and list(data.polarization_array) == [-5, -6]
+    assert np.all(np.diff(data.freq_array) < 0)
+    assert list(data.polarization_array) == [-5, -6]
     uvw = data.telescope.antenna_positions[data.ant_2_array] - data.telescope.antenna_positions[data.ant_1_array]
     # uvw is the baseline turned: float32 metres at up to 2 km.
     assert np.allclose(np.linalg.norm(uvw, axis=1), np.linalg.norm(data.uvw_array, axis=1), atol=5e-4)
@@ -89,5 +91,5 @@ def test_visibilities_equal_a_direct_sum_on_astropys_geometry(tmp_path: Path, de
                     flux = source.flux_jy * (freq / 1.4e9) ** source.alpha * (2 * special.j1(x) / x) ** 2
                     want += flux * np.exp(2j * np.pi * freq / 299_792_458.0 * (baseline @ (s - w_axis)))
                 worst = max(worst, np.abs(block["vis_rfp"][row, :, 0] - want).max())
-    # The simulator's stated agreement: 1e-4 of the peak (4 Jy), which is 1 microsecond of path time at 1.4 GHz and 0.1 mm.
+    # The simulator's stated agreement: 1e-4 of the peak (4 Jy).
     assert worst < 4e-4

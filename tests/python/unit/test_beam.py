@@ -48,7 +48,8 @@ def test_a_users_beam_is_interpolated() -> None:
     freq = np.array([1.3e9, 1.5e9])
     table = np.array([_core.beam.airy_power(radius, f) for f in freq])
     got = _core.beam.radial_power(freq, radius, table, np.array([0.0, 0.02, 0.2]), 1.3e9)
-    assert got[0] == 1.0 and got[2] == 0.0
+    assert got[0] == 1.0
+    assert got[2] == 0.0
     # Linear between nodes 2.5e-4 rad apart: the second derivative (600 / rad^2) times the spacing squared over 8.
     assert got[1] == pytest.approx(_core.beam.airy_power(np.array([0.02]), 1.3e9)[0], abs=1e-5)
     with pytest.raises(ValueError, match=">= 0"):
@@ -77,7 +78,8 @@ def test_prediction_has_the_sign_and_the_phase_of_the_convention() -> None:
         json.dumps([source]), rows(uvw), freq, np.full(2, 1e6), np.array([centre]), beam="none", smear=False
     )
     want = 2 * np.exp(2j * np.pi * (uvw @ lmn)[:, None] * freq / C)
-    assert lmn[0] > 0 and np.abs(out - want).max() < 1e-5
+    assert lmn[0] > 0
+    assert np.abs(out - want).max() < 1e-5
     smeared = _core.predict.rows(
         json.dumps([source]), rows(uvw), freq, np.full(2, 1e6), np.array([centre]), beam="none"
     )

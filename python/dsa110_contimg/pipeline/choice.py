@@ -1,0 +1,97 @@
+"""Which calibration tables an observation gets, and where they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dsa110_contimg.database import registry
+
+if TYPE_CHECKING:
+    from dsa110_contimg.config import Calibration
+    from dsa110_contimg.database import Database
+
+
+class Provenance(StrEnum):
+    """Where the tables of an observation come from."""
+
+    SAME_DATE = "SAME_DATE"
+    BORROWED = "BORROWED"
+    NONE = "NONE"
+
+
+@dataclass(frozen=True)
+class TableChoice:
+    """Tables to apply, in order, and their provenance.
+
+    Attributes
+    ----------
+    tables : tuple of str
+        Paths in apply order.
+    provenance : Provenance
+        `SAME_DATE` when a set's validity holds the observation, `BORROWED` when the nearest set in time was taken.
+    set_name : str or None
+        The set.
+    distance_days : float
+        Distance from the middle of the set's validity [days].
+    """
+
+    tables: tuple[str, ...]
+    provenance: Provenance
+    set_name: str | None = None
+    distance_days: float = 0.0
+
+
+def choose_tables(db: Database, mjd: float, dec_deg: float, settings: Calibration) -> TableChoice:
+    """Tables valid at the observation time; else the bandpass of the nearest set, if near enough in time and Dec.
+
+    Parameters
+    ----------
+    db : Database
+        Registry.
+    mjd : float
+        Mid time of the observation, UTC [MJD days].
+    dec_deg : float
+        Pointing declination [degrees]; tables of another strip are not used.
+    settings : Calibration
+        `borrow_days` and `borrow_dec_deg`.
+
+    Returns
+    -------
+    TableChoice
+        With no tables and `NONE` when nothing serves.
+    """
+    rows = [row for row in _usable(db, dec_deg, settings) if row["table_type"] in ("K", "BA", "BP")]
+    active = set(registry.get_active_applylist(db, mjd))
+    valid = [row for row in rows if row["path"] in active]
+    if valid:
+        set_name = valid[0]["set_name"]
+        tables = tuple(p for p in registry.get_active_applylist(db, mjd, set_name))
+        return TableChoice(tables, Provenance.SAME_DATE, set_name, _distance(valid[0], mjd))
+    near = sorted((row for row in rows if _distance(row, mjd) <= settings.borrow_days), key=lambda r: _distance(r, mjd))
+    if not near:
+        return TableChoice((), Provenance.NONE)
+    chosen = near[0]["set_name"]
+    tables = tuple(r["path"] for r in sorted(rows, key=lambda r: r["order_index"]) if r["set_name"] == chosen)
+    return TableChoice(tables, Provenance.BORROWED, chosen, _distance(near[0], mjd))
+
+
+def _usable(db: Database, dec_deg: float, settings: Calibration) -> Sequence[dict[str, Any]]:
+    rows = db.select("caltables", ("status", "=", "active"), order_by=["created_at", "order_index"])
+
+    def same_strip(row: dict[str, Any]) -> bool:
+        dec = row["pointing_dec_deg"]
+        return dec is None or abs(dec - dec_deg) <= settings.borrow_dec_deg
+
+    return [row for row in rows if same_strip(row) and Path(row["path"]).is_dir()]
+
+
+def _distance(row: dict[str, Any], mjd: float) -> float:
+    start: float | None = row["valid_start_mjd"]
+    end: float | None = row["valid_end_mjd"]
+    if start is None or end is None:
+        return 0.0
+    return abs(0.5 * (start + end) - mjd)

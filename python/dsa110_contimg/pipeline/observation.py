@@ -1,0 +1,378 @@
+"""The stages of one observation: a calibrator's way to tables, a target's way to measurements.
+
+Stage functions take and give plain values (paths as text), so that the runner can remember them. What each stage does is in
+the package of its name; here is only who calls whom.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dsa110_contimg.pipeline import sky
+from dsa110_contimg.pipeline.choice import Provenance, choose_tables
+from dsa110_contimg.pipeline.sky import CatalogSource
+from dsa110_contimg.pipeline.stage import Outputs, Stage
+
+if TYPE_CHECKING:
+    from dsa110_contimg.config import Config
+    from dsa110_contimg.conversion.groups import SubbandGroup
+    from dsa110_contimg.database import Database
+
+ProgressCallback = Callable[[int, int], object]
+
+
+@dataclass(frozen=True)
+class Pointing:
+    """Where a group points: HA 0 at its mid time.
+
+    Attributes
+    ----------
+    mid_mjd : float
+        UTC [MJD days].
+    ra_deg, dec_deg : float
+        ICRS [degrees].
+    """
+
+    mid_mjd: float
+    ra_deg: float
+    dec_deg: float
+
+
+def pointing_of(path: str | os.PathLike[str]) -> Pointing:
+    """Pointing of a UVH5 file from its header alone."""
+    import numpy as np
+
+    from dsa110_contimg import _core
+
+    header = _core.uvh5.read_header(path)
+    mid_mjd_s = float(header["mid_mjd_s"])
+    ra, dec = _core.coords.meridian_icrs(np.array([mid_mjd_s]), float(header["phase_center_dec_rad"]))
+    return Pointing(mid_mjd_s / 86400.0, float(np.degrees(ra[0])), float(np.degrees(dec[0])))
+
+
+@dataclass
+class Context:
+    """What the stages of all groups share.
+
+    Attributes
+    ----------
+    config : Config
+        Configuration.
+    products, registry : Database
+        Databases.
+    catalog, calibrators : list of CatalogSource
+        What is measured, and what may calibrate.
+    progress : callable
+        Progress within a stage.
+    """
+
+    config: Config
+    products: Database
+    registry: Database
+    catalog: list[CatalogSource]
+    calibrators: list[CatalogSource]
+    progress: ProgressCallback = field(default=lambda _done, _total: None)
+
+
+@dataclass
+class Observation:
+    """One group with its pointing and, if it holds one, its calibrator."""
+
+    context: Context
+    group: SubbandGroup
+    pointing: Pointing
+    calibrator: CatalogSource | None
+
+    @property
+    def kind(self) -> str:
+        """`calibrator` or `target`."""
+        return "target" if self.calibrator is None else "calibrator"
+
+    @property
+    def day(self) -> str:
+        """Date of the group, UTC."""
+        return self.group.group_id[:10]
+
+    def given(self) -> Outputs:
+        """What is known before the first stage."""
+        files = [{"path": str(p), "bytes": p.stat().st_size} for p in self.group.paths]
+        return {"files": files, "mid_mjd": self.pointing.mid_mjd}
+
+    def stages(self) -> list[Stage]:
+        """Stages in order."""
+        first = [self._convert(), self._flag()]
+        if self.calibrator is not None:
+            return [*first, self._solve()]
+        return [*first, self._calibrate(), self._image(), self._measure()]
+
+    # Each builder below returns one stage; the work is in the method it names.
+
+    def _convert(self) -> Stage:
+        return Stage("convert", self.convert, ("files",), ("ms",), lambda o: [o["ms"]])
+
+    def _flag(self) -> Stage:
+        return Stage("flag", self.flag, ("ms",), ("flagged_fraction",))
+
+    def _solve(self) -> Stage:
+        calibration = self.context.config.calibration.model_dump()
+        model = [s.name for s in self.model_sources()]
+        return Stage(
+            "solve",
+            self.solve,
+            ("ms", "flagged_fraction"),
+            ("tables",),
+            lambda o: o["tables"],
+            {"calibration": calibration, "model": model},
+        )
+
+    def _calibrate(self) -> Stage:
+        choice = self.choose()
+        depends = {"tables": choice.tables, "calibration": self.context.config.calibration.model_dump()}
+        return Stage(
+            "apply", self.calibrate, ("ms", "flagged_fraction"), ("calibration", "provenance"), fingerprint=depends
+        )
+
+    def _image(self) -> Stage:
+        imaging = self.context.config.imaging.model_dump()
+        return Stage(
+            "image",
+            self.image,
+            ("ms", "calibration"),
+            ("image",),
+            lambda o: [o["image"], o["pb"]],
+            {"imaging": imaging},
+        )
+
+    def _measure(self) -> Stage:
+        positions = [(s.name, s.ra_deg, s.dec_deg) for s in self.context.catalog]
+        return Stage("measure", self.measure, ("image",), ("measured",), fingerprint={"positions": positions})
+
+    # The work.
+
+    def model_sources(self) -> list[CatalogSource]:
+        """Catalogue sources and the calibrator within the beam, brightest first."""
+        radius = 3.0
+        near = sky.within(self.context.catalog, self.pointing.ra_deg, self.pointing.dec_deg, radius)
+        if self.calibrator is not None and self.calibrator.name not in {s.name for s in near}:
+            near = [self.calibrator, *near]
+        return near
+
+    def choose(self) -> Any:
+        """Calibration tables for this observation."""
+        settings = self.context.config.calibration
+        return choose_tables(self.context.registry, self.pointing.mid_mjd, self.pointing.dec_deg, settings)
+
+    def product(self, base: Path, *parts: str) -> Path:
+        """Path of a product below `base`; its directory is made."""
+        path = base.joinpath(*parts)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def convert(self, _outputs: Outputs) -> Outputs:
+        """UVH5 files to a Measurement Set below ``ms/science`` or ``ms/calibrators``."""
+        from dsa110_contimg import _core
+        from dsa110_contimg.database import products
+
+        folder = "calibrators" if self.calibrator else "science"
+        path = self.product(self.context.config.paths.ms, folder, self.day, f"{self.group.group_id}.ms")
+        report = _core.ms.convert(self.group.paths, path, overwrite=True, progress=self.context.progress)
+        products.ms_index_upsert(
+            self.context.products,
+            path,
+            mid_mjd=self.pointing.mid_mjd,
+            status="converted",
+            stage="converted",
+            pointing_ra_deg=self.pointing.ra_deg,
+            pointing_dec_deg=self.pointing.dec_deg,
+        )
+        return {"ms": str(path), "verdicts": report.get("verdicts", [])}
+
+    def flag(self, outputs: Outputs) -> Outputs:
+        """Zeros and NaN, autocorrelations, dead antennas; interference too where there is enough band to see it in."""
+        from dsa110_contimg.calibration import stages
+
+        report = stages.flag(outputs["ms"], stages.STANDARD_STEPS, reset=True, progress=self.context.progress)
+        return {"flagged_fraction": report["after"]["fraction"] if isinstance(report.get("after"), dict) else None}
+
+    def _sky(self) -> dict[str, Any]:
+        from dsa110_contimg.calibration import sky as model
+
+        sources = [model.source(s.name, s.ra_deg, s.dec_deg, s.flux_jy, alpha=s.alpha) for s in self.model_sources()]
+        return model.model(sources)
+
+    def solve(self, outputs: Outputs) -> Outputs:
+        """Bandpass, then gain, on the calibrator's field; both are registered with their validity."""
+        from dsa110_contimg.calibration import stages
+        from dsa110_contimg.database import registry
+
+        settings = self.context.config.calibration
+        prefix = self.product(self.context.config.paths.caltables, self.day, self.group.group_id)
+        bandpass, gain = f"{prefix}_bpcal", f"{prefix}_gpcal"
+        shared: dict[str, Any] = {
+            "model": self._sky(),
+            "refant": stages.refant_list(settings.refant),
+            "uvrange": settings.uvrange,
+            "overwrite": True,
+            "progress": self.context.progress,
+        }
+        solved = stages.solve(
+            outputs["ms"], bandpass, "B", combine="scan,field", minsnr=settings.bandpass_minsnr, solint="inf", **shared
+        )
+        gains = stages.solve(
+            outputs["ms"],
+            gain,
+            "G",
+            gaintable=[bandpass],
+            combine="scan,field",
+            minsnr=settings.gain_minsnr,
+            solint=settings.gain_solint,
+            calmode="ap",
+            **shared,
+        )
+        field = self.calibrator.name if self.calibrator else ""
+        mid, name = self.pointing.mid_mjd, f"{self.group.group_id}_{field}"
+        hours, minutes = settings.bandpass_validity_h / 24.0, settings.gain_validity_min / 1440.0
+        for table, report, reach in ((bandpass, solved, hours), (gain, gains, minutes)):
+            entry = {
+                "path": table,
+                "source_ms_path": outputs["ms"],
+                "solver_command": "contimg run",
+                "quality_metrics": {k: v for k, v in report.items() if isinstance(v, int | float | str)},
+                "pointing_dec_deg": self.pointing.dec_deg,
+            }
+            registry.register_set(
+                self.context.registry,
+                name,
+                [entry],
+                cal_field=field,
+                refant=str(report.get("refant", settings.refant)),
+                valid_start_mjd=mid - reach,
+                valid_end_mjd=mid + reach,
+            )
+        return {"tables": [bandpass, gain]}
+
+    def calibrate(self, outputs: Outputs) -> Outputs:
+        """Apply the chosen tables and a gain of the target's own, solved on the catalogue.
+
+        With tables of the same date the own gain is phase only; with a borrowed bandpass it carries the amplitude too.
+        """
+        from dsa110_contimg import DataError
+        from dsa110_contimg.calibration import stages
+
+        choice = self.choose()
+        if choice.provenance is Provenance.NONE:
+            raise DataError(
+                f"{self.group.group_id}: expected a bandpass within {self.context.config.calibration.borrow_days} days "
+                f"and {self.context.config.calibration.borrow_dec_deg} degrees of declination, found none"
+            )
+        settings = self.context.config.calibration
+        own = self.product(self.context.config.paths.caltables, self.day, f"{self.group.group_id}_2gcal")
+        stages.solve(
+            outputs["ms"],
+            own,
+            "G",
+            gaintable=list(choice.tables),
+            model=self._sky(),
+            calmode="p" if choice.provenance is Provenance.SAME_DATE else "ap",
+            combine="scan,field,spw",
+            solint="inf",
+            minsnr=settings.gain_minsnr,
+            refant=stages.refant_list(settings.refant),
+            uvrange=settings.uvrange,
+            overwrite=True,
+            progress=self.context.progress,
+        )
+        tables = [*choice.tables, str(own)]
+        stages.apply(outputs["ms"], tables, calwt=True, progress=self.context.progress)
+        return {
+            "calibration": {"tables": tables, "set": choice.set_name, "distance_days": choice.distance_days},
+            "provenance": choice.provenance.value,
+        }
+
+    def image(self, outputs: Outputs) -> Outputs:
+        """The tile's image and its products, recorded with noise, beam and provenance."""
+        import json
+
+        from dsa110_contimg import _core
+        from dsa110_contimg.database import products
+
+        settings = self.context.config.imaging
+        name = self.product(self.context.config.paths.images, self.day, self.group.group_id)
+        options: dict[str, Any] = {
+            "ms": [outputs["ms"]],
+            "name": str(name),
+            "imsize": [settings.imsize, settings.imsize] if settings.imsize else None,
+            "cell_arcsec": settings.cell_arcsec or None,
+            "datacolumn": "corrected",
+            "weighting": settings.weighting,
+            "robust": settings.robust,
+            "niter": settings.niter,
+            "nsigma": settings.nsigma,
+            "pblimit": settings.pblimit,
+            "epsilon": settings.epsilon,
+            "cards": {"GROUPID": self.group.group_id, "CALPROV": outputs["provenance"]},
+        }
+        report = _core.imaging.image_ms(json.dumps(options), progress=self.context.progress)
+        made = report["products"]
+        products.images_insert(
+            self.context.products,
+            made["pbcor"],
+            outputs["ms"],
+            "5min",
+            mid_mjd=report["mjd"],
+            beam_major_arcsec=report["beam"]["major_arcsec"],
+            beam_minor_arcsec=report["beam"]["minor_arcsec"],
+            beam_pa_deg=report["beam"]["pa_deg"],
+            noise_jy=report["rms_jy"],
+            expected_noise_jy=report["expected_rms_jy"],
+            peak_jy=report["peak_jy"],
+            dynamic_range=report["dynamic_range"],
+            pbcor=1,
+            center_ra_deg=report["centre_deg"][0],
+            center_dec_deg=report["centre_deg"][1],
+            imsize_x=report["imsize"][0],
+            imsize_y=report["imsize"][1],
+            cellsize_arcsec=report["cell_arcsec"],
+            freq_ghz=report["freq_hz"] / 1e9,
+            bandwidth_mhz=report["bandwidth_hz"] / 1e6,
+            cal_provenance=outputs["provenance"],
+        )
+        products.ms_index_upsert(
+            self.context.products, outputs["ms"], stage="imaged", status="done", cal_applied=1, imagename=str(name)
+        )
+        return {
+            "image": made["restored"],
+            "pb": made["pb"],
+            "pbcor": made["pbcor"],
+            "noise_jy": report["rms_jy"],
+            "expected_noise_jy": report["expected_rms_jy"],
+            "beam": report["beam"],
+        }
+
+    def measure(self, outputs: Outputs) -> Outputs:
+        """Forced fluxes of the catalogue on the tile, corrected for the primary beam."""
+        import pandas as pd
+
+        from dsa110_contimg.photometry import campaign
+
+        table = pd.DataFrame(
+            {
+                "source_id": [s.name for s in self.context.catalog],
+                "ra_deg": [s.ra_deg for s in self.context.catalog],
+                "dec_deg": [s.dec_deg for s in self.context.catalog],
+                "flux_mjy": [1e3 * s.flux_jy for s in self.context.catalog],
+            }
+        )
+        measured = campaign.measure_epoch(
+            self.context.products,
+            outputs["image"],
+            table,
+            mjd=self.pointing.mid_mjd,
+            pb=outputs["pb"],
+            min_pb=self.context.config.imaging.pblimit,
+        )
+        return {"measured": int(measured["flux_jy"].notna().sum())}
