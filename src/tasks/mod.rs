@@ -5,6 +5,7 @@ mod selection;
 mod sky;
 
 pub mod apply;
+pub mod configure;
 pub mod convert;
 pub mod flag;
 pub mod flag_versions;
