@@ -41,7 +41,8 @@ for name in sys.argv[2:]:
     part = UVData()
     part.read(name, file_type="uvh5", **checks)
     parts.append(part)
-uv = parts[0].fast_concat(parts[1:], "freq", inplace=False, **{k: checks[k] for k in ("run_check", "check_extra", "run_check_acceptability")})
+few = {k: v for k, v in checks.items() if k != "strict_uvw_antpos_check"}
+uv = parts[0].fast_concat(parts[1:], "freq", inplace=False, **few)
 uv.reorder_freqs(channel_order="freq", run_check=False)
 lst = np.median(uv.lst_array) if uv.lst_array is not None else 0.0
 uv.phase(lon=float(lst), lat=0.28187, phase_frame="icrs", cat_name="meridian", epoch="J2000")

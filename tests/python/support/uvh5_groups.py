@@ -78,7 +78,9 @@ def write_subband(
         extra["ha_phase_center"] = 0.0
         extra["phase_center_epoch"] = np.bytes_("HADEC")
         data = file.create_group("Data")
-        data.create_dataset("visdata", data=vis, chunks=(min(128, shape[0]), 1, min(12, channels), 1), maxshape=(None, *shape[1:]))
+        data.create_dataset(
+            "visdata", data=vis, chunks=(min(128, shape[0]), 1, min(12, channels), 1), maxshape=(None, *shape[1:])
+        )
         data.create_dataset("flags", data=np.zeros(shape, bool), chunks=True, maxshape=(None, *shape[1:]))
         data.create_dataset("nsamples", data=np.full(shape, 768, np.float32), chunks=True, maxshape=(None, *shape[1:]))
     return path
