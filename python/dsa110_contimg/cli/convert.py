@@ -30,7 +30,7 @@ def convert(
     merge_spws: Annotated[bool, typer.Option("--merge-spws", help="One spectral window of all channels.")] = False,
     telescope_name: Annotated[
         str | None,
-        typer.Option("--telescope-name", help="DSA_110, or OVRO_MMA for CASA, which does not know the other."),
+        typer.Option("--telescope-name", help="DSA_110, or OVRO_MMA for CASA, which knows only that."),
     ] = None,
     fringe_stopped: Annotated[
         str, typer.Option("--fringe-stopped", help="yes or no where the files do not say; auto believes them.")
@@ -39,9 +39,7 @@ def convert(
     expected: Annotated[int, typer.Option("--expected", help="Subbands of a complete group.")] = 16,
     kind: Annotated[str, typer.Option("--kind", help="science or calibrators.")] = "science",
     window_s: Annotated[float, typer.Option("--window", help="Names this close are one group [s].")] = 60.0,
-    tmpfs: Annotated[
-        bool, typer.Option("--tmpfs/--no-tmpfs", help="Write in /dev/shm first when it has room.")
-    ] = False,
+    tmpfs: Annotated[bool, typer.Option("--tmpfs/--no-tmpfs", help="Write in /dev/shm first if it has room.")] = False,
     skip_existing: Annotated[
         bool, typer.Option("--skip-existing", help="Leave those already made of these files and sound.")
     ] = False,

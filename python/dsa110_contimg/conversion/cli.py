@@ -19,9 +19,7 @@ from dsa110_contimg.conversion.groups import classify_groups
 
 def parser() -> argparse.ArgumentParser:
     """All subcommands and flags."""
-    p = argparse.ArgumentParser(
-        prog="conversion.cli", description="Conversion of UVH5 files and checks of the results."
-    )
+    p = argparse.ArgumentParser(prog="conversion.cli", description="Conversion of UVH5 files, and checks.")
     sub = p.add_subparsers(dest="command", required=True)
     single = sub.add_parser("single", help="convert the files of one group")
     single.add_argument("input_path", nargs="+")
@@ -50,9 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         payload, ok = _COMMANDS[args.command](args)
     except (ContimgError, OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        sys.stderr.write(f"error: {error}\n")
         return 1
-    print(json.dumps(payload, indent=1))
+    sys.stdout.write(json.dumps(payload, indent=1) + "\n")
     return 0 if ok else 1
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dsa110_contimg import ContimgError, DataError, _core
-from dsa110_contimg.conversion.groups import GroupStatus, SubbandGroup, classify_groups
+from dsa110_contimg.conversion.groups import MIN_SUBBANDS, GroupStatus, SubbandGroup, classify_groups
 from dsa110_contimg.conversion.layout import check_writable, ms_path
 from dsa110_contimg.conversion.staging import choose_scratch
 
@@ -25,9 +25,9 @@ FATAL = frozenset({"columns", "rows", "frequency_order", "phase_centres", "anten
 class ConversionOptions:
     """How to convert.
 
-    ``phase_center`` is ``per-integration`` (one FIELD an integration) or ``shared``; ``fringe_stopped`` overrules what the
-    files say; ``telescope_name`` is ``DSA_110`` unless CASA must know it (``OVRO_MMA``); ``antennas`` is a station list that
-    replaces the package's own.
+    ``phase_center`` is ``per-integration`` (one FIELD an integration) or ``shared``; ``fringe_stopped`` overrules what
+    the files say; ``telescope_name`` is ``DSA_110`` unless CASA must know it (``OVRO_MMA``); ``antennas`` is a station
+    list that replaces the package's own.
     """
 
     phase_center: str = "per-integration"
@@ -147,7 +147,7 @@ def convert_directory(
     directory : path
         A flat directory of ``<time>_sbNN.hdf5`` files.
     out : path
-        Base of the layout ``science|calibrators|failed/YYYY-MM-DD/<time>.ms``, or a path ending in ``.ms`` for one group.
+        Base of the layout ``science|calibrators|failed/YYYY-MM-DD/<time>.ms``, or a path ending in ``.ms`` (one group).
     start, end : str or datetime, optional
         First and last group, UTC.
     kind : str
@@ -174,7 +174,12 @@ def convert_directory(
     """
     chosen = _options(options, settings)
     found = classify_groups(
-        directory, window_s=window_s, expected_subbands=chosen.expected_subbands, start=start, end=end
+        directory,
+        window_s=window_s,
+        expected_subbands=chosen.expected_subbands,
+        min_subbands=min(MIN_SUBBANDS, chosen.expected_subbands),
+        start=start,
+        end=end,
     )
     single = Path(out).suffix == ".ms"
     if single and len(found.groups) > 1:
@@ -187,35 +192,39 @@ def convert_directory(
             target = Path(path_mapper(group.group_id, os.fspath(out)))
         else:
             target = ms_path(out, group.group_id, kind)
-        result = _one(group, target, out, chosen, skip_existing, overwrite, semi_complete, single, progress)
+        job = _Job(target, out, chosen, skip_existing, overwrite, semi_complete, single)
+        result = _one(group, job, progress)
         results.append(result)
         if on_result is not None:
             on_result(result)
     return results
 
 
-def _one(
-    group: SubbandGroup,
-    target: Path,
-    base: str | os.PathLike[str],
-    options: ConversionOptions,
-    skip_existing: bool,
-    overwrite: bool,
-    semi_complete: bool,
-    single: bool,
-    progress: Callable[[int, int], object] | None,
-) -> GroupResult:
+@dataclass(frozen=True, slots=True)
+class _Job:
+    target: Path
+    base: str | os.PathLike[str]
+    options: ConversionOptions
+    skip_existing: bool
+    overwrite: bool
+    semi_complete: bool
+    single: bool
+
+
+def _one(group: SubbandGroup, job: _Job, progress: Callable[[int, int], object] | None) -> GroupResult:
     missing = " ".join(f"sb{subband:02d}" for subband in group.missing)
-    if group.status is GroupStatus.INCOMPLETE or (group.status is GroupStatus.SEMI_COMPLETE and not semi_complete):
+    partial = group.status is GroupStatus.SEMI_COMPLETE
+    if group.status is GroupStatus.INCOMPLETE or (partial and not job.semi_complete):
         return GroupResult(group.group_id, "incomplete", None, f"{len(group.files)} subbands, missing {missing}")
+    overwrite = job.overwrite
     try:
-        if skip_existing and target.exists():
-            problem = existing_problem(target, [path.name for path in group.paths])
+        if job.skip_existing and job.target.exists():
+            problem = existing_problem(job.target, [path.name for path in group.paths])
             if problem is None:
-                return GroupResult(group.group_id, "skipped", target, "already converted")
-            _log.warning("%s: converted again: %s", target, problem)
+                return GroupResult(group.group_id, "skipped", job.target, "already converted")
+            _log.warning("%s: converted again: %s", job.target, problem)
             overwrite = True
-        result = convert_group(group, target, overwrite=overwrite, progress=progress, options=options)
+        result = convert_group(group, job.target, overwrite=overwrite, progress=progress, options=job.options)
     except (ContimgError, OSError, ValueError) as error:
         _log.error("%s: %s", group.group_id, error)
         return GroupResult(group.group_id, "failed", None, str(error))
@@ -223,14 +232,14 @@ def _one(
     if not bad:
         return result
     reason = "; ".join(f"{v['name']}: {v['value']:g} exceeds {v['limit']:g} ({v['reason']})" for v in bad)
-    return GroupResult(group.group_id, "failed", _set_apart(result, base, single), reason, result.report)
+    return GroupResult(group.group_id, "failed", _set_apart(result, job), reason, result.report)
 
 
-def _set_apart(result: GroupResult, base: str | os.PathLike[str], single: bool) -> Path | None:
+def _set_apart(result: GroupResult, job: _Job) -> Path | None:
     """Move a Measurement Set that failed its checks to the layout's ``failed``."""
-    if result.ms is None or single:
+    if result.ms is None or job.single:
         return result.ms
-    target = ms_path(base, result.group_id, "failed")
+    target = ms_path(job.base, result.group_id, "failed")
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.exists():
         target = target.with_name(f"{result.group_id}.{os.getpid()}.ms")

@@ -1,4 +1,4 @@
-"""Where Measurement Sets live: ``<base>/science|calibrators|failed/YYYY-MM-DD/<time>.ms``, and whether they may be written."""
+"""Where Measurement Sets live (``<base>/science/YYYY-MM-DD/<time>.ms``), and whether they may be written."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def choose_scratch(
         The directory (made when the writing begins).
     """
     if tmpfs:
-        wanted = ROOM * sum(os.path.getsize(file) for file in files)
+        wanted = ROOM * sum(Path(file).stat().st_size for file in files)
         root = Path(tmpfs_path)
         if root.is_dir() and os.access(root, os.W_OK) and shutil.disk_usage(root).free > wanted:
             return root / SUBDIRECTORY

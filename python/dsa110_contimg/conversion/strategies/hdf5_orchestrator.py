@@ -101,7 +101,7 @@ def convert_subband_groups_to_ms(
     Returns
     -------
     dict
-        ``converted``, ``skipped``, ``incomplete`` and ``failed``, each a list of ``{"group_id", "status", "ms", "reason"}``.
+        ``converted``, ``skipped``, ``incomplete``, ``failed``: lists of ``{"group_id", "status", "ms", "reason"}``.
     """
     if flux is not None:
         raise ValueError("flux: expected None (write models with `contimg model` after the conversion), found a number")

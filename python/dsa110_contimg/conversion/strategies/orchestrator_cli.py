@@ -15,24 +15,18 @@ from dsa110_contimg.conversion.strategies.hdf5_orchestrator import WRITERS, conv
 
 def parser() -> argparse.ArgumentParser:
     """The original's flags."""
-    p = argparse.ArgumentParser(
-        prog="hdf5_orchestrator", description="Convert UVH5 subband groups to Measurement Sets."
-    )
+    p = argparse.ArgumentParser(prog="hdf5_orchestrator", description="Convert UVH5 groups to Measurement Sets.")
     p.add_argument("input_dir", help="flat directory of <time>_sbNN.hdf5 files")
     p.add_argument("output_dir", nargs="?", default="/data/dsa110-contimg/ms", help="base of the Measurement Sets")
     p.add_argument("start_time", nargs="?", help="first group, UTC, 'YYYY-MM-DD HH:MM:SS'")
     p.add_argument("end_time", nargs="?", help="last group, UTC")
     p.add_argument("--start-time", dest="start_option", help="the same as the positional one")
     p.add_argument("--end-time", dest="end_option", help="the same as the positional one")
-    p.add_argument(
-        "--writer", choices=WRITERS, default="parallel-subband", help="kept for old scripts: there is one writer"
-    )
+    p.add_argument("--writer", choices=WRITERS, default="parallel-subband", help="kept for old scripts")
     p.add_argument("--flux", type=float, help="refused: use `contimg model`")
     p.add_argument("--scratch-dir", help="write here before moving the Measurement Set into place")
     p.add_argument("--max-workers", type=int, default=4, help="kept for old scripts: all cores are used")
-    p.add_argument(
-        "--stage-to-tmpfs", action=argparse.BooleanOptionalAction, default=True, help="write on a tmpfs first"
-    )
+    p.add_argument("--stage-to-tmpfs", action=argparse.BooleanOptionalAction, default=True)
     p.add_argument("--tmpfs-path", default="/dev/shm", help="mount point of the tmpfs")  # noqa: S108 - Linux's tmpfs
     p.add_argument("--merge-spws", action="store_true", help="one spectral window of all channels")
     p.add_argument("--log-level", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
@@ -55,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise ValueError("--calibrator: find the transit with `contimg transits`, then give start and end")
         if args.find_only or args.dry_run:
             groups = classify_groups(args.input_dir, start=start, end=end).groups
-            print(json.dumps({"groups": [group.as_dict() for group in groups]}, indent=1))
+            sys.stdout.write(json.dumps({"groups": [group.as_dict() for group in groups]}, indent=1) + "\n")
             return 0
         results = convert_subband_groups_to_ms(
             args.input_dir,
@@ -74,7 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             checkpoint_file=args.checkpoint_file,
         )
     except (ContimgError, OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        sys.stderr.write(f"error: {error}\n")
         return 1
-    print(json.dumps({"groups": sorted((g for list_ in results.values() for g in list_), key=lambda g: g["group_id"])}))
+    groups_done = sorted((g for list_ in results.values() for g in list_), key=lambda g: g["group_id"])
+    sys.stdout.write(json.dumps({"groups": groups_done}) + "\n")
     return 1 if results["failed"] else 0
