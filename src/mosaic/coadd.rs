@@ -68,8 +68,11 @@ pub fn coadd(
     for tile in tiles {
         let map = PixelMap::new(wcs, size, &tile.wcs);
         let inverse = (1.0 / (tile.sigma_jy * tile.sigma_jy)) as f32;
-        let rows: Vec<_> =
-            sum.axis_iter_mut(Axis(0)).zip(weight.axis_iter_mut(Axis(0))).zip(variance.axis_iter_mut(Axis(0))).collect();
+        let rows: Vec<_> = sum
+            .axis_iter_mut(Axis(0))
+            .zip(weight.axis_iter_mut(Axis(0)))
+            .zip(variance.axis_iter_mut(Axis(0)))
+            .collect();
         rows.into_par_iter().enumerate().try_for_each(|(y, ((mut s, mut w), mut v))| {
             control.check()?;
             for x in 0..nx {
@@ -113,7 +116,9 @@ fn check(tiles: &[Tile]) -> Result<(), Error> {
             return Err(BadArgument::new("tiles", expected, found).into());
         }
         if !(tile.sigma_jy.is_finite() && tile.sigma_jy > 0.0) {
-            return Err(BadArgument::new("sigma_jy", format!("a positive noise of tile {k}"), tile.sigma_jy).into());
+            return Err(
+                BadArgument::new("sigma_jy", format!("a positive noise of tile {k}"), tile.sigma_jy).into()
+            );
         }
     }
     Ok(())

@@ -14,7 +14,11 @@ const STEP: usize = 16;
 ///
 /// # Errors
 /// No directions, or some beyond the horizon of the middle.
-pub fn common_grid(footprints: &[Vec<RaDec>], cell_rad: f64, max_side: usize) -> Result<(Wcs, [usize; 2]), Error> {
+pub fn common_grid(
+    footprints: &[Vec<RaDec>],
+    cell_rad: f64,
+    max_side: usize,
+) -> Result<(Wcs, [usize; 2]), Error> {
     let all = || footprints.iter().flatten();
     let sum = all().fold([0.0; 3], |s, p| {
         let u = p.unit();
@@ -22,14 +26,23 @@ pub fn common_grid(footprints: &[Vec<RaDec>], cell_rad: f64, max_side: usize) ->
     });
     let length = sum.iter().map(|v| v * v).sum::<f64>().sqrt();
     if !(length > 0.0 && cell_rad > 0.0) {
-        return Err(BadArgument::new("tiles", "tiles on one side of the sky", format!("{} footprints", footprints.len())).into());
+        return Err(BadArgument::new(
+            "tiles",
+            "tiles on one side of the sky",
+            format!("{} footprints", footprints.len()),
+        )
+        .into());
     }
     let centre = RaDec::from_vector(sum);
     let unit = Wcs::centred(centre, 0, 0, 1.0);
     let (mut low, mut high) = ([f64::INFINITY; 2], [f64::NEG_INFINITY; 2]);
     for p in all() {
         let at = unit.sky_to_pixel(*p).ok_or_else(|| {
-            BadArgument::new("tiles", "tiles within 90 degrees of their middle", format!("{:.3} {:.3}", p.ra_deg(), p.dec_deg()))
+            BadArgument::new(
+                "tiles",
+                "tiles within 90 degrees of their middle",
+                format!("{:.3} {:.3}", p.ra_deg(), p.dec_deg()),
+            )
         })?;
         for k in 0..2 {
             low[k] = low[k].min(at[k]);

@@ -62,7 +62,11 @@ fn lanczos(f: f64) -> [f32; 6] {
             return 1.0;
         }
         let a = std::f64::consts::PI * d;
-        if d.abs() < 3.0 { 3.0 * a.sin() * (a / 3.0).sin() / (a * a) } else { 0.0 }
+        if d.abs() < 3.0 {
+            3.0 * a.sin() * (a / 3.0).sin() / (a * a)
+        } else {
+            0.0
+        }
     };
     let raw: [f64; 6] = std::array::from_fn(|i| weight(i as f64 - 2.0 - f));
     let sum: f64 = raw.iter().sum();

@@ -46,7 +46,8 @@ fn sources_keep_place_and_flux_across_ra_zero_and_near_the_pole() {
         let rims: Vec<_> = tiles.iter().map(rim).collect();
         let (wcs, size) = common_grid(&rims, CELL, 8192).unwrap();
         assert!(size[0] > 200 && size[0] < 320 && size[1] < 320, "{size:?}");
-        let m = coadd(&tiles, &wcs, size, Method::PbWeighted, Interpolation::Lanczos, 0.1, &Control::new()).unwrap();
+        let m = coadd(&tiles, &wcs, size, Method::PbWeighted, Interpolation::Lanczos, 0.1, &Control::new())
+            .unwrap();
         for (p, flux) in sources {
             let [x, y] = wcs.sky_to_pixel(p).unwrap();
             let value = Interpolation::Lanczos.at(&m.image_yx, [x, y]);
@@ -77,7 +78,13 @@ fn a_tile_on_its_own_grid_is_itself_and_methods_differ_in_noise_only() {
     let one = tile(centre, 100, [0.0, 0.0], &source, 1e-3);
     for interpolation in [Interpolation::Nearest, Interpolation::Bilinear, Interpolation::Lanczos] {
         let m = coadd(
-            std::slice::from_ref(&one), &one.wcs, [100, 100], Method::Mean, interpolation, 0.1, &Control::new(),
+            std::slice::from_ref(&one),
+            &one.wcs,
+            [100, 100],
+            Method::Mean,
+            interpolation,
+            0.1,
+            &Control::new(),
         )
         .unwrap();
         for (v, (i, pb)) in m.image_yx.iter().zip(one.image_yx.iter().zip(&one.pb_yx)) {
@@ -99,7 +106,8 @@ fn verdicts_and_bad_tiles() {
     let centre = RaDec::from_deg(10.0, 20.0);
     let good = tile(centre, 60, [0.0, 0.0], &[(centre, 1.0)], 1e-3);
     let noisy = Tile { sigma_jy: 0.5, ..good.clone() };
-    let beam = |s: f64| Some(RestoringBeam { major_rad: 5.0 * CELL * s, minor_rad: 4.0 * CELL * s, pa_rad: 0.0 });
+    let beam =
+        |s: f64| Some(RestoringBeam { major_rad: 5.0 * CELL * s, minor_rad: 4.0 * CELL * s, pa_rad: 0.0 });
     let all = |v: &[Verdict]| v.iter().all(|v| v.passed);
     let three = [good.clone(), good.clone(), good.clone()];
     assert!(all(&validate(&three, &[beam(1.0), beam(1.1), beam(1.0)])));
@@ -112,7 +120,9 @@ fn verdicts_and_bad_tiles() {
     assert_eq!(failed(&with_noisy, &[beam(1.0); 3]), ["dynamic_range", "noise"]);
     let wcs = good.wcs;
     let run = |tiles: &[Tile]| {
-        coadd(tiles, &wcs, [60, 60], Method::Mean, Interpolation::Bilinear, 0.1, &Control::new()).unwrap_err().kind()
+        coadd(tiles, &wcs, [60, 60], Method::Mean, Interpolation::Bilinear, 0.1, &Control::new())
+            .unwrap_err()
+            .kind()
     };
     assert_eq!(run(&[]), ErrorKind::Argument);
     assert_eq!(run(&[Tile { sigma_jy: f64::NAN, ..good.clone() }]), ErrorKind::Argument);

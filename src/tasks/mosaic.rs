@@ -129,7 +129,8 @@ pub fn run(params: &MosaicParams, control: &Control) -> Result<MosaicReport, Err
         return Ok(report);
     }
     if let Some(failed) = report.verdicts.iter().find(|v| !v.passed).filter(|_| !params.ignore_validation) {
-        let found = format!("{} = {:.4} against {:.4} ({})", failed.name, failed.value, failed.limit, failed.reason);
+        let found =
+            format!("{} = {:.4} against {:.4} ({})", failed.name, failed.value, failed.limit, failed.reason);
         return Err(bad("tiles", "tiles that pass validation (or ask to ignore it)", found));
     }
     let mosaic = coadd(&tiles, &wcs, size, params.method, params.interpolation, params.pb_floor, control)?;
@@ -157,7 +158,11 @@ fn write(
     report: &mut MosaicReport,
 ) -> Result<(), Error> {
     let mut cards = Cards::new();
-    cards.push("NTILES", report.n_tiles as i64, "tiles added").push("PBFLOOR", f64::from(params.pb_floor), "");
+    cards.push("NTILES", report.n_tiles as i64, "tiles added").push(
+        "PBFLOOR",
+        f64::from(params.pb_floor),
+        "",
+    );
     for paths in &params.tiles {
         cards.history(&format!("tile {}", paths.image.display()));
     }
@@ -207,7 +212,8 @@ fn mean_beam(beams: &[Option<RestoringBeam>]) -> Option<RestoringBeam> {
         return None;
     }
     let n = known.len() as f64;
-    let (s, c) = known.iter().fold((0.0, 0.0), |(s, c), b| (s + (2.0 * b.pa_rad).sin(), c + (2.0 * b.pa_rad).cos()));
+    let (s, c) =
+        known.iter().fold((0.0, 0.0), |(s, c), b| (s + (2.0 * b.pa_rad).sin(), c + (2.0 * b.pa_rad).cos()));
     Some(RestoringBeam {
         major_rad: known.iter().map(|b| b.major_rad).sum::<f64>() / n,
         minor_rad: known.iter().map(|b| b.minor_rad).sum::<f64>() / n,

@@ -42,11 +42,12 @@ def resolve_catalog_path(
         return resolve_catalog_path(catalog_type, dec_strip, named)
     from dsa110_contimg.config import load
 
-    directory = load().paths.catalogs
+    directory: Path = load().paths.catalogs
     if dec_strip is not None:
         strips = sorted((abs(_strip(p) - dec_strip), p) for p in directory.glob(f"{catalog_type}_dec*.sqlite3"))
         if strips and strips[0][0] <= 6.0:
-            return strips[0][1]
+            nearest: Path = strips[0][1]
+            return nearest
     names = ("master_sources.sqlite3",) if catalog_type == "master" else ()
     places = [directory / n for n in (*names, f"{catalog_type}_full.sqlite3", f"{catalog_type}.csv")]
     for place in places:

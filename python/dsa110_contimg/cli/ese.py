@@ -15,7 +15,7 @@ def register(app: typer.Typer) -> None:
     app.command("ese")(ese)
 
 
-def ese(  # noqa: PLR0917
+def ese(
     db: Annotated[Path, typer.Argument(help="Products database.")],
     reference: Annotated[
         list[str] | None, typer.Option(help="Reference source; repeat. Default: chosen by S/N.")

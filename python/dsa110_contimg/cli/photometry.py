@@ -15,7 +15,7 @@ def register(app: typer.Typer) -> None:
     app.command("photometry")(photometry)
 
 
-def photometry(  # noqa: PLR0917
+def photometry(
     image: Annotated[Path, typer.Argument(help="FITS image [Jy/beam].")],
     ra: Annotated[float | None, typer.Option(help="One position instead of a catalogue [degrees].")] = None,
     dec: Annotated[float | None, typer.Option(help="[degrees]")] = None,

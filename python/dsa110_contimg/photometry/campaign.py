@@ -57,7 +57,9 @@ def measure_epoch(
     pandas.DataFrame
         The measurements, with source_id and mjd; those outside the image included, with NaN.
     """
-    table, about = measure_positions(image, sources["ra_deg"], sources["dec_deg"], progress=progress, **options)
+    table, about = measure_positions(
+        image, sources["ra_deg"].tolist(), sources["dec_deg"].tolist(), progress=progress, **options
+    )
     table.insert(0, "source_id", sources["source_id"].astype(str).to_numpy())
     if "flux_mjy" in sources:
         table["nvss_flux_mjy"] = sources["flux_mjy"].to_numpy()
@@ -149,7 +151,7 @@ def normalise(db: Database, references: Iterable[str] | None = None) -> list[dic
     ]
     frame["peak_norm"], frame["peak_norm_err"] = norm[cells], norm_err[cells]
     frame["is_reference"] = np.isin(cells[0], chosen).astype(int)
-    series = frame.to_dict("records")
+    series: list[dict[str, Any]] = [{str(k): v for k, v in row.items()} for row in frame.to_dict("records")]
     db.insert_all(
         [
             ("photometry_timeseries", series, ("source_id", "mjd", "image_path")),

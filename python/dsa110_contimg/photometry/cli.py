@@ -56,9 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         payload = _COMMANDS[options.command](options)
     except (ContimgError, ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        print(f"error: {error}", file=sys.stderr)
         return 1
-    print(json.dumps(payload))  # noqa: T201
+    print(json.dumps(payload))
     return 0
 
 

@@ -59,7 +59,7 @@ def judge_table(table: pd.DataFrame, *, options: dict[str, Any] | None = None) -
     statistics = summarise({key: curve for key, (_, _, curve) in bands.items()})
     sources: dict[str, dict[str, Any]] = {}
     for key, (name, freq, _) in bands.items():
-        row = statistics.loc[key]
+        row: Any = statistics.loc[key]
         band = {"freq_hz": freq, "n": int(row["n"])} | {k: _number(row[c]) for k, c in _BAND.items()}
         sources.setdefault(name, {"source_id": name, "bands": []})["bands"].append(band)
     curves = {name: [(f, c) for n, f, c in bands.values() if n == name] for name in sources}
@@ -78,7 +78,7 @@ def _groups(table: pd.DataFrame) -> dict[str, tuple[str, float | None, tuple[Any
     out: dict[str, tuple[str, float | None, tuple[Any, Any, Any]]] = {}
     for (name, freq), part in table.groupby(["source_id", "freq_hz"], sort=True, dropna=False):
         ordered = part.sort_values("mjd", kind="stable")
-        band = None if freq != freq else float(freq)  # noqa: PLR0124  (NaN: the table has no frequency)
+        band = None if freq != freq else float(str(freq))
         curve = (ordered["mjd"], ordered["flux_jy"], ordered["flux_err_jy"])
         out[f"{name}\0{freq}"] = (str(name), band, curve)
     return out

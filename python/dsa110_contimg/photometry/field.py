@@ -84,7 +84,9 @@ def measure_field(
         radius_deg=radius_deg,
         max_sources=max_sources,
     )
-    table, about = measure_positions(image, sources["ra_deg"], sources["dec_deg"], progress=progress, **options)
+    table, about = measure_positions(
+        image, sources["ra_deg"].tolist(), sources["dec_deg"].tolist(), progress=progress, **options
+    )
     table.insert(0, "source_id", sources["source_id"].to_numpy())
     table["nvss_flux_mjy"] = sources["flux_mjy"].to_numpy()
     table["mjd"] = about["mjd"]

@@ -20,7 +20,9 @@ StrPath = str | os.PathLike[str]
 class MeasurementStore(Protocol):
     """What is needed of a database: `dsa110_contimg.database.Database`, or anything that selects rows like it."""
 
-    def select(self, table: str, *conditions: tuple[str, str, Any], **options: Any) -> list[dict[str, Any]]:
+    def select(
+        self, table: str, *conditions: tuple[str, str, Any], columns: Sequence[str] | None = None, order_by: Any = ()
+    ) -> list[dict[str, Any]]:
         """Rows of a table that meet all conditions ``(column, operator, value)``."""
         ...
 
@@ -79,7 +81,7 @@ class CorrectionResult:
     valid_references: list[str] = field(default_factory=list)
 
 
-def query_reference_sources(  # noqa: PLR0917
+def query_reference_sources(
     db_path: StrPath | MeasurementStore,
     ra_center: float,
     dec_center: float,

@@ -133,7 +133,7 @@ class Source:
         """Verdict on the normalised light curve, with reasons; see `dsa110_contimg.photometry.ese.judge`."""
         return ese.judge({self.source_id: self.curve()}, options=options)[self.source_id]
 
-    def plot_lightcurve(  # noqa: PLR0917
+    def plot_lightcurve(
         self,
         use_normalized: bool = True,
         figsize: tuple[float, float] = (8.0, 4.0),
