@@ -79,9 +79,9 @@ def direct_error(image: np.ndarray, uvw, freq, vis, args, pixels: int = 12) -> f
     worst = 0.0
     spots = [(0, 0)] + [tuple(rng.integers(0, npix, 2)) for _ in range(pixels - 1)]
     for x, y in spots:
-        l, m = (x - npix // 2) * args["pixsize_x"], (y - npix // 2) * args["pixsize_y"]
-        n1 = np.sqrt(1 - l * l - m * m) - 1 if args["do_wgridding"] else 0.0
-        path = (uvw[:, 0] * l + uvw[:, 1] * m - uvw[:, 2] * n1) / C
+        x_l, m = (x - npix // 2) * args["pixsize_x"], (y - npix // 2) * args["pixsize_y"]
+        n1 = np.sqrt(1 - x_l * x_l - m * m) - 1 if args["do_wgridding"] else 0.0
+        path = (uvw[:, 0] * x_l + uvw[:, 1] * m - uvw[:, 2] * n1) / C
         total = 0.0
         for start in range(0, len(uvw), 4096):
             phase = np.exp(2j * np.pi * np.outer(path[start : start + 4096], freq))
