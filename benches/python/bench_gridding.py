@@ -1,6 +1,6 @@
 """Gridding side by side with ducc0: CPU seconds, wall seconds, million visibilities a second, and the error of each.
 
-    python benches/python/bench_gridding.py             # a sixteenth of a tile, about a minute
+    python benches/python/bench_gridding.py             # a twelfth of a tile, about a minute
     python benches/python/bench_gridding.py --full      # a whole tile: 96 antennas, 24 integrations, 768 channels
     python benches/python/bench_gridding.py --random    # random uvw, no compression: the kernels alone
 
@@ -14,6 +14,7 @@ import argparse
 import csv
 import resource
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -78,9 +79,9 @@ def direct_error(image: np.ndarray, uvw, freq, vis, args, pixels: int = 12) -> f
     worst = 0.0
     spots = [(0, 0)] + [tuple(rng.integers(0, npix, 2)) for _ in range(pixels - 1)]
     for x, y in spots:
-        l, m = (x - npix // 2) * args["pixsize_x"], (y - npix // 2) * args["pixsize_y"]
-        n1 = np.sqrt(1 - l * l - m * m) - 1 if args["do_wgridding"] else 0.0
-        path = (uvw[:, 0] * l + uvw[:, 1] * m - uvw[:, 2] * n1) / C
+        x_l, m = (x - npix // 2) * args["pixsize_x"], (y - npix // 2) * args["pixsize_y"]
+        n1 = np.sqrt(1 - x_l * x_l - m * m) - 1 if args["do_wgridding"] else 0.0
+        path = (uvw[:, 0] * x_l + uvw[:, 1] * m - uvw[:, 2] * n1) / C
         total = 0.0
         for start in range(0, len(uvw), 4096):
             phase = np.exp(2j * np.pi * np.outer(path[start : start + 4096], freq))
@@ -153,15 +154,15 @@ def main() -> None:
 
         check = error if args.check else None
         if ducc:
-            measure(f"ducc0 vis2dirty, {label}", lambda: ducc.vis2dirty(vis=vis, **image, **options), vis.size, check)
+            measure(f"ducc0 vis2dirty, {label}", partial(ducc.vis2dirty, vis=vis, **image, **options), vis.size, check)
         for compress in (False,) if args.random else (False, True):
             text = f"ours  vis2dirty, {label}{', compressed' if compress else ''}"
-            measure(text, lambda c=compress: vis2dirty(vis=vis, compress=c, **image, **options), vis.size, check)
+            measure(text, partial(vis2dirty, vis=vis, compress=compress, **image, **options), vis.size, check)
         if ducc:
-            measure(f"ducc0 dirty2vis, {label}", lambda: ducc.dirty2vis(dirty=dirty, **options), vis.size)
+            measure(f"ducc0 dirty2vis, {label}", partial(ducc.dirty2vis, dirty=dirty, **options), vis.size)
         for compress in (False,) if args.random else (False, True):
             text = f"ours  dirty2vis, {label}{', compressed' if compress else ''}"
-            measure(text, lambda c=compress: dirty2vis(dirty=dirty, compress=c, **options), vis.size)
+            measure(text, partial(dirty2vis, dirty=dirty, compress=compress, **options), vis.size)
 
 
 if __name__ == "__main__":
