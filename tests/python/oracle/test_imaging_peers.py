@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
-from astropy.wcs import WCS
+from astropy.wcs import WCS, FITSFixedWarning
 
 from dsa110_contimg import DataError, imaging
 from dsa110_contimg import cli as contimg
@@ -96,7 +96,9 @@ def observation(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[tu
 
 def peak(image: Path, ra: float, dec: float) -> tuple[float, float]:
     """Peak by a quadratic form through the logarithms about the source's pixel, and its distance from it [arcsec]."""
-    with fits.open(image) as hdus:
+    with fits.open(image) as hdus, warnings.catch_warnings():
+        # WSClean writes DATE-OBS without MJD-OBS, which astropy adds with a warning.
+        warnings.simplefilter("ignore", FITSFixedWarning)
         wcs, data = WCS(hdus[0].header).celestial, np.squeeze(hdus[0].data)
     x, y = (float(v) for v in wcs.all_world2pix(ra, dec, 0))
     i, j = round(y), round(x)
@@ -132,7 +134,8 @@ def test_sources_are_where_astropy_says(observation, native) -> None:
     assert native["outcome"] == "threshold"
     # Noise put in: NOISE in each part of each hand stands for an SEFD of NOISE * sqrt(2 dnu dt).
     sefd = NOISE * np.sqrt(2 * 244_140.625 * 12.884901888)
-    assert native["rms_jy"] == pytest.approx(native["expected_rms_jy"] * sefd / 6500, rel=0.1)
+    # 810,000 pixels of beams of some 30 leave a scatter of 0.5 %; five of them.
+    assert native["rms_jy"] == pytest.approx(native["expected_rms_jy"] * sefd / 6500, rel=0.025)
 
 
 def test_wsclean_agrees(observation, native, tmp_path: Path) -> None:
@@ -148,13 +151,23 @@ def test_wsclean_agrees(observation, native, tmp_path: Path) -> None:
         theirs, _ = peak(other["products"]["restored"], ra, dec)
         # A per cent, and the noise that the two share only in part (grids differ by the slant).
         assert ours == pytest.approx(theirs, abs=0.01 * flux + 2 * native["rms_jy"])
-    # Robust noise of residuals cleaned to the same depth.
-    assert rms(native["products"]["residual"]) == pytest.approx(rms(other["products"]["residual"]), rel=0.05)
-    # The psf is the same function: its main lobe agrees pixel by pixel, and so does the fitted beam.
-    mine, wsclean = (np.squeeze(fits.getdata(r["products"]["psf"])) for r in (native, other))
+    # Ours is thermal (see above); theirs was measured 8 % higher on these data. It must not be the other way round.
+    assert rms(native["products"]["residual"]) < 1.02 * rms(other["products"]["residual"])
+
+
+def test_the_psf_is_that_of_wsclean(observation, tmp_path: Path) -> None:
+    if shutil.which("wsclean") is None:
+        pytest.skip("wsclean is not installed")
+    # Natural weights: the two count uv cells for uniform and Briggs weights on grids of different cells.
+    common = {"imsize": SIZE, "cell_arcsec": CELL, "weighting": "natural", "niter": 0}
+    ours = imaging.image(observation[0], tmp_path / "n", uvrange=[0, 7000], **common)
+    copy = tmp_path / "a.ms"
+    shutil.copytree(observation[0], copy)
+    theirs = imaging.wsclean(copy, tmp_path / "w", uvrange=(0, 7000), datacolumn="data", extra=("-make-psf",), **common)
+    mine, wsclean = (np.squeeze(fits.getdata(r["products"]["psf"])) for r in (ours, theirs))
     middle = slice(SIZE // 2 - 4, SIZE // 2 + 5)
-    # Briggs weights of WSClean count cells of a slightly larger (padded) uv grid.
-    assert np.abs(mine[middle, middle] - wsclean[middle, middle]).max() < 0.02
+    # Measured 0.006: WSClean's w-stacking and kernel are good to about 1e-2.
+    assert np.abs(mine[middle, middle] - wsclean[middle, middle]).max() < 0.01
 
 
 def test_the_command_prints_the_documented_keys(observation, tmp_path: Path, capsys) -> None:
@@ -173,7 +186,10 @@ def test_the_command_prints_the_documented_keys(observation, tmp_path: Path, cap
         assert {"BMAJ", "DATE-BEG", "DATE-END", "RMSEXP", "PROVHASH"} <= set(
             fits.getheader(report["products"]["restored"])
         )
-    assert 0.98 < pb[64, 64] <= 1.0
+    # Five integrations a minute apart: the sky drifts by 0.24 degrees from one to the next. Mean of a Gaussian of the
+    # Airy beam's width, 2.70 degrees at 1.405 GHz, which is this one's shape to 0.2 % so near its top.
+    drift = 0.2507 * np.cos(np.radians(16.1)) * np.arange(-2, 3)
+    assert pb[64, 64] == pytest.approx(np.mean(np.exp(-4 * np.log(2) * (drift / 2.70) ** 2)), abs=4e-3)
     assert [p.name for p in tmp_path.iterdir() if p.name.endswith(".part")] == []
 
 
