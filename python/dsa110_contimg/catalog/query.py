@@ -42,7 +42,7 @@ def resolve_catalog_path(
         return resolve_catalog_path(catalog_type, dec_strip, named)
     from dsa110_contimg.config import load
 
-    directory = load().paths.catalogs
+    directory: Path = load().paths.catalogs
     if dec_strip is not None:
         strips = sorted((abs(_strip(p) - dec_strip), p) for p in directory.glob(f"{catalog_type}_dec*.sqlite3"))
         if strips and strips[0][0] <= 6.0:

@@ -149,7 +149,7 @@ def normalise(db: Database, references: Iterable[str] | None = None) -> list[dic
     ]
     frame["peak_norm"], frame["peak_norm_err"] = norm[cells], norm_err[cells]
     frame["is_reference"] = np.isin(cells[0], chosen).astype(int)
-    series = frame.to_dict("records")
+    series: list[dict[str, Any]] = [{str(k): v for k, v in row.items()} for row in frame.to_dict("records")]
     db.insert_all(
         [
             ("photometry_timeseries", series, ("source_id", "mjd", "image_path")),

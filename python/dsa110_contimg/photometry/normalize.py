@@ -6,7 +6,7 @@ The pipeline's own way is `dsa110_contimg.photometry.campaign`, which normalises
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -20,7 +20,13 @@ StrPath = str | os.PathLike[str]
 class MeasurementStore(Protocol):
     """What is needed of a database: `dsa110_contimg.database.Database`, or anything that selects rows like it."""
 
-    def select(self, table: str, *conditions: tuple[str, str, Any], **options: Any) -> list[dict[str, Any]]:
+    def select(
+        self,
+        table: str,
+        *conditions: tuple[str, str, Any],
+        columns: Sequence[str] | None = None,
+        order_by: Iterable[str | tuple[str, bool]] = (),
+    ) -> list[dict[str, Any]]:
         """Rows of a table that meet all conditions ``(column, operator, value)``."""
         ...
 
