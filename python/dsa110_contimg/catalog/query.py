@@ -51,7 +51,7 @@ def resolve_catalog_path(
     places = [directory / n for n in (*names, f"{catalog_type}_full.sqlite3", f"{catalog_type}.csv")]
     for place in places:
         if place.exists():
-            return place
+            return Path(place)
     looked = ", ".join(map(str, places))
     raise FileNotFoundError(f"{catalog_type} catalogue: expected one of {looked}, found none")
 
