@@ -63,7 +63,7 @@ def main() -> None:
     try:
         from photutils.background import Background2D, MADStdBackgroundRMS, MedianBackground
 
-        estimators = {"bkg_estimator": MedianBackground(), "bkgrms_estimator": MADStdBackgroundRMS()}
+        estimators = {"bkg_estimator": MedianBackground(), "bkg_rms_estimator": MADStdBackgroundRMS()}
         rows.append(
             (
                 "noise and background maps, photutils",
@@ -91,8 +91,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "i.fits"
         header = fits.Header({"CTYPE1": "RA---SIN", "CTYPE2": "DEC--SIN", "CRVAL1": 10.0, "CRVAL2": 54.0})
-        header |= {"CRPIX1": n // 2 + 1, "CRPIX2": n // 2 + 1, "CDELT1": -1 / 1200, "CDELT2": 1 / 1200}
-        header |= {"BMAJ": 6 / 1200, "BMIN": 4 / 1200, "BPA": 0.0}
+        header.update({"CRPIX1": n // 2 + 1, "CRPIX2": n // 2 + 1, "CDELT1": -1 / 1200, "CDELT2": 1 / 1200})
+        header.update({"BMAJ": 6 / 1200, "BMIN": 4 / 1200, "BPA": 0.0})
         fits.writeto(path, image, header)
         dec, ra = rng.uniform(52.5, 55.5, (1, options.sources))[0], rng.uniform(8, 12, options.sources)
         rows.append(

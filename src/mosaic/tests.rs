@@ -51,8 +51,8 @@ fn sources_keep_place_and_flux_across_ra_zero_and_near_the_pole() {
         for (p, flux) in sources {
             let [x, y] = wcs.sky_to_pixel(p).unwrap();
             let value = Interpolation::Lanczos.at(&m.image_yx, [x, y]);
-            // Twice interpolated: 0.3 % each for a beam of five pixels.
-            assert!((f64::from(value) / flux - 1.0).abs() < 7e-3, "{value} for {flux} at {ra} {dec}");
+            // Twice interpolated: up to 0.4 % each for a beam of five pixels.
+            assert!((f64::from(value) / flux - 1.0).abs() < 8e-3, "{value} for {flux} at {ra} {dec}");
         }
         // Where only the better tile weighs, and at a pixel of both: sum of pb^2 / sigma^2.
         let p = at(0.0, 0.0);

@@ -58,8 +58,13 @@ def judge_table(table: pd.DataFrame, *, options: dict[str, Any] | None = None) -
     bands = _groups(table)
     statistics = summarise({key: curve for key, (_, _, curve) in bands.items()})
     sources: dict[str, dict[str, Any]] = {}
+    rows: dict[Any, dict[Any, Any]] = statistics.to_dict("index")
     for key, (name, freq, _) in bands.items():
+<<<<<<< HEAD
         row: Any = statistics.loc[key]
+=======
+        row = rows[key]
+>>>>>>> phot
         band = {"freq_hz": freq, "n": int(row["n"])} | {k: _number(row[c]) for k, c in _BAND.items()}
         sources.setdefault(name, {"source_id": name, "bands": []})["bands"].append(band)
     curves = {name: [(f, c) for n, f, c in bands.values() if n == name] for name in sources}
@@ -76,6 +81,8 @@ def judge_table(table: pd.DataFrame, *, options: dict[str, Any] | None = None) -
 
 def _groups(table: pd.DataFrame) -> dict[str, tuple[str, float | None, tuple[Any, Any, Any]]]:
     out: dict[str, tuple[str, float | None, tuple[Any, Any, Any]]] = {}
+    name: Any
+    freq: Any
     for (name, freq), part in table.groupby(["source_id", "freq_hz"], sort=True, dropna=False):
         ordered = part.sort_values("mjd", kind="stable")
         band = None if freq != freq else float(str(freq))

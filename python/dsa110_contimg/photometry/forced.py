@@ -62,8 +62,8 @@ class ForcedPhotometryResult:
 
 def measure_positions(
     image: StrPath,
-    ra_deg: Sequence[float],
-    dec_deg: Sequence[float],
+    ra_deg: Sequence[float] | pd.Series[Any],
+    dec_deg: Sequence[float] | pd.Series[Any],
     *,
     progress: Callable[[int, int], object] | None = None,
     **options: Any,
@@ -74,7 +74,7 @@ def measure_positions(
     ----------
     image : path
         FITS image [Jy/beam].
-    ra_deg, dec_deg : sequence of float
+    ra_deg, dec_deg : sequence or Series of float
         Positions, ICRS [degrees].
     progress : callable, optional
         Called with ``(done, total)``.
@@ -106,7 +106,7 @@ def measure_positions(
     return pd.DataFrame({"ra_deg": np.mod(ra, 360.0), "dec_deg": dec, **found}), about
 
 
-def _columns(ra_deg: Sequence[float], dec_deg: Sequence[float]) -> tuple[Any, Any]:
+def _columns(ra_deg: object, dec_deg: object) -> tuple[Any, Any]:
     import numpy as np
 
     return np.ascontiguousarray(ra_deg, dtype=np.float64), np.ascontiguousarray(dec_deg, dtype=np.float64)

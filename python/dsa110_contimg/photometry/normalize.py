@@ -6,7 +6,7 @@ The pipeline's own way is `dsa110_contimg.photometry.campaign`, which normalises
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -21,7 +21,15 @@ class MeasurementStore(Protocol):
     """What is needed of a database: `dsa110_contimg.database.Database`, or anything that selects rows like it."""
 
     def select(
+<<<<<<< HEAD
         self, table: str, *conditions: tuple[str, str, Any], columns: Sequence[str] | None = None, order_by: Any = ()
+=======
+        self,
+        table: str,
+        *conditions: tuple[str, str, Any],
+        columns: Sequence[str] | None = None,
+        order_by: Iterable[str | tuple[str, bool]] = (),
+>>>>>>> phot
     ) -> list[dict[str, Any]]:
         """Rows of a table that meet all conditions ``(column, operator, value)``."""
         ...

@@ -119,7 +119,11 @@ def _dates(axes: Any) -> None:
 
     # matplotlib counts days from 1970, which is MJD 40587.
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _pos: f"{num2date(x - 40587.0):%Y-%m-%d}"))
+
+    def day(x: float, _position: int | None = None) -> str:
+        return f"{num2date(x - 40587.0):%Y-%m-%d}"  # type: ignore[no-untyped-call]
+
+    axes.xaxis.set_major_formatter(FuncFormatter(day))
     axes.set_xlabel("date (UTC)")
 
 
