@@ -60,11 +60,7 @@ def judge_table(table: pd.DataFrame, *, options: dict[str, Any] | None = None) -
     sources: dict[str, dict[str, Any]] = {}
     rows: dict[Any, dict[Any, Any]] = statistics.to_dict("index")
     for key, (name, freq, _) in bands.items():
-<<<<<<< HEAD
-        row: Any = statistics.loc[key]
-=======
         row = rows[key]
->>>>>>> phot
         band = {"freq_hz": freq, "n": int(row["n"])} | {k: _number(row[c]) for k, c in _BAND.items()}
         sources.setdefault(name, {"source_id": name, "bands": []})["bands"].append(band)
     curves = {name: [(f, c) for n, f, c in bands.values() if n == name] for name in sources}
@@ -85,7 +81,7 @@ def _groups(table: pd.DataFrame) -> dict[str, tuple[str, float | None, tuple[Any
     freq: Any
     for (name, freq), part in table.groupby(["source_id", "freq_hz"], sort=True, dropna=False):
         ordered = part.sort_values("mjd", kind="stable")
-        band = None if freq != freq else float(str(freq))
+        band = None if freq != freq else float(freq)
         curve = (ordered["mjd"], ordered["flux_jy"], ordered["flux_err_jy"])
         out[f"{name}\0{freq}"] = (str(name), band, curve)
     return out

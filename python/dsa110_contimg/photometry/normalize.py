@@ -21,15 +21,11 @@ class MeasurementStore(Protocol):
     """What is needed of a database: `dsa110_contimg.database.Database`, or anything that selects rows like it."""
 
     def select(
-<<<<<<< HEAD
-        self, table: str, *conditions: tuple[str, str, Any], columns: Sequence[str] | None = None, order_by: Any = ()
-=======
         self,
         table: str,
         *conditions: tuple[str, str, Any],
         columns: Sequence[str] | None = None,
         order_by: Iterable[str | tuple[str, bool]] = (),
->>>>>>> phot
     ) -> list[dict[str, Any]]:
         """Rows of a table that meet all conditions ``(column, operator, value)``."""
         ...

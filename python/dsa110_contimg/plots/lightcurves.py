@@ -121,7 +121,7 @@ def _dates(axes: Any) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
 
     def day(x: float, _position: int | None = None) -> str:
-        return f"{num2date(x - 40587.0):%Y-%m-%d}"  # type: ignore[no-untyped-call]
+        return f"{num2date(x - 40587.0):%Y-%m-%d}"
 
     axes.xaxis.set_major_formatter(FuncFormatter(day))
     axes.set_xlabel("date (UTC)")
