@@ -205,9 +205,9 @@ fn sources_come_out_where_they_are_and_as_bright() {
         // The brightest pixel, not the top between pixels.
         assert!((peak - 1.0).abs() < 0.05, "{peak}");
     }
-    // The beam: a fixed pointing would have 1 at its centre; the drift takes a little.
+    // The beam: a fixed pointing would have 1 at its centre; a drift of half a degree either way takes some per cent.
     let centre = images.pb_yx[[512, 512]];
-    assert!(centre > 0.99 && centre < 1.0, "{centre}");
+    assert!(centre > 0.94 && centre < 0.99, "{centre}");
     let corrected = images.pbcor_yx.iter().filter(|v| v.is_nan()).count();
     assert!(corrected > 0 && corrected < 1024 * 1024);
 }
