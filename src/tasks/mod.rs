@@ -8,6 +8,7 @@ pub mod apply;
 pub mod configure;
 pub mod convert;
 pub mod flag;
+mod flag_bits;
 pub mod flag_versions;
 pub mod image;
 pub mod inject;
