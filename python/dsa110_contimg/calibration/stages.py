@@ -139,6 +139,7 @@ def flag(
     spw: str = "",
     column: str = "data",
     trial: bool = False,
+    provenance: StrPath | None = None,
     progress: Progress = None,
 ) -> dict[str, Any]:
     """Run flagging steps; the report has a line for each.
@@ -152,6 +153,9 @@ def flag(
         Forget all flags of the selection first.
     trial : bool
         Count only, write nothing.
+    provenance : path, optional
+        Directory for ``bits.spwNN.npy``: for each (row, channel, product) the bit of the step that flagged it, uint16; bit 0
+        is what was flagged before.
     """
     from dsa110_contimg import _core
 
@@ -163,6 +167,7 @@ def flag(
         "spw": spw,
         "column": column,
         "trial": trial,
+        "provenance": fspath(provenance) if provenance is not None else None,
     }
     return dict(_core.flagging.flag(json.dumps(request), progress=progress))
 

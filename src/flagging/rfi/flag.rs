@@ -108,7 +108,8 @@ impl Search<'_> {
         let mut plane = Plane::default();
         let mut mask = vec![false; rows.len() * self.block.channels.freq_hz.len()];
         let windows = self.windows.get(&rows.len()).map_or(&[][..], |w| w);
-        for fine in [false, true] {
+        for round in 0..3 {
+            let fine = round > 0;
             let model = (&mask[..], fine);
             let Some(sources) =
                 whiten(self.block, rows, &self.response, model, &mut plane, &mut scratch.whiten)
@@ -117,7 +118,8 @@ impl Search<'_> {
             };
             mask.fill(false);
             scan(&plane, windows, &mut mask, &mut scratch.scan);
-            if !sources && !mask.iter().any(|m| *m) {
+            let quiet = !mask.iter().any(|m| *m);
+            if (!sources && (quiet || fine)) || (fine && quiet) {
                 break;
             }
         }
