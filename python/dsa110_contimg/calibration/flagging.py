@@ -124,21 +124,21 @@ def save_flags(ms: StrPath, name: str, comment: str = "") -> None:
     """Save FLAG under a name, where CASA's ``flagmanager`` finds it."""
     from dsa110_contimg import _core
 
-    _core.flagging.save_version(ms, name, comment)
+    _core.flagging.save_version(fspath(ms), name, comment)
 
 
 def restore_flags(ms: StrPath, name: str) -> None:
     """Put a saved version back into FLAG."""
     from dsa110_contimg import _core
 
-    _core.flagging.restore_version(ms, name)
+    _core.flagging.restore_version(fspath(ms), name)
 
 
 def list_flag_versions(ms: StrPath) -> list[dict[str, str]]:
     """Saved versions, ``{"name", "comment"}``, the oldest first."""
     from dsa110_contimg import _core
 
-    return [dict(version) for version in _core.flagging.versions(ms)]
+    return [dict(version) for version in _core.flagging.versions(fspath(ms))]
 
 
 def flag_antenna(ms: StrPath, antenna: str, datacolumn: str = "data") -> Report:

@@ -159,7 +159,7 @@ def flag(
     """
     from dsa110_contimg import _core
 
-    request = {
+    request: dict[str, Any] = {
         "ms": fspath(ms),
         "steps": [dict(step) for step in steps],
         "reset": reset,
@@ -167,8 +167,9 @@ def flag(
         "spw": spw,
         "column": column,
         "trial": trial,
-        "provenance": fspath(provenance) if provenance is not None else None,
     }
+    if provenance is not None:
+        request["provenance"] = fspath(provenance)
     return dict(_core.flagging.flag(json.dumps(request), progress=progress))
 
 
