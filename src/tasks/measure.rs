@@ -74,8 +74,8 @@ pub struct MeasureParams {
     pub fraction_floor: f64,
     /// Limits of the flags that depend on time and place.
     pub sky: SkyLimits,
-    /// Images of parts of the band: each source is measured in each of them too. Corrected for the primary beam when `pb` is given.
-    pub bands: Vec<PathBuf>,
+    /// Images of parts of the band, each with its primary beam unless it is corrected already: each source is measured in each.
+    pub bands: Vec<(PathBuf, Option<PathBuf>)>,
     /// Images of the two polarisations, which must agree.
     pub pols: Option<[PathBuf; 2]>,
 }
@@ -163,8 +163,8 @@ pub struct MeasureReport {
 /// Files that cannot be read or are no images; planes whose grids differ; options that make no sense; cancelled.
 pub fn run(params: &MeasureParams, control: &Control) -> Result<MeasureReport, Error> {
     let mut report = one_image(params, control)?;
-    for path in &params.bands {
-        let band = one_image(&params.on(path), control)?;
+    for (path, pb) in &params.bands {
+        let band = one_image(&MeasureParams { pb: pb.clone(), ..params.on(path) }, control)?;
         let column = |get: fn(&Measurement) -> f64| band.measurements.iter().map(get).collect();
         report.bands.push(BandReport {
             path: path.clone(),

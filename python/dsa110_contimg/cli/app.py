@@ -37,6 +37,8 @@ COMMANDS = (
     "mosaic",
     "catalog",
     "photometry",
+    "normalize",
+    "source",
     "ese",
     "lightcurves",
     "caltables",
