@@ -17,7 +17,8 @@ from dsa110_contimg.imaging import image as staged_image
 from dsa110_contimg.imaging.tile import tile
 from dsa110_contimg.photometry.forced import measure_positions
 from dsa110_contimg.pipeline.sky import CatalogSource, write_catalog
-from dsa110_contimg.simulation.group import Source, choose_stations, random_sky, simulate_group
+from dsa110_contimg.simulation.group import choose_stations, random_sky, simulate_group
+from dsa110_contimg.simulation.models import Source
 
 IMAGE: dict[str, Any] = {"imsize": 256, "cell_arcsec": 24.0, "niter": 300, "nsigma": 5.0, "subbands": 4}
 OWN: dict[str, Any] = {"combine": "scan,field,spw", "solint": "inf", "refant": "103", "calmode": "ap"}
@@ -179,9 +180,9 @@ def test_the_command_writes_fluxes_and_one_json_object(
         "--name",
         str(tmp_path / "t"),
         "--imsize",
-        "128",
+        "256",
         "--cell",
-        "40",
+        "24",
     ]
     arguments += ["--subbands", "2", "--niter", "50"]
     assert main(arguments) == 0
