@@ -25,6 +25,7 @@ mod photometry;
 mod photometry_gains;
 mod predict;
 mod simulate;
+mod tile;
 mod time;
 mod uvh5;
 mod variability;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use ndarray::Array2;
 
+use crate::constants::TELESCOPE_NAME;
 use crate::control::Control;
 use crate::coords::RaDec;
 use crate::detection::{background, Background, BackgroundParams};
@@ -192,12 +193,33 @@ pub fn run(params: &MeasureParams, control: &Control) -> Result<MeasureReport, E
 
 fn one_image(params: &MeasureParams, control: &Control) -> Result<MeasureReport, Error> {
     let (plane, cards) = read_plane_with_cards(&params.image)?;
-    let pb = params.pb.as_ref().map(|p| same_grid("pb", read_plane(p)?, &plane)).transpose()?;
+    let pb = params.pb.as_ref().map(|p| read_plane(p)).transpose()?;
+    measured(&plane, pb, cards.text("TELESCOP").unwrap_or_default(), params, control)
+}
+
+/// As [`run`], on planes of this array in memory; `image`, `pb`, `bands` and `pols` of the parameters are not looked at.
+pub(super) fn on_planes(
+    plane: &Plane,
+    pb: Option<Plane>,
+    params: &MeasureParams,
+    control: &Control,
+) -> Result<MeasureReport, Error> {
+    measured(plane, pb, TELESCOPE_NAME, params, control)
+}
+
+fn measured(
+    plane: &Plane,
+    pb: Option<Plane>,
+    telescope: &str,
+    params: &MeasureParams,
+    control: &Control,
+) -> Result<MeasureReport, Error> {
+    let pb = pb.map(|p| same_grid("pb", p, plane)).transpose()?;
     let kernel = match plane.beam {
         Some(beam) if !params.ignore_beam => Some(PixelKernel::new(beam, &plane.wcs)?),
         _ => None,
     };
-    let noise = noise_maps(&params.noise, &plane, kernel.as_ref(), control)?;
+    let noise = noise_maps(&params.noise, plane, kernel.as_ref(), control)?;
     let maps = Maps {
         image_yx: plane.data_yx.view(),
         noise_yx: noise.as_ref().map(|n| n.rms_yx.view()),
@@ -210,7 +232,7 @@ fn one_image(params: &MeasureParams, control: &Control) -> Result<MeasureReport,
     let (blank, correlation) = scatter(maps, kernel.as_ref(), &pixel_xy, params, control)?;
     let correlated = correlation.map_or(forced.error_factor, |c| c.error_factor);
     forced.error_factor = blank.map_or(correlated, |b| b.error_factor);
-    let shape = shapes::of_sources(&plane, kernel.is_some(), &pixel_xy, params)?;
+    let shape = shapes::of_sources(plane, kernel.is_some(), &pixel_xy, params)?;
     let own: Vec<Option<PixelKernel>> = shape.iter().map(|s| s.kernel).collect();
     let all = kernel.as_ref().map(|beam| Shapes { beam, own: &own });
     let fits = measure_shapes(maps, all, &pixel_xy, &forced, control)?;
@@ -222,7 +244,7 @@ fn one_image(params: &MeasureParams, control: &Control) -> Result<MeasureReport,
             corrected(&fits[i], (params.positions[i], pixel_xy[i]), &shape[i], response, params)
         })
         .collect();
-    sky_flags(&mut measurements, &plane, &cards, &params.sky)?;
+    sky_flags(&mut measurements, plane, telescope, &params.sky)?;
     Ok(MeasureReport {
         measurements,
         pb: pb_at,

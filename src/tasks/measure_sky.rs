@@ -1,7 +1,6 @@
 //! Flags of a measurement that the time and the place give: low over the horizon, Sun, Moon or a planet near.
 
 use crate::coords::{bodies, ApparentFrame, Observatory};
-use crate::fits::Cards;
 use crate::image::Plane;
 use crate::source::Measurement;
 use crate::time::EarthOrientation;
@@ -26,7 +25,7 @@ impl Default for SkyLimits {
 pub(super) fn sky_flags(
     measurements: &mut [Measurement],
     plane: &Plane,
-    cards: &Cards,
+    telescope: &str,
     limits: &SkyLimits,
 ) -> Result<(), Error> {
     let time = plane.time_mjd_s;
@@ -35,7 +34,7 @@ pub(super) fn sky_flags(
         return Ok(());
     }
     let earth = EarthOrientation::current()?;
-    let telescope = cards.text("TELESCOP").unwrap_or_default().to_ascii_uppercase();
+    let telescope = telescope.to_ascii_uppercase();
     if telescope.contains("DSA") || telescope.contains("OVRO") {
         let frame = ApparentFrame::new(time, &Observatory::dsa110(), &earth)?;
         let elevation = frame.icrs_to_azel(plane.wcs.centre).el_rad.to_degrees();
