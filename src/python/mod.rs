@@ -13,6 +13,8 @@ mod calibration;
 mod catalog;
 mod coords;
 mod db;
+mod db_columns;
+mod detection;
 mod ese;
 mod flagging;
 mod gridding;
@@ -20,8 +22,10 @@ mod imaging;
 mod mosaic;
 mod ms;
 mod photometry;
+mod photometry_gains;
 mod predict;
 mod simulate;
+mod tile;
 mod time;
 mod uvh5;
 mod variability;
@@ -37,6 +41,7 @@ const ROOMS: &[(&str, Register)] = &[
     ("catalog", catalog::register),
     ("coords", coords::register),
     ("db", db::register),
+    ("detection", detection::register),
     ("ese", ese::register),
     ("flagging", flagging::register),
     ("gridding", gridding::register),

@@ -1,12 +1,16 @@
 //! One file per stage: `XParams` in, `XReport` out, paths in, paths out; no mathematics, no retries.
 
 mod image_products;
+mod input;
+mod measure_shapes;
+mod measure_sky;
 mod selection;
 mod sky;
 
 pub mod apply;
 pub mod configure;
 pub mod convert;
+pub mod find;
 pub mod flag;
 mod flag_bits;
 pub mod flag_versions;
@@ -17,4 +21,5 @@ pub mod model;
 pub mod mosaic;
 pub mod simulate;
 pub mod solve;
+pub mod tile;
 pub mod verify;
