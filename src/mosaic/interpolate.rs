@@ -228,7 +228,7 @@ mod tests {
     fn kernels_keep_the_beams_they_are_made_for() {
         // Of the peak; twice the one-dimensional error of each table.
         for (kind, fwhm, limit) in [
-            (Interpolation::Matched, 3.0, 4e-3),
+            (Interpolation::Matched, 3.0, 5e-3),
             (Interpolation::Matched, 4.0, 5e-4),
             (Interpolation::Matched, 5.0, 5e-4),
             (Interpolation::Matched, 15.0, 6e-4),

@@ -160,7 +160,8 @@ fn a_tile_s_scale_and_offset_are_found_taken_out_and_seen_at_the_seam() {
     assert!((found.flux_scale - 1.2).abs() < 4e-3, "{found:?}");
     assert!((found.east_arcsec - 2.063).abs() < 0.1 && (found.north_arcsec + 4.125).abs() < 0.1);
     let (ratio, count) = seam(&good, &bad);
-    assert!(count == 4 && ratio > 1.1, "{ratio} {count}");
+    // 1.2, and 0.87 for a peak read 1.1 pixels beside.
+    assert!(count == 4 && ratio > 1.03, "{ratio} {count}");
     apply(&mut bad, &found);
     let (ratio, _) = seam(&good, &bad);
     assert!((ratio - 1.0).abs() < 0.01, "{ratio}");
