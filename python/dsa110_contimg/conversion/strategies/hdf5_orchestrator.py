@@ -6,6 +6,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,7 @@ def convert_subband_groups_to_ms(
     skip_existing: bool = False,
     checkpoint_file: str | os.PathLike[str] | None = None,
     path_mapper: Callable[[str, str], str | os.PathLike[str]] | None = None,
+    kind: str = "science",
 ) -> dict[str, list[dict[str, Any]]]:
     """Convert the groups of a time range.
 
@@ -84,7 +86,7 @@ def convert_subband_groups_to_ms(
     start_time, end_time : str or datetime
         First and last group, UTC.
     flux : float, optional
-        Refused: models are written by `contimg model` (the calibration stage), not by the conversion.
+        MODEL_DATA becomes a source of this flux density at the phase centre [Jy]; `contimg model` writes better ones.
     scratch_dir : path, optional
         Where to write when no tmpfs is used.
     writer : str
@@ -97,17 +99,17 @@ def convert_subband_groups_to_ms(
         JSON list of finished groups (``completed_groups``), read before and written after each group.
     path_mapper : callable, optional
         ``(group_id, output_dir) -> path``.
+    kind : str
+        ``science`` or ``calibrators``: the part of the layout that the Measurement Sets go to.
 
     Returns
     -------
     dict
         ``converted``, ``skipped``, ``incomplete``, ``failed``: lists of ``{"group_id", "status", "ms", "reason"}``.
     """
-    if flux is not None:
-        raise ValueError("flux: expected None (write models with `contimg model` after the conversion), found a number")
     if writer not in WRITERS:
         raise ValueError(f"writer: expected one of {', '.join(WRITERS)}, found {writer!r}")
-    options = _writer_options(dict(writer_kwargs or {}), scratch_dir)
+    options = replace(_writer_options(dict(writer_kwargs or {}), scratch_dir), model_flux_jy=flux)
     done = _read_checkpoint(checkpoint_file)
     results: dict[str, list[dict[str, Any]]] = {"converted": [], "skipped": [], "incomplete": [], "failed": []}
 
@@ -124,6 +126,7 @@ def convert_subband_groups_to_ms(
         output_dir,
         start=start_time,
         end=end_time,
+        kind=kind,
         skip_existing=skip_existing or bool(done),
         path_mapper=path_mapper,
         on_result=note,
