@@ -126,6 +126,7 @@ impl Staged {
             copy_tree(&product, &there)?;
             product = there;
         }
+        refuse_empty_descriptions(&product)?;
         sync_tree(&product)?;
         let container = product.parent().unwrap_or(Path::new(".")).to_path_buf();
         sync_directory(&container)?;
@@ -198,6 +199,21 @@ fn remove_stale(parent: &Path, name: &OsStr) {
 fn entries(directory: &Path) -> Result<Vec<PathBuf>, Error> {
     let list = fs::read_dir(directory).map_err(|e| Error::os(directory, "list", e))?;
     list.map(|e| e.map(|e| e.path()).map_err(|e| Error::os(directory, "list", e))).collect()
+}
+
+/// casacore writes `table.info` through a stream whose failure it does not look at; what it left then is an empty file.
+fn refuse_empty_descriptions(directory: &Path) -> Result<(), Error> {
+    for entry in entries(directory)? {
+        if entry.is_dir() {
+            refuse_empty_descriptions(&entry)?;
+        } else if entry.file_name() == Some(OsStr::new("table.info"))
+            && fs::metadata(&entry).map_err(|e| Error::os(&entry, "look at it", e))?.len() == 0
+        {
+            let source = io::ErrorKind::WriteZero.into();
+            return Err(Error::os(&entry, "write the description of the table", source));
+        }
+    }
+    Ok(())
 }
 
 /// fsync every file and directory below `path`, and `path`.
