@@ -17,4 +17,5 @@ pub mod model;
 pub mod mosaic;
 pub mod simulate;
 pub mod solve;
+pub mod tile;
 pub mod verify;

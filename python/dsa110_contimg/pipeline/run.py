@@ -77,6 +77,9 @@ def run_directory(
     """
     from dsa110_contimg.conversion.groups import classify_groups
 
+    # Paths are what databases know products by: the same ones wherever the command is started.
+    root = config.paths.root.absolute()
+    config = config.model_copy(update={"paths": config.paths.model_copy(update={"root": root})})
     grouping = config.grouping
     found = classify_groups(
         directory,
