@@ -27,6 +27,8 @@ _SHIM = r"""
 #include <unistd.h>
 
 static long count, target = -1;
+static char failed[4096];
+const char *fault_path(void) { return failed; }
 static int with = ENOSPC;
 static const char *below = "";
 void fault_arm(const char *where, long at, int error) { below = where; with = error; count = 0; target = at; }
@@ -44,6 +46,7 @@ static int fails(int fd)
     }
     long now = __atomic_add_fetch(&count, 1, __ATOMIC_SEQ_CST);
     if (now != target) return 0;
+    if (fd >= 0) strcpy(failed, path);
     errno = with;
     return 1;
 }
@@ -65,6 +68,7 @@ from dsa110_contimg import _core
 #STEP#
 shim = ctypes.CDLL(sys.argv[1])
 shim.fault_count.restype = ctypes.c_long
+shim.fault_path.restype = ctypes.c_char_p
 below = sys.argv[2].encode()
 for line in sys.stdin:
     order = json.loads(line)
@@ -81,7 +85,8 @@ for line in sys.stdin:
         except BaseException as error:
             code, message = 4, repr(error)
         count = shim.fault_count()
-        os.write(writer, json.dumps({"message": message, "count": count}).encode())
+        failed = shim.fault_path().decode()
+        os.write(writer, json.dumps({"message": message, "count": count, "failed": failed}).encode())
         os._exit(code)
     os.close(writer)
     if order["kill_after_s"] is not None:
@@ -147,7 +152,8 @@ class FaultServer:
     def run(self, *, fail_at: int = -1, error: int = errno.ENOSPC, kill_after_s: float | None = None) -> dict[str, Any]:
         """One attempt; call number `fail_at` fails with `error`, or the child is killed after a while.
 
-        Returns ``exit`` (0 done, 3 refused; None after a signal), ``signal``, ``message`` and ``count`` (calls seen).
+        Returns ``exit`` (0 done, 3 refused; None after a signal), ``signal``, ``message``, ``count`` (calls seen) and
+        ``failed`` (the path whose call failed).
         """
         assert self._process.stdin is not None
         assert self._process.stdout is not None

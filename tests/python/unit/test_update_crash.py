@@ -138,7 +138,12 @@ def test_after_a_failed_call(shim: Path, case: tuple[str, str, Path], tmp_path: 
             shutil.copytree(original, ms)
             done = server.run(fail_at=point, error=errno.EIO if point % 2 else errno.ENOSPC)
             # One clear error, and the process lives.
-            assert done["exit"] == 3 or (done["exit"] == 0 and done["count"] < point), (point, done)
+            # Locks and the description's text may be swallowed: then the Measurement Set must be sound.
+            harmless = done["failed"].endswith(("table.lock", "table.info")) or done["count"] < point
+            assert done["exit"] == 3 or (done["exit"] == 0 and harmless), (point, done)
+            if done["exit"] == 0:
+                assert (ms / "table.info").read_text().startswith("Type = Measurement Set")
+                assert not (ms / "table.dat_tmp").exists()
             if check(ms, what, old, new):
                 again = server.run()
                 assert again["exit"] == 0, (point, again)

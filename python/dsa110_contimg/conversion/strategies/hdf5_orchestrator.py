@@ -75,7 +75,6 @@ def convert_subband_groups_to_ms(
     skip_existing: bool = False,
     checkpoint_file: str | os.PathLike[str] | None = None,
     path_mapper: Callable[[str, str], str | os.PathLike[str]] | None = None,
-    kind: str = "science",
 ) -> dict[str, list[dict[str, Any]]]:
     """Convert the groups of a time range.
 
@@ -99,8 +98,6 @@ def convert_subband_groups_to_ms(
         JSON list of finished groups (``completed_groups``), read before and written after each group.
     path_mapper : callable, optional
         ``(group_id, output_dir) -> path``.
-    kind : str
-        ``science`` or ``calibrators``: the part of the layout that the Measurement Sets go to.
 
     Returns
     -------
@@ -126,7 +123,6 @@ def convert_subband_groups_to_ms(
         output_dir,
         start=start_time,
         end=end_time,
-        kind=kind,
         skip_existing=skip_existing or bool(done),
         path_mapper=path_mapper,
         on_result=note,

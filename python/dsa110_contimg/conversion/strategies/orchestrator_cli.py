@@ -7,11 +7,13 @@ import json
 import logging
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from dsa110_contimg import ContimgError
 from dsa110_contimg.catalog.calibrators import position_of
 from dsa110_contimg.conversion.groups import classify_groups
+from dsa110_contimg.conversion.layout import ms_path
 from dsa110_contimg.conversion.strategies.hdf5_orchestrator import WRITERS, convert_subband_groups_to_ms
 from dsa110_contimg.conversion.transits import Transit, TransitSearch, find_transits
 
@@ -79,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             },
             skip_existing=args.skip_existing,
             checkpoint_file=args.checkpoint_file,
-            kind="science" if transit is None else "calibrators",
+            path_mapper=None if transit is None else _calibrators,
         )
     except (ContimgError, OSError, ValueError) as error:
         sys.stderr.write(f"error: {error}\n")
@@ -101,6 +103,10 @@ def _transit(args: argparse.Namespace) -> Transit:
             f"{args.dec_tolerance_deg:g} degrees of its declination; found none"
         )
     return found[0]
+
+
+def _calibrators(group_id: str, output_dir: str) -> Path:
+    return ms_path(output_dir, group_id, "calibrators")
 
 
 def _words(transit: Transit | None) -> dict[str, Any]:
