@@ -127,7 +127,9 @@ ssize_t __wrap_pwrite64(int fd, const void *data, size_t n, off64_t to)
 int __wrap_rename(const char *from, const char *to)
 {
     if (guard_depth > 0 && (write_errno != 0 || discard_writes)) return ::unlink(from);
-    return __real_rename(from, to);
+    const int status = __real_rename(from, to);
+    if (status != 0 && guard_depth > 0 && write_errno == 0) write_errno = errno;
+    return status;
 }
 }
 #endif
