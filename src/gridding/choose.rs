@@ -15,7 +15,7 @@ const W_SHARE: f64 = 0.25;
 
 /// Rounding of single precision in grid and transforms, and the most that undoing the kernels may amplify it in any case.
 const ROUNDING: f64 = 1e-7;
-const MOST_AMPLIFICATION: f64 = 200.0;
+const MOST_AMPLIFICATION: f64 = 400.0;
 
 /// Nanoseconds, measured on one core: per point and binary order of a transform; per sample; per sample, plane and kernel row of
 /// eight lanes; per pixel and plane of moments, and of a stack.

@@ -137,7 +137,7 @@ impl<T: Real> Transform<T> {
 
     /// The adjoint of [`Self::to_image`]: `source(x, image row)` fills rows of `ny` pixels (real for a half plane), and every row `i`
     /// of the uv plane, `nu` long, is handed to `out[i * stride..]`.
-    pub fn from_image(
+    pub fn image_to_rows(
         &self,
         band: Band,
         (nx, ny): (usize, usize),
@@ -232,7 +232,7 @@ pub(super) fn good_size(least: usize) -> usize {
     let smooth = |mut n: usize| {
         let mut cost = 0.0f64;
         for (prime, price) in [(2, 1.0), (3, 1.7), (5, 2.9), (7, 4.2), (11, 7.0)] {
-            while n % prime == 0 {
+            while n.is_multiple_of(prime) {
                 n /= prime;
                 cost += price;
             }
@@ -257,7 +257,7 @@ mod tests {
     fn good_sizes_are_even_smooth_and_near() {
         for least in [2, 31, 97, 1000, 4097, 5120, 9999] {
             let n = good_size(least);
-            assert!(n >= least && n % 2 == 0 && n <= least + least / 12 + 34, "{least} {n}");
+            assert!(n >= least && n.is_multiple_of(2) && n <= least + least / 12 + 34, "{least} {n}");
         }
         assert_eq!(good_size(8192), 8192);
     }

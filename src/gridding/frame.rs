@@ -14,6 +14,7 @@ pub(super) struct Frame {
     pub halo: usize,
     pub tile: usize,
     pub tiles_u: usize,
+    inverse: (f64, f64),
     /// Cells per metre and hertz; wavelengths per metre and hertz for `w`.
     scale: [f64; 3],
     /// Turns of phase to take out, per metre and hertz.
@@ -58,6 +59,7 @@ impl Frame {
             halo: support.div_ceil(2),
             tile: 32,
             tiles_u: 0,
+            inverse: (1.0 / nu as f64, 1.0 / nv as f64),
             scale: [cell.0 * nu as f64, cell.1 * nv as f64, 1.0].map(|s| s / SPEED_OF_LIGHT_M_S),
             shift: [center.0, center.1, center.2].map(|s| s / SPEED_OF_LIGHT_M_S),
         };
@@ -95,7 +97,7 @@ impl Frame {
     pub fn locate(&self, ray: &Ray, freq_hz: f64) -> Spot {
         let (nu, nv) = (self.nu as f64, self.nv as f64);
         let (mut u, mut v, mut w) = (ray.u * freq_hz, ray.v * freq_hz, ray.w * freq_hz);
-        v -= nv * (v / nv).round();
+        v -= nv * (v * self.inverse.1).round();
         let conjugate = if self.half { v < 0.0 } else { w < 0.0 };
         if conjugate {
             (u, v, w) = (-u, -v, -w);
@@ -103,7 +105,7 @@ impl Frame {
         if v < 0.0 {
             v += nv;
         }
-        u -= nu * (u / nu).floor();
+        u -= nu * (u * self.inverse.0).floor();
         let half_support = 0.5 * self.support as f64;
         let (edge_u, edge_v) = (u - half_support, v - half_support);
         let (first_u, first_v) = (edge_u.ceil(), edge_v.ceil());

@@ -10,6 +10,7 @@ use super::choose::plane_bytes;
 use super::fft::{Band, Transform};
 use super::plan::Plan;
 use super::real::Real;
+use super::simd::has_vectors;
 use super::spread::{fold, unfold, Context, Planes, Values};
 use super::tile::Loops;
 use super::wterm::{cis, WTerm};
@@ -82,7 +83,7 @@ impl Plan {
                 };
                 let proper = &mut plane[self.frame.halo * stride..];
                 let shape = (self.params.nx, self.params.ny);
-                transform.from_image(
+                transform.image_to_rows(
                     self.band(),
                     shape,
                     source,
@@ -137,14 +138,44 @@ impl Plan {
     }
 
     /// Arguments of the screens along an image row: `(n - 1 - middle) / half`.
+    #[inline(always)]
     fn arguments(&self, x: usize) -> Vec<f64> {
         let (half, middle) = self.sky.z_half_and_middle();
         let inverse = if half > 0.0 { 1.0 / half } else { 0.0 };
-        (0..self.params.ny).map(|y| (self.sky.z(x, y) - middle) * inverse).collect()
+        // A loop, not a collected iterator: it is to be compiled with its caller's vector instructions.
+        let mut s = vec![0.0; self.params.ny];
+        for (y, s) in s.iter_mut().enumerate() {
+            *s = (self.sky.z(x, y) - middle) * inverse;
+        }
+        s
     }
 
     /// Add a plane's row `x`, times the plane's screen, to the image.
     fn add_screened<T: Real>(&self, plane: usize, x: usize, pixels: &[Complex<T>], out: &mut [T]) {
+        #[cfg(target_arch = "x86_64")]
+        if has_vectors() {
+            // SAFETY: the features were detected just now.
+            return unsafe { self.add_screened_vector(plane, x, pixels, out) };
+        }
+        self.add_screened_body(plane, x, pixels, out);
+    }
+
+    /// # Safety
+    /// The machine has AVX2 and FMA.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,fma")]
+    unsafe fn add_screened_vector<T: Real>(
+        &self,
+        plane: usize,
+        x: usize,
+        pixels: &[Complex<T>],
+        out: &mut [T],
+    ) {
+        self.add_screened_body(plane, x, pixels, out);
+    }
+
+    #[inline(always)]
+    fn add_screened_body<T: Real>(&self, plane: usize, x: usize, pixels: &[Complex<T>], out: &mut [T]) {
         match &self.wterm {
             WTerm::Flat => out.iter_mut().zip(pixels).for_each(|(o, p)| *o += p.re),
             WTerm::Moments { .. } => {
@@ -165,11 +196,29 @@ impl Plan {
 
     /// Multiply the image row `x` by a plane's screen, on the way to visibilities.
     fn screen<T: Real>(&self, plane: usize, x: usize, pixels: &mut [Complex<T>]) {
+        #[cfg(target_arch = "x86_64")]
+        if has_vectors() {
+            // SAFETY: the features were detected just now.
+            return unsafe { self.screen_vector(plane, x, pixels) };
+        }
+        self.screen_body(plane, x, pixels);
+    }
+
+    /// # Safety
+    /// The machine has AVX2 and FMA.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,fma")]
+    unsafe fn screen_vector<T: Real>(&self, plane: usize, x: usize, pixels: &mut [Complex<T>]) {
+        self.screen_body(plane, x, pixels);
+    }
+
+    #[inline(always)]
+    fn screen_body<T: Real>(&self, plane: usize, x: usize, pixels: &mut [Complex<T>]) {
         match &self.wterm {
             WTerm::Flat => {}
             WTerm::Moments { .. } => {
                 for (p, f) in pixels.iter_mut().zip(self.moment_row(plane, x)) {
-                    p.re = p.re * T::of(f);
+                    p.re *= T::of(f);
                 }
             }
             WTerm::Stack { .. } => {
@@ -181,6 +230,7 @@ impl Plan {
         }
     }
 
+    #[inline(always)]
     fn moment_row(&self, plane: usize, x: usize) -> Vec<f64> {
         let WTerm::Moments { factors, .. } = &self.wterm else { return Vec::new() };
         let s = self.arguments(x);
@@ -192,11 +242,14 @@ impl Plan {
         factor
     }
 
+    #[inline(always)]
     fn stack_turns(&self, plane: usize, x: usize) -> Vec<f64> {
         let WTerm::Stack { first, spacing, .. } = &self.wterm else { return Vec::new() };
         let (half, _) = self.sky.z_half_and_middle();
         let w = (first + spacing * plane as f64) * half;
-        self.arguments(x).into_iter().map(|s| s * w).collect()
+        let mut s = self.arguments(x);
+        s.iter_mut().for_each(|s| *s *= w);
+        s
     }
 
     /// Divide by the kernels' transforms (and by n), once.
@@ -218,7 +271,7 @@ impl Plan {
             if self.params.divide_by_n {
                 factor.iter_mut().enumerate().for_each(|(y, f)| *f /= 1.0 + self.sky.z(x, y));
             }
-            row.iter_mut().zip(factor).for_each(|(v, f)| *v = *v * T::of(f));
+            row.iter_mut().zip(factor).for_each(|(v, f)| *v *= T::of(f));
         });
     }
 }

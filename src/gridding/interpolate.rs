@@ -5,11 +5,10 @@ use std::f64::consts::PI;
 use num_complex::Complex;
 
 use super::real::Real;
-use super::tile::has_vectors;
+use super::simd::{has_vectors, lanes, Vec8, LANES};
 
 /// Most nodes of one part of the band.
 pub(super) const MOST_NODES: usize = 32;
-const LANES: usize = 8;
 
 /// The parts of a band and their nodes.
 #[derive(Debug)]
@@ -39,7 +38,7 @@ fn lagrange(at: &[f64], t: f64) -> Vec<f64> {
     }
     let term = |p: usize| {
         let sine = (PI * (p as f64 + 0.5) / at.len() as f64).sin();
-        (if p % 2 == 0 { sine } else { -sine }) / (t - at[p])
+        (if p.is_multiple_of(2) { sine } else { -sine }) / (t - at[p])
     };
     let terms: Vec<f64> = (0..at.len()).map(term).collect();
     let sum: f64 = terms.iter().sum();
@@ -152,79 +151,115 @@ pub(super) struct ToChannels<T> {
     vector: bool,
 }
 
+/// Channels weighted at once.
+const BLOCK: usize = 64;
+
+/// Weighted real and imaginary parts of up to [`BLOCK`] channels; false when one is not finite.
+#[inline(always)]
+fn weigh<T: Real>(
+    vis: &[Complex<T>],
+    weight: Option<&[T]>,
+    re: &mut [T; BLOCK],
+    im: &mut [T; BLOCK],
+) -> bool {
+    let zero = T::of(0.0);
+    let mut bad = false;
+    let parts = re.iter_mut().zip(im.iter_mut()).zip(vis);
+    match weight {
+        Some(weight) => {
+            for (((re, im), v), &w) in parts.zip(weight) {
+                // Not a product: a weight of zero hides a NaN.
+                let used = w != zero;
+                *re = if used { v.re * w } else { zero };
+                *im = if used { v.im * w } else { zero };
+                bad |= *re * zero != zero || *im * zero != zero;
+            }
+        }
+        None => {
+            for ((re, im), v) in parts {
+                (*re, *im) = (v.re, v.im);
+                bad |= *re * zero != zero || *im * zero != zero;
+            }
+        }
+    }
+    !bad
+}
+
 /// `G` vectors of nodes, `U` channels at a time in sums of their own so that the additions do not wait for each other.
 #[inline(always)]
-fn nodes_body<T: Real, const G: usize, const U: usize, const FUSED: bool>(
+fn nodes_body<T: Real, V: Vec8<T>, const G: usize, const U: usize>(
     vis: &[Complex<T>],
     weight: Option<&[T]>,
     matrix: &[T],
     out: &mut [Complex<T>],
 ) -> bool {
     let zero = T::of(0.0);
-    let mut re = [[[zero; LANES]; G]; U];
-    let mut im = [[[zero; LANES]; G]; U];
-    let mut check = zero;
+    let mut sum_re = [[V::splat(zero); G]; U];
+    let mut sum_im = [[V::splat(zero); G]; U];
+    let (mut re, mut im) = ([zero; BLOCK], [zero; BLOCK]);
     let width = G * LANES;
-    let mut one = |k: usize, c: usize| {
-        let v = vis[c];
-        let (a, b) = match weight {
-            Some(weight) if weight[c] == zero => (zero, zero),
-            Some(weight) => (v.re * weight[c], v.im * weight[c]),
-            None => (v.re, v.im),
-        };
-        check += (a + b) * zero;
-        let row = &matrix[c * width..(c + 1) * width];
-        for g in 0..G {
-            for i in 0..LANES {
-                let m = row[g * LANES + i];
-                re[k][g][i] = m.muladd::<FUSED>(a, re[k][g][i]);
-                im[k][g][i] = m.muladd::<FUSED>(b, im[k][g][i]);
+    let mut finite = true;
+    for (block, vis) in vis.chunks(BLOCK).enumerate() {
+        let first = block * BLOCK;
+        finite &= weigh(vis, weight.map(|w| &w[first..first + vis.len()]), &mut re, &mut im);
+        let matrix = &matrix[first * width..(first + vis.len()) * width];
+        let whole = vis.len() / U * U;
+        for c in (0..whole).step_by(U) {
+            for k in 0..U {
+                let (a, b) = (V::splat(re[c + k]), V::splat(im[c + k]));
+                for g in 0..G {
+                    let m = V::load(lanes(matrix, (c + k) * width + g * LANES));
+                    sum_re[k][g] = m.muladd(a, sum_re[k][g]);
+                    sum_im[k][g] = m.muladd(b, sum_im[k][g]);
+                }
             }
         }
-    };
-    let whole = vis.len() / U * U;
-    for c in (0..whole).step_by(U) {
-        for k in 0..U {
-            one(k, c + k);
+        for c in whole..vis.len() {
+            let (a, b) = (V::splat(re[c]), V::splat(im[c]));
+            for g in 0..G {
+                let m = V::load(lanes(matrix, c * width + g * LANES));
+                sum_re[0][g] = m.muladd(a, sum_re[0][g]);
+                sum_im[0][g] = m.muladd(b, sum_im[0][g]);
+            }
         }
     }
-    for c in whole..vis.len() {
-        one(0, c);
-    }
-    for (p, o) in out.iter_mut().enumerate() {
-        let (mut a, mut b) = (zero, zero);
-        for k in 0..U {
-            a += re[k][p / LANES][p % LANES];
-            b += im[k][p / LANES][p % LANES];
+    let one = V::splat(T::of(1.0));
+    for g in 0..G {
+        for k in 1..U {
+            sum_re[0][g] = sum_re[k][g].muladd(one, sum_re[0][g]);
+            sum_im[0][g] = sum_im[k][g].muladd(one, sum_im[0][g]);
         }
-        *o = Complex::new(a, b);
+        let (mut a, mut b) = ([zero; LANES], [zero; LANES]);
+        sum_re[0][g].store(&mut a);
+        sum_im[0][g].store(&mut b);
+        for ((o, a), b) in out.iter_mut().skip(g * LANES).zip(a).zip(b) {
+            *o = Complex::new(a, b);
+        }
     }
-    check == zero
+    finite
 }
 
 #[inline(always)]
-fn channels_body<T: Real, const FUSED: bool>(
-    nodes: &[Complex<T>],
-    matrix: &[[T; LANES]],
-    out: &mut [Complex<T>],
-) {
+fn channels_body<T: Real, V: Vec8<T>>(nodes: &[Complex<T>], matrix: &[[T; LANES]], out: &mut [Complex<T>]) {
     let zero = T::of(0.0);
     for (block, out) in matrix.chunks_exact(nodes.len()).zip(out.chunks_mut(LANES)) {
-        let (mut re, mut im) = ([zero; LANES], [zero; LANES]);
+        let (mut re, mut im) = (V::splat(zero), V::splat(zero));
         for (row, node) in block.iter().zip(nodes) {
-            for i in 0..LANES {
-                re[i] = row[i].muladd::<FUSED>(node.re, re[i]);
-                im[i] = row[i].muladd::<FUSED>(node.im, im[i]);
-            }
+            let row = V::load(row);
+            re = row.muladd(V::splat(node.re), re);
+            im = row.muladd(V::splat(node.im), im);
         }
-        for (i, o) in out.iter_mut().enumerate() {
-            *o = Complex::new(re[i], im[i]);
+        let (mut a, mut b) = ([zero; LANES], [zero; LANES]);
+        re.store(&mut a);
+        im.store(&mut b);
+        for ((o, a), b) in out.iter_mut().zip(a).zip(b) {
+            *o = Complex::new(a, b);
         }
     }
 }
 
 #[inline(always)]
-fn nodes_of<T: Real, const FUSED: bool>(
+fn nodes_of<T: Real, V: Vec8<T>>(
     groups: usize,
     vis: &[Complex<T>],
     weight: Option<&[T]>,
@@ -232,10 +267,10 @@ fn nodes_of<T: Real, const FUSED: bool>(
     out: &mut [Complex<T>],
 ) -> bool {
     match groups {
-        1 => nodes_body::<T, 1, 4, FUSED>(vis, weight, matrix, out),
-        2 => nodes_body::<T, 2, 2, FUSED>(vis, weight, matrix, out),
-        3 => nodes_body::<T, 3, 1, FUSED>(vis, weight, matrix, out),
-        _ => nodes_body::<T, 4, 1, FUSED>(vis, weight, matrix, out),
+        1 => nodes_body::<T, V, 1, 4>(vis, weight, matrix, out),
+        2 => nodes_body::<T, V, 2, 2>(vis, weight, matrix, out),
+        3 => nodes_body::<T, V, 3, 1>(vis, weight, matrix, out),
+        _ => nodes_body::<T, V, 4, 1>(vis, weight, matrix, out),
     }
 }
 
@@ -250,7 +285,7 @@ unsafe fn nodes_vector<T: Real>(
     matrix: &[T],
     out: &mut [Complex<T>],
 ) -> bool {
-    nodes_of::<T, true>(groups, vis, weight, matrix, out)
+    nodes_of::<T, T::Fast>(groups, vis, weight, matrix, out)
 }
 
 /// # Safety
@@ -258,7 +293,7 @@ unsafe fn nodes_vector<T: Real>(
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
 unsafe fn channels_vector<T: Real>(nodes: &[Complex<T>], matrix: &[[T; LANES]], out: &mut [Complex<T>]) {
-    channels_body::<T, true>(nodes, matrix, out);
+    channels_body::<T, T::Fast>(nodes, matrix, out);
 }
 
 impl<T: Real> ToNodes<T> {
@@ -274,7 +309,7 @@ impl<T: Real> ToNodes<T> {
                 finite &= unsafe { nodes_vector(self.groups, vis, weight, matrix, out) };
                 continue;
             }
-            finite &= nodes_of::<T, false>(self.groups, vis, weight, matrix, out);
+            finite &= nodes_of::<T, T::Plain>(self.groups, vis, weight, matrix, out);
         }
         finite
     }
@@ -291,7 +326,7 @@ impl<T: Real> ToChannels<T> {
                 unsafe { channels_vector(nodes, matrix, out) };
                 continue;
             }
-            channels_body::<T, false>(nodes, matrix, out);
+            channels_body::<T, T::Plain>(nodes, matrix, out);
         }
     }
 }

@@ -9,6 +9,7 @@ use std::f64::consts::PI;
 
 use super::kernel_table::{self, SIGMAS};
 use super::real::Real;
+use super::simd::LANES;
 
 /// Largest support in cells.
 pub(super) const MAX_SUPPORT: usize = 16;
@@ -157,14 +158,14 @@ impl Kernel {
         horner(&self.taps[tap], s)
     }
 
-    /// The taps' coefficients, highest degree first, each power a row of `P` lanes (taps beyond the support are zero).
-    pub fn lanes<T: Real, const P: usize>(&self) -> Vec<[T; P]> {
+    /// The taps' coefficients, highest degree first, each power `N` vectors of taps (those beyond the support are zero).
+    pub fn lanes<T: Real, const N: usize>(&self) -> Vec<[[T; LANES]; N]> {
         let degree = self.taps.first().map_or(0, |tap| tap.len() - 1);
         (0..=degree)
             .rev()
             .map(|power| {
-                let mut row = [T::of(0.0); P];
-                for (lane, tap) in row.iter_mut().zip(&self.taps) {
+                let mut row = [[T::of(0.0); LANES]; N];
+                for (lane, tap) in row.iter_mut().flatten().zip(&self.taps) {
                     *lane = T::of(tap[power]);
                 }
                 row

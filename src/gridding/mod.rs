@@ -21,6 +21,7 @@ mod params;
 mod plan;
 mod real;
 mod runs;
+mod simd;
 mod sky;
 mod spread;
 mod tile;

@@ -67,7 +67,7 @@ impl GridParams {
 
     pub(super) fn check(&self) -> Result<(), Error> {
         for (name, pixels) in [("nx", self.nx), ("ny", self.ny)] {
-            if pixels == 0 || pixels % 2 != 0 || pixels > 1 << 17 {
+            if pixels == 0 || !pixels.is_multiple_of(2) || pixels > 1 << 17 {
                 return Err(
                     BadArgument::new(name, "an even number of pixels from 2 to 131072", pixels).into()
                 );

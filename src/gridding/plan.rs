@@ -285,7 +285,7 @@ impl Plan {
             let mut block = Array2::from_shape_vec(shape, values)
                 .map_err(|e| BadArgument::new("plan", "samples of every row and channel", e))?;
             if let Some(weight) = weight_rf {
-                ndarray::Zip::from(&mut block).and(&weight[b]).par_for_each(|v, &w| *v = *v * w);
+                ndarray::Zip::from(&mut block).and(&weight[b]).par_for_each(|v, &w| *v *= w);
             }
             out.push(block);
         }
@@ -343,7 +343,7 @@ fn checked(block: &Baselines<'_>) -> Result<Block, Error> {
     }
     let mut uvw_m = Vec::with_capacity(block.uvw_m.nrows());
     for (r, row) in block.uvw_m.outer_iter().enumerate() {
-        if row.iter().any(|x| !(x.abs() < 1e12)) {
+        if !row.iter().all(|x| x.abs() < 1e12) {
             return Err(
                 BadArgument::new("uvw", "finite baselines in metres", format!("{row} in row {r}")).into()
             );

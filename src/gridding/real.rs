@@ -6,8 +6,14 @@ use std::iter::Sum;
 use rustfft::num_traits::NumAssign;
 use rustfft::FftNum;
 
+use super::simd::{FastDouble, FastSingle, Plain, Vec8};
+
 /// `f32` or `f64`: the type of the grid, of the visibilities' components and of the image.
 pub trait Real: FftNum + NumAssign + Default + PartialOrd + Sum + Debug {
+    /// Eight numbers in the machine's vector registers.
+    type Fast: Vec8<Self>;
+    /// Eight numbers anywhere.
+    type Plain: Vec8<Self>;
     /// The smallest accuracy that this precision can promise.
     const SMALLEST_EPSILON: f64;
     /// The precision's name in messages.
@@ -17,15 +23,15 @@ pub trait Real: FftNum + NumAssign + Default + PartialOrd + Sum + Debug {
     fn of(value: f64) -> Self;
     /// Widen.
     fn wide(self) -> f64;
-    /// `self * a + b`, fused when `FUSED`; the plain form is for machines without the instruction.
-    fn muladd<const FUSED: bool>(self, a: Self, b: Self) -> Self;
     /// Neither NaN nor infinite.
     fn finite(self) -> bool;
 }
 
 macro_rules! real {
-    ($type:ty, $name:literal, $smallest:literal) => {
+    ($type:ty, $fast:ty, $name:literal, $smallest:literal) => {
         impl Real for $type {
+            type Fast = $fast;
+            type Plain = Plain<$type>;
             const SMALLEST_EPSILON: f64 = $smallest;
             const NAME: &'static str = $name;
 
@@ -40,15 +46,6 @@ macro_rules! real {
             }
 
             #[inline(always)]
-            fn muladd<const FUSED: bool>(self, a: Self, b: Self) -> Self {
-                if FUSED {
-                    self.mul_add(a, b)
-                } else {
-                    self * a + b
-                }
-            }
-
-            #[inline(always)]
             fn finite(self) -> bool {
                 self.is_finite()
             }
@@ -56,5 +53,5 @@ macro_rules! real {
     };
 }
 
-real!(f32, "single", 1e-5);
-real!(f64, "double", 1e-12);
+real!(f32, FastSingle, "single", 1e-5);
+real!(f64, FastDouble, "double", 1e-12);

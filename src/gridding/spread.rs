@@ -123,6 +123,40 @@ impl<T: Real> Context<'_, T> {
         which: &std::ops::Range<usize>,
         batch: &mut Batch<T>,
     ) {
+        #[cfg(target_arch = "x86_64")]
+        if self.loops.vector() {
+            // SAFETY: `vector` is true only after the features were detected.
+            return unsafe { self.place_vector(run, first, origin, shape, which, batch) };
+        }
+        self.place_body(run, first, origin, shape, which, batch);
+    }
+
+    /// # Safety
+    /// The machine has AVX2 and FMA.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,fma")]
+    unsafe fn place_vector(
+        &self,
+        run: &Run,
+        first: usize,
+        origin: (usize, usize),
+        shape: Shape,
+        which: &std::ops::Range<usize>,
+        batch: &mut Batch<T>,
+    ) {
+        self.place_body(run, first, origin, shape, which, batch);
+    }
+
+    #[inline(always)]
+    fn place_body(
+        &self,
+        run: &Run,
+        first: usize,
+        origin: (usize, usize),
+        shape: Shape,
+        which: &std::ops::Range<usize>,
+        batch: &mut Batch<T>,
+    ) {
         let block = &self.blocks[run.block as usize];
         let ray = self.frame.ray(block.uvw_m[run.row as usize]);
         let (table, _) = block.row(run.row as usize);

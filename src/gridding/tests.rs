@@ -322,3 +322,39 @@ fn compression_stays_inside_epsilon_and_pays() {
     let error = data.error(&GridParams { epsilon: 1e-6, ..small(64, 64) });
     assert!(error < 1.5e-6, "{error:e}");
 }
+
+#[test]
+fn portable_and_vector_loops_agree() {
+    use super::kernel::Kernel;
+    use super::tile::{Batch, Loops, Sample, Shape};
+    for support in 2..=16 {
+        let kernel = Kernel::new(support, 1.6, 1e-3);
+        let (fast, plain) = (Loops::<f64>::new(&kernel), Loops::<f64>::portable(&kernel));
+        let shape = Shape { rows: 16 + support, columns: 16 + fast.width(), planes: 2 };
+        let mut noise = Noise(support as u64);
+        let samples = (0..9)
+            .map(|i| Sample {
+                re: noise.next(),
+                im: noise.next(),
+                su: noise.next(),
+                sv: noise.next(),
+                at: (i * 2 * shape.columns + i) as u32,
+                plane: (i % 2) as u16,
+                planes: 1 + u16::from(i == 0),
+            })
+            .collect();
+        let weights = (0..18).map(|_| noise.next()).collect();
+        let mut batch = Batch { samples, weights, planes_each: 2 };
+        let (mut a, mut b) = (vec![0.0; shape.len()], vec![0.0; shape.len()]);
+        fast.spread(&batch, shape, &mut a);
+        plain.spread(&batch, shape, &mut b);
+        assert!(a.iter().any(|v| *v != 0.0) && a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-13));
+        fast.gather(&mut batch, shape, &a);
+        let found: Vec<_> = batch.samples.iter().map(|s| (s.re, s.im)).collect();
+        plain.gather(&mut batch, shape, &a);
+        assert!(found
+            .iter()
+            .zip(&batch.samples)
+            .all(|(f, s)| (f.0 - s.re).abs() + (f.1 - s.im).abs() < 1e-12));
+    }
+}

@@ -6,6 +6,7 @@
 
 use super::kernel::Kernel;
 use super::real::Real;
+use super::simd::{has_vectors, lanes, lanes_mut, Vec8, LANES};
 
 /// A sample in a tile.
 #[derive(Clone, Copy, Debug, Default)]
@@ -42,6 +43,7 @@ pub(super) struct Shape {
 }
 
 impl Shape {
+    #[inline(always)]
     pub fn plane(&self) -> usize {
         2 * self.rows * self.columns
     }
@@ -51,59 +53,57 @@ impl Shape {
     }
 }
 
+/// Kernel values of all taps at `s`, as `N` vectors.
 #[inline(always)]
-fn evaluate<T: Real, const P: usize, const FUSED: bool>(lanes: &[[T; P]], s: T) -> [T; P] {
-    let mut sum = lanes[0];
-    for row in &lanes[1..] {
-        for (value, &c) in sum.iter_mut().zip(row) {
-            *value = value.muladd::<FUSED>(s, c);
+fn evaluate<T: Real, V: Vec8<T>, const N: usize>(powers: &[[[T; LANES]; N]], s: T) -> [V; N] {
+    let argument = V::splat(s);
+    let mut sum = [V::splat(T::of(0.0)); N];
+    for row in powers {
+        for n in 0..N {
+            sum[n] = sum[n].muladd(argument, V::load(&row[n]));
         }
     }
     sum
 }
 
+/// As [`evaluate`], in memory, for one tap at a time.
 #[inline(always)]
-fn row_mut<T, const P: usize>(data: &mut [T], at: usize) -> &mut [T; P] {
-    // The slice has P elements by construction, so the conversion cannot fail.
-    match (&mut data[at..at + P]).try_into() {
-        Ok(row) => row,
-        Err(_) => unreachable!(),
+fn evaluate_taps<T: Real, V: Vec8<T>, const N: usize>(powers: &[[[T; LANES]; N]], s: T) -> [[T; LANES]; N] {
+    let mut out = [[T::of(0.0); LANES]; N];
+    for (out, value) in out.iter_mut().zip(evaluate::<T, V, N>(powers, s)) {
+        value.store(out);
     }
+    out
 }
 
 #[inline(always)]
-fn row<T, const P: usize>(data: &[T], at: usize) -> &[T; P] {
-    match data[at..at + P].try_into() {
-        Ok(row) => row,
-        Err(_) => unreachable!(),
-    }
-}
-
-#[inline(always)]
-fn spread_body<T: Real, const W: usize, const P: usize, const FUSED: bool>(
+fn spread_body<T: Real, V: Vec8<T>, const W: usize, const N: usize>(
     batch: &Batch<T>,
-    lanes: &[[T; P]],
+    powers: &[[[T; LANES]; N]],
     shape: Shape,
     buffer: &mut [T],
 ) {
     let step = 2 * shape.columns;
+    let zero = T::of(0.0);
     for (sample, weights) in batch.samples.iter().zip(batch.weights.chunks_exact(batch.planes_each)) {
-        let ku = evaluate::<T, P, FUSED>(lanes, sample.su);
-        let kv = evaluate::<T, P, FUSED>(lanes, sample.sv);
+        if sample.re == zero && sample.im == zero {
+            continue;
+        }
+        let ku = evaluate::<T, V, N>(powers, sample.su);
+        let kv = evaluate_taps::<T, V, N>(powers, sample.sv);
         for plane in 0..sample.planes as usize {
             let weight = weights[plane];
             let (re, im) = (sample.re * weight, sample.im * weight);
             let start = (sample.plane as usize + plane) * shape.plane() + sample.at as usize;
-            let patch = &mut buffer[start..start + (W - 1) * step + shape.columns + P];
+            let patch = &mut buffer[start..start + (W - 1) * step + shape.columns + N * LANES];
             for j in 0..W {
-                let (a, b) = (re * kv[j], im * kv[j]);
-                let real = row_mut::<T, P>(patch, j * step);
-                for i in 0..P {
-                    real[i] = a.muladd::<FUSED>(ku[i], real[i]);
-                }
-                let imaginary = row_mut::<T, P>(patch, j * step + shape.columns);
-                for i in 0..P {
-                    imaginary[i] = b.muladd::<FUSED>(ku[i], imaginary[i]);
+                let k = kv[j / LANES][j % LANES];
+                let (a, b) = (V::splat(re * k), V::splat(im * k));
+                for n in 0..N {
+                    let real = lanes_mut(patch, j * step + n * LANES);
+                    a.muladd(ku[n], V::load(real)).store(real);
+                    let imaginary = lanes_mut(patch, j * step + shape.columns + n * LANES);
+                    b.muladd(ku[n], V::load(imaginary)).store(imaginary);
                 }
             }
         }
@@ -111,59 +111,50 @@ fn spread_body<T: Real, const W: usize, const P: usize, const FUSED: bool>(
 }
 
 #[inline(always)]
-fn gather_body<T: Real, const W: usize, const P: usize, const FUSED: bool>(
+fn gather_body<T: Real, V: Vec8<T>, const W: usize, const N: usize>(
     batch: &mut Batch<T>,
-    lanes: &[[T; P]],
+    powers: &[[[T; LANES]; N]],
     shape: Shape,
     buffer: &[T],
 ) {
     let step = 2 * shape.columns;
+    let zero = V::splat(T::of(0.0));
     for (sample, weights) in batch.samples.iter_mut().zip(batch.weights.chunks_exact(batch.planes_each)) {
-        let ku = evaluate::<T, P, FUSED>(lanes, sample.su);
-        let kv = evaluate::<T, P, FUSED>(lanes, sample.sv);
-        let (mut sum_re, mut sum_im) = ([T::of(0.0); P], [T::of(0.0); P]);
+        let ku = evaluate::<T, V, N>(powers, sample.su);
+        let kv = evaluate_taps::<T, V, N>(powers, sample.sv);
+        let (mut re, mut im) = ([zero; N], [zero; N]);
         for plane in 0..sample.planes as usize {
             let weight = weights[plane];
             let start = (sample.plane as usize + plane) * shape.plane() + sample.at as usize;
-            let patch = &buffer[start..start + (W - 1) * step + shape.columns + P];
+            let patch = &buffer[start..start + (W - 1) * step + shape.columns + N * LANES];
             for j in 0..W {
-                let k = kv[j] * weight;
-                let real = row::<T, P>(patch, j * step);
-                for i in 0..P {
-                    sum_re[i] = k.muladd::<FUSED>(real[i], sum_re[i]);
-                }
-                let imaginary = row::<T, P>(patch, j * step + shape.columns);
-                for i in 0..P {
-                    sum_im[i] = k.muladd::<FUSED>(imaginary[i], sum_im[i]);
+                let k = V::splat(kv[j / LANES][j % LANES] * weight);
+                for n in 0..N {
+                    re[n] = k.muladd(V::load(lanes(patch, j * step + n * LANES)), re[n]);
+                    im[n] = k.muladd(V::load(lanes(patch, j * step + shape.columns + n * LANES)), im[n]);
                 }
             }
         }
-        let (mut re, mut im) = (T::of(0.0), T::of(0.0));
-        for i in 0..P {
-            re += sum_re[i] * ku[i];
-            im += sum_im[i] * ku[i];
-        }
-        (sample.re, sample.im) = (re, im);
+        (sample.re, sample.im) = (dot::<T, V, N>(re, ku), dot::<T, V, N>(im, ku));
     }
+}
+
+#[inline(always)]
+fn dot<T: Real, V: Vec8<T>, const N: usize>(a: [V; N], b: [V; N]) -> T {
+    let mut sum = a[0].times(b[0]);
+    for n in 1..N {
+        sum = a[n].muladd(b[n], sum);
+    }
+    let mut x = [T::of(0.0); LANES];
+    sum.store(&mut x);
+    ((x[0] + x[4]) + (x[2] + x[6])) + ((x[1] + x[5]) + (x[3] + x[7]))
 }
 
 /// The kernel's polynomials in the precision and width of the loops.
 #[derive(Debug)]
 pub(super) enum Lanes<T> {
-    Narrow(Vec<[T; 8]>),
-    Wide(Vec<[T; 16]>),
-}
-
-/// Whether this machine has AVX2 and FMA.
-pub(super) fn has_vectors() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    {
-        is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    {
-        false
-    }
+    Narrow(Vec<[[T; LANES]; 1]>),
+    Wide(Vec<[[T; LANES]; 2]>),
 }
 
 /// The loops of one kernel, for this machine.
@@ -176,26 +167,26 @@ pub(super) struct Loops<T> {
 
 macro_rules! variants {
     ($plain:ident, $vector:ident, $body:ident, $batch:ty, $buffer:ty) => {
-        fn $plain<T: Real, const W: usize, const P: usize>(
+        fn $plain<T: Real, const W: usize, const N: usize>(
             batch: $batch,
-            lanes: &[[T; P]],
+            powers: &[[[T; LANES]; N]],
             shape: Shape,
             buffer: $buffer,
         ) {
-            $body::<T, W, P, false>(batch, lanes, shape, buffer);
+            $body::<T, T::Plain, W, N>(batch, powers, shape, buffer);
         }
 
         /// # Safety
         /// The machine has AVX2 and FMA.
         #[cfg(target_arch = "x86_64")]
         #[target_feature(enable = "avx2,fma")]
-        unsafe fn $vector<T: Real, const W: usize, const P: usize>(
+        unsafe fn $vector<T: Real, const W: usize, const N: usize>(
             batch: $batch,
-            lanes: &[[T; P]],
+            powers: &[[[T; LANES]; N]],
             shape: Shape,
             buffer: $buffer,
         ) {
-            $body::<T, W, P, true>(batch, lanes, shape, buffer);
+            $body::<T, T::Fast, W, N>(batch, powers, shape, buffer);
         }
     };
 }
@@ -206,8 +197,8 @@ variants!(gather_plain, gather_vector, gather_body, &mut Batch<T>, &[T]);
 macro_rules! with_support {
     ($self:ident, $plain:ident, $vector:ident, $batch:ident, $shape:ident, $buffer:ident; $($narrow:literal)*; $($wide:literal)*) => {
         match (&$self.lanes, $self.support) {
-            $((Lanes::Narrow(lanes), $narrow) => call!($self, $plain, $vector, $narrow, 8, ($batch, lanes, $shape, $buffer)),)*
-            $((Lanes::Wide(lanes), $wide) => call!($self, $plain, $vector, $wide, 16, ($batch, lanes, $shape, $buffer)),)*
+            $((Lanes::Narrow(powers), $narrow) => call!($self, $plain, $vector, $narrow, 1, ($batch, powers, $shape, $buffer)),)*
+            $((Lanes::Wide(powers), $wide) => call!($self, $plain, $vector, $wide, 2, ($batch, powers, $shape, $buffer)),)*
             _ => unreachable!("kernels have 2 to 16 cells"),
         }
     };
@@ -235,6 +226,11 @@ impl<T: Real> Loops<T> {
     #[cfg(test)]
     pub fn portable(kernel: &Kernel) -> Self {
         Self { vector: false, ..Self::new(kernel) }
+    }
+
+    /// Whether the loops are those for AVX2 and FMA.
+    pub fn vector(&self) -> bool {
+        self.vector
     }
 
     /// Columns that a kernel row occupies.

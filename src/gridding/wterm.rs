@@ -44,6 +44,7 @@ impl Even {
     }
 
     /// Values for a row of arguments.
+    #[inline(always)]
     pub fn row(&self, s: &[f64], out: &mut [f64]) {
         out.fill(0.0);
         for &c in self.0.iter().rev() {

@@ -43,7 +43,9 @@ pub fn blank_sky(
     if nx as f64 <= 2.0 * half || ny as f64 <= 2.0 * half {
         return Ok(None);
     }
-    let far = |p: &[f64; 2]| avoid_xy.iter().all(|q| (p[0] - q[0]).hypot(p[1] - q[1]) > 2.0 * half);
+    // A source off the image has no pixel (NaN) and is far from everything.
+    let near = |p: &[f64; 2], q: &[f64; 2]| (p[0] - q[0]).hypot(p[1] - q[1]) <= 2.0 * half;
+    let far = |p: &[f64; 2]| !avoid_xy.iter().any(|q| near(p, q));
     let positions: Vec<[f64; 2]> = (0..n)
         .map(|i| {
             // The additive recurrence of the plastic number fills a square evenly (Roberts 2018).

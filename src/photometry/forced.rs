@@ -29,11 +29,20 @@ pub struct ForcedParams {
     /// Factor from the local rms to the error of the fit, see [`super::blank_sky`]; 1 is the plain
     /// formula, whose error is the noise per beam.
     pub error_factor: f64,
+    /// One noise for the whole image \[Jy/beam\], instead of rings; a noise map wins over it.
+    pub rms_jy: Option<f64>,
 }
 
 impl Default for ForcedParams {
     fn default() -> Self {
-        Self { nbeam: 3.0, annulus_px: [12.0, 20.0], box_px: 5, cluster_beams: Some(1.5), error_factor: 1.0 }
+        Self {
+            nbeam: 3.0,
+            annulus_px: [12.0, 20.0],
+            box_px: 5,
+            cluster_beams: Some(1.5),
+            error_factor: 1.0,
+            rms_jy: None,
+        }
     }
 }
 
@@ -53,6 +62,9 @@ impl ForcedParams {
                 "a positive number",
                 format!("{:?}", self.cluster_beams),
             ));
+        }
+        if self.rms_jy.is_some_and(|rms| !(rms > 0.0 && rms.is_finite())) {
+            return Err(BadArgument::new("rms_jy", "a positive number", format!("{:?}", self.rms_jy)));
         }
         if !(self.error_factor > 0.0 && self.error_factor.is_finite()) {
             return Err(BadArgument::new("error_factor", "a positive number", self.error_factor));
@@ -179,7 +191,7 @@ fn fit_one(
     };
     let (sums, rms) = match maps.noise_yx {
         None => {
-            let rms = ring_rms(maps.image_yx, xy, params.annulus_px, &mut scratch.annulus);
+            let rms = local_rms(maps, xy, params, scratch);
             match maps.background_yx {
                 None => (scaled(scratch.plain(maps.image_yx, kernel, window, xy), rms), rms),
                 Some(_) => (
@@ -217,6 +229,10 @@ fn fit_one(
     }
 }
 
+fn local_rms(maps: Maps<'_>, xy: [f64; 2], params: &ForcedParams, scratch: &mut Scratch) -> f64 {
+    params.rms_jy.unwrap_or_else(|| ring_rms(maps.image_yx, xy, params.annulus_px, &mut scratch.annulus))
+}
+
 /// Sums of unit noise, weighted for a noise of `rms`. With a noise that is unknown or zero the flux is still right; the
 /// error and chi-square say that nothing is known.
 fn scaled(sums: Sums, rms: f64) -> Sums {
@@ -244,7 +260,7 @@ fn peak_in_box(maps: Maps<'_>, xy: [f64; 2], params: &ForcedParams, scratch: &mu
     };
     let rms = match maps.noise_yx {
         Some(noise) => f64::from(noise[[y, x]]),
-        None => ring_rms(maps.image_yx, xy, params.annulus_px, &mut scratch.annulus),
+        None => local_rms(maps, xy, params, scratch),
     };
     let (mut peak, mut n) = (f64::NEG_INFINITY, 0);
     for y in window.y0..=window.y1 {

@@ -43,6 +43,15 @@ impl PixelKernel {
         Ok(Self { a: a * ix * ix, b: b * ix * iy, c: c * iy * iy, major_px })
     }
 
+    /// A beam of axes in pixels on the usual grid (x to the west, y to the north).
+    ///
+    /// # Errors
+    /// As [`PixelKernel::new`].
+    pub fn in_pixels(major_px: f64, minor_px: f64, pa_rad: f64) -> Result<Self, Error> {
+        let wcs = Wcs::centred(crate::coords::RaDec::default(), 2, 2, 1.0);
+        Self::new(RestoringBeam { major_rad: major_px, minor_rad: minor_px, pa_rad }, &wcs)
+    }
+
     /// Value at an offset \[pixels\].
     pub fn at(&self, dx: f64, dy: f64) -> f64 {
         (-(self.a * dx * dx + self.b * dx * dy + self.c * dy * dy)).exp()

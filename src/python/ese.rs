@@ -6,14 +6,15 @@ use serde::Serialize;
 
 use super::variability::column;
 use super::{door, errors};
-use crate::ese::{self as core, JudgeParams, ScoreInput};
+use crate::ese::{self as core, Band, BandsParams, JudgeParams, ScoreInput};
 use crate::kind::BadArgument;
 use crate::variability::Ragged;
 
 pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("FLAG_SCORE", core::FLAG_SCORE)?;
     module.add_function(wrap_pyfunction!(score, module)?)?;
-    module.add_function(wrap_pyfunction!(judge, module)?)
+    module.add_function(wrap_pyfunction!(judge, module)?)?;
+    module.add_function(wrap_pyfunction!(judge_bands, module)?)
 }
 
 /// Anything that serialises, as Python dictionaries and lists; NaN becomes None.
@@ -75,5 +76,29 @@ fn judge<'py>(
     let (t, f, e) = (column(mjd, "mjd")?, column(flux, "flux")?, column(err, "err")?);
     let curves = Ragged { offsets: &offsets, mjd: t.as_slice()?, flux: f.as_slice()?, err: e.as_slice()? };
     let judged = door::run_detached(py, progress, |control| core::judge_many(curves, &p, control))?;
+    to_python(py, &judged)
+}
+
+/// Judgements of many sources of several bands each: source `s` owns bands `first_band[s]..first_band[s + 1]`, band `b` has
+/// frequency `freq_hz[b]` and owns points `offsets[b]..offsets[b + 1]`.
+#[pyfunction]
+#[pyo3(signature = (first_band, freq_hz, offsets, points, *, min_log_bf=None, options=None, progress=None))]
+#[allow(clippy::too_many_arguments)] // keyword arguments of one Python call
+fn judge_bands<'py>(
+    py: Python<'py>,
+    first_band: Vec<usize>,
+    freq_hz: Vec<f64>,
+    offsets: Vec<usize>,
+    points: (Bound<'py, PyAny>, Bound<'py, PyAny>, Bound<'py, PyAny>),
+    min_log_bf: Option<f64>,
+    options: Option<&Bound<'py, PyDict>>,
+    progress: Option<Py<PyAny>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let defaults = BandsParams::default();
+    let p = BandsParams { judge: params(options)?, min_log_bf: min_log_bf.unwrap_or(defaults.min_log_bf) };
+    let (t, f, e) = (column(&points.0, "mjd")?, column(&points.1, "flux")?, column(&points.2, "err")?);
+    let curves = Ragged { offsets: &offsets, mjd: t.as_slice()?, flux: f.as_slice()?, err: e.as_slice()? };
+    let sources = Band::of_sources(&first_band, &freq_hz, curves).map_err(|e| errors::exception(&e))?;
+    let judged = door::run_detached(py, progress, |control| core::judge_bands_many(&sources, &p, control))?;
     to_python(py, &judged)
 }

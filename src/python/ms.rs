@@ -10,6 +10,7 @@ use pyo3::types::PyDict;
 use super::door::run_detached;
 use super::errors::exception;
 use crate::ms::{self, Column, MsReader, ReadRequest};
+use crate::tasks::configure::{self, ConfigureParams};
 use crate::tasks::convert::{self, ConvertParams, PhaseCenter};
 use crate::tasks::verify::{self, VerifyParams};
 use crate::vis::VisBlock;
@@ -19,6 +20,7 @@ pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(meta, module)?)?;
     module.add_function(wrap_pyfunction!(read, module)?)?;
     module.add_function(wrap_pyfunction!(verify_ms, module)?)?;
+    module.add_function(wrap_pyfunction!(configure_ms, module)?)?;
     module.add_function(wrap_pyfunction!(convert_group, module)?)
 }
 
@@ -99,6 +101,21 @@ fn verify_ms(py: Python<'_>, path: PathBuf, imaging_columns: bool) -> PyResult<P
         Ok::<_, Error>(serde_json::to_string(&verify::run(&params, control)?).unwrap_or_default())
     })?;
     from_json(py, &text)
+}
+
+/// Give a Measurement Set made elsewhere what imaging needs; the columns that were added.
+#[pyfunction]
+#[pyo3(name = "configure", signature = (path, *, columns=true, weights=true, mount=None, telescope_name=None))]
+fn configure_ms(
+    py: Python<'_>,
+    path: PathBuf,
+    columns: bool,
+    weights: bool,
+    mount: Option<String>,
+    telescope_name: Option<String>,
+) -> PyResult<Vec<String>> {
+    let params = ConfigureParams { path, columns, weights, mount, telescope_name };
+    run_detached(py, None, |control| configure::run(&params, control))
 }
 
 /// Convert one group of UVH5 files to a Measurement Set.

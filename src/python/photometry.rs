@@ -28,6 +28,7 @@ pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
         module.add(name, bit)?;
     }
     module.add_function(wrap_pyfunction!(measure_image, module)?)?;
+    module.add_function(wrap_pyfunction!(measure_pixels, module)?)?;
     module.add_function(wrap_pyfunction!(inject_source, module)?)?;
     module.add_function(wrap_pyfunction!(background_maps, module)?)?;
     module.add_function(wrap_pyfunction!(baseline, module)?)?;
@@ -115,6 +116,33 @@ fn measure_image<'py>(
     out.set_item("shape_yx", report.shape_yx)?;
     out.set_item("blank_sky", to_python(py, &report.blank_sky)?)?;
     Ok(out)
+}
+
+/// Forced fits on an array: `(flux, flux_err, chi2)` at `pixel_xy` for a beam `(major, minor)` in pixels and position angle in
+/// degrees from +y towards -x (north through east on the usual grid).
+#[pyfunction]
+#[pyo3(signature = (image_yx, pixel_xy, beam, *, noise=None, nbeam=3.0, cluster_beams=None))]
+fn measure_pixels<'py>(
+    py: Python<'py>,
+    image_yx: &Bound<'py, PyAny>,
+    pixel_xy: &Bound<'py, PyAny>,
+    beam: (f64, f64, f64),
+    noise: Option<f64>,
+    nbeam: f64,
+    cluster_beams: Option<f64>,
+) -> PyResult<[Bound<'py, PyArray1<f64>>; 3]> {
+    let image = arrays::view::<f32, Ix2>(image_yx, "image_yx", "yx")?;
+    let positions = arrays::view::<f64, Ix2>(pixel_xy, "pixel_xy", "nx")?;
+    arrays::same_length("pixel_xy", 'x', 2, positions.as_array().ncols())?;
+    let xy: Vec<[f64; 2]> = positions.as_slice()?.chunks_exact(2).map(|p| [p[0], p[1]]).collect();
+    let kernel = core::PixelKernel::in_pixels(beam.0, beam.1, beam.2.to_radians())
+        .map_err(|e| errors::exception(&e))?;
+    let params = core::ForcedParams { nbeam, cluster_beams, rms_jy: noise, ..Default::default() };
+    let maps = core::Maps { image_yx: image.as_array(), noise_yx: None, background_yx: None };
+    let fits =
+        door::run_detached(py, None, |control| core::measure(maps, Some(&kernel), &xy, &params, control))?;
+    let array = |get: fn(&core::PixelFit) -> f64| PyArray1::from_iter(py, fits.iter().map(get));
+    Ok([array(|f| f.flux_jy), array(|f| f.flux_err_jy), array(|f| f.chi2)])
 }
 
 /// Add a beam-shaped source to an image and write the sum.

@@ -38,6 +38,8 @@ pub struct Group {
     basis: UvwBasis,
     time_mjd_s: Vec<f64>,
     frames: Vec<ApparentFrame>,
+    /// The sky at the middle of the group.
+    middle: ApparentFrame,
     sky: SkyModel,
     beam: Beam,
     gains: Gains,
@@ -69,6 +71,8 @@ impl Group {
             .collect();
         let frames: Vec<ApparentFrame> =
             time_mjd_s.par_iter().map(|t| ApparentFrame::new(*t, &site, &earth)).collect::<Result<_, _>>()?;
+        let half_s = 0.5 * params.interval_s * params.integrations as f64;
+        let middle = ApparentFrame::new(params.start_mjd_s + half_s, &site, &earth)?;
         let n = stations.len();
         let mut group = Self {
             dead: stations.iter().map(|s| params.dead.contains(s)).collect(),
@@ -90,6 +94,7 @@ impl Group {
             table_index,
             time_mjd_s,
             frames,
+            middle,
         };
         group.gains = group.choose_gains(gains)?;
         // Refuse bad sources now rather than after the first subband.
@@ -223,8 +228,7 @@ impl Group {
     }
 
     fn mid_mjd(&self) -> f64 {
-        let half = 0.5 * self.params.interval_s * self.time_mjd_s.len() as f64;
-        (self.params.start_mjd_s + half) / SECONDS_PER_DAY
+        self.middle.time_mjd_s / SECONDS_PER_DAY
     }
 
     fn stokes_i(
@@ -311,15 +315,10 @@ impl Group {
     }
 
     /// What went in. `files` is left empty.
-    ///
-    /// # Errors
-    /// As [`SkyBand::new`].
-    pub fn truth(&self) -> Result<Truth, Error> {
+    pub fn truth(&self) -> Truth {
         let freq_hz = self.freq_hz();
         let mjd = self.mid_mjd();
-        let earth = EarthOrientation::current().map_err(crate::coords::Error::from)?;
-        let middle = ApparentFrame::new(mjd * SECONDS_PER_DAY, &Observatory::dsa110(), &earth)?;
-        let pointing = middle.icrs_of_direction(self.basis.rows[2]);
+        let pointing = self.middle.icrs_of_direction(self.basis.rows[2]);
         let sources = self.params.sources.par_iter().zip(&self.sky.sources).map(|(source, model)| {
             let factor = |f: f64| source.variability.as_ref().map_or(1.0, |v| v.factor(mjd, f));
             let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
@@ -344,7 +343,7 @@ impl Group {
                 beam: mean(&beam.collect::<Vec<f64>>()),
             }
         });
-        Ok(Truth {
+        Truth {
             params: self.params.clone(),
             time_mjd_s: self.time_mjd_s.clone(),
             stations: self.stations.clone(),
@@ -356,7 +355,7 @@ impl Group {
             noise_sigma_jy: self.noise_sigma_jy(),
             files: Vec::new(),
             freq_hz,
-        })
+        }
     }
 }
 

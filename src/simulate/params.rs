@@ -169,7 +169,7 @@ impl GroupParams {
         {
             return bad("subbands", "different numbers in 0..15", format!("{:?}", self.subbands));
         }
-        if self.channels == 0 || CHANNELS_PER_SUBBAND % self.channels != 0 {
+        if self.channels == 0 || !CHANNELS_PER_SUBBAND.is_multiple_of(self.channels) {
             return bad("channels", "a divisor of 48", self.channels.to_string());
         }
         if !(self.accuracy > 0.0 && self.accuracy < 1.0) {

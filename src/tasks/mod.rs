@@ -5,6 +5,7 @@ mod selection;
 mod sky;
 
 pub mod apply;
+pub mod configure;
 pub mod convert;
 pub mod flag;
 pub mod flag_versions;
@@ -12,6 +13,7 @@ pub mod image;
 pub mod inject;
 pub mod measure;
 pub mod model;
+pub mod mosaic;
 pub mod simulate;
 pub mod solve;
 pub mod verify;

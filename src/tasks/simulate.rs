@@ -75,7 +75,7 @@ pub fn run(params: SimulateParams, control: &Control) -> Result<SimulateReport, 
     let paths: Vec<(usize, PathBuf)> = names.iter().map(|(s, n)| (*s, out.join(n))).collect();
     control.expect(paths.len() as u64 + 1);
     let truth_path = out.join("truth").join(format!("{name}.json"));
-    let mut truth = group.truth()?;
+    let mut truth = group.truth();
     truth.files = names.into_iter().map(|(_, n)| n).collect();
     if let Some((_, path)) = paths.iter().find(|(_, p)| !replace && p.exists()) {
         return Err(io(path, "create", std::io::Error::from_raw_os_error(libc::EEXIST)));

@@ -89,10 +89,10 @@ fn unlzf(data: &[u8], bytes: usize) -> Result<Vec<u8>, String> {
             let low = usize::from(*data.get(at).ok_or_else(damaged)?);
             at += 1;
             let back = ((control & 31) << 8) + low + 1;
-            let mut from = out.len().checked_sub(back).ok_or_else(damaged)?;
-            for _ in 0..length + 2 {
-                out.push(out[from]);
-                from += 1;
+            let from = out.len().checked_sub(back).ok_or_else(damaged)?;
+            // A reference may overlap what it makes, so byte by byte.
+            for at in from..from + length + 2 {
+                out.push(out[at]);
             }
         }
         if out.len() > bytes {

@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Once;
 
 use hdf5::plist::dataset_create::Layout;
-use hdf5::types::{TypeDescriptor, VarLenAscii, VarLenUnicode};
+use hdf5::types::TypeDescriptor;
 use hdf5::{IndexType, IterationOrder, LinkType};
 
-use super::Error;
+use super::{heap, Error};
 
 /// First bytes of every HDF5 file without a user block.
 const SIGNATURE: [u8; 8] = *b"\x89HDF\r\n\x1a\n";
@@ -270,25 +270,27 @@ impl<'s> Node<'s> {
     /// Texts of fixed or variable length, trailing NUL and blanks removed.
     pub(super) fn texts(&self, name: &str) -> Result<Vec<String>, Error> {
         let dataset = self.dataset(name)?;
-        let unreadable = |e: hdf5::Error| self.bad(name, "readable text", first_line(&e));
-        let texts: Vec<String> = match self.kind(name, &dataset)? {
+        let texts = match self.kind(name, &dataset)? {
             TypeDescriptor::FixedAscii(width) | TypeDescriptor::FixedUnicode(width) => {
                 return self.fixed_texts(name, &dataset, width);
             }
-            _ if dataset.size() > LONGEST_TEXT => {
-                return Err(self.bad(name, "a list of texts", dataset.size()))
-            }
-            TypeDescriptor::VarLenUnicode => {
-                let list = dataset.read_raw::<VarLenUnicode>().map_err(unreadable)?;
-                list.iter().map(|s| s.as_str().to_owned()).collect()
-            }
-            TypeDescriptor::VarLenAscii => {
-                let list = dataset.read_raw::<VarLenAscii>().map_err(unreadable)?;
-                list.iter().map(|s| String::from_utf8_lossy(s.as_bytes()).into_owned()).collect()
-            }
+            TypeDescriptor::VarLenAscii | TypeDescriptor::VarLenUnicode => self.heap_texts(name, &dataset)?,
             other => return Err(self.bad(name, "text", other)),
         };
         Ok(texts.into_iter().map(|s| s.trim_end_matches(['\0', ' ']).to_owned()).collect())
+    }
+
+    /// Texts of variable length: not through the library, see `heap`.
+    fn heap_texts(&self, name: &str, dataset: &hdf5::Dataset) -> Result<Vec<String>, Error> {
+        let count = dataset.size();
+        if dataset.layout() != Layout::Contiguous || count > LONGEST_TEXT / heap::ELEMENT {
+            return Err(self.bad(name, "text of fixed length, or in one piece", "text stored otherwise"));
+        }
+        match dataset.offset() {
+            None => Ok(vec![String::new(); count]),
+            Some(offset) => heap::texts(&self.source.raw, self.source.bytes, offset, count)
+                .map_err(|found| self.bad(name, "readable text", found)),
+        }
     }
 
     fn fixed_texts(&self, name: &str, dataset: &hdf5::Dataset, width: usize) -> Result<Vec<String>, Error> {

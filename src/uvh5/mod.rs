@@ -14,6 +14,7 @@ mod filter;
 mod growing;
 mod hdf;
 mod header;
+mod heap;
 mod index;
 mod phase;
 mod reader;

@@ -409,11 +409,11 @@ impl Tile {
             4 => self.scatter_items::<4>(chunk, shape, origin, out),
             8 => self.scatter_items::<8>(chunk, shape, origin, out),
             16 => self.scatter_items::<16>(chunk, shape, origin, out),
-            _ => self.scatter_items::<0>(chunk, shape, origin, out),
+            other => debug_assert!(false, "no supported type has {other} bytes"),
         }
     }
 
-    /// `N` is the element's size, or 0 for any.
+    /// `N` is the element's size.
     fn scatter_items<const N: usize>(
         &self,
         chunk: &[u8],
@@ -421,24 +421,25 @@ impl Tile {
         origin: [usize; 3],
         out: &mut [u8],
     ) {
-        let item = if N == 0 { self.item } else { N };
         let rows = origin[0].max(self.rows.start)..(origin[0] + shape[0]).min(self.rows.end);
         let channels = origin[1].max(self.channels.start)..(origin[1] + shape[1]).min(self.channels.end);
         if channels.is_empty() || origin[2] >= self.products {
             return;
         }
-        let run = shape[2].min(self.products - origin[2]) * item;
-        let (from_step, to_step) = (shape[2] * item, self.products * item);
+        let run = shape[2].min(self.products - origin[2]) * N;
+        let (from_step, to_step) = (shape[2] * N, self.products * N);
         for r in rows {
             let from = ((r - origin[0]) * shape[1] + channels.start - origin[1]) * from_step;
             let to = ((r - self.rows.start) * self.channels.len() + channels.start - self.channels.start)
                 * to_step;
             let from = &chunk[from..from + channels.len() * from_step];
             let to = &mut out[to..to + channels.len() * to_step];
-            let at = origin[2] * item;
-            if run == item {
-                for (from, to) in from.chunks_exact(from_step).zip(to.chunks_exact_mut(to_step)) {
-                    to[at..at + item].copy_from_slice(&from[..item]);
+            let at = origin[2] * N;
+            if run == N {
+                let from = from.as_chunks::<N>().0.iter().step_by(shape[2]);
+                let to = to.as_chunks_mut::<N>().0.chunks_exact_mut(self.products);
+                for (from, to) in from.zip(to) {
+                    to[origin[2]] = *from;
                 }
             } else {
                 for (from, to) in from.chunks_exact(from_step).zip(to.chunks_exact_mut(to_step)) {

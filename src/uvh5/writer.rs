@@ -1,6 +1,7 @@
 //! Writing UVH5 files in the correlator's own layout, for simulations.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -15,6 +16,9 @@ use super::Error;
 use crate::constants;
 use crate::kind::BadArgument;
 use crate::vis::{Channels, Product, Rows};
+
+/// Memory that a file grows by \[bytes\].
+const GROWTH: usize = 8 << 20;
 
 /// What a file says beside its rows.
 #[derive(Clone, Debug, PartialEq)]
@@ -92,9 +96,13 @@ pub struct VisRef<'a> {
 }
 
 /// A UVH5 file under construction: it appears under its name when [`Writer::finish`] returns, and not before.
+///
+/// The file is built in memory (145 MB for a full-size subband) and written by plain calls: the HDF5 library does not survive
+/// a disk that is full, and a crash is no error message.
 pub struct Writer {
     path: PathBuf,
     aside: Aside,
+    out: std::fs::File,
     spec: Spec,
     replace: bool,
     /// `None` once closed.
@@ -135,14 +143,18 @@ impl Writer {
         check(&spec)?;
         refuse_existing(path, replace)?;
         let aside = Aside(aside_name(path)?);
-        // Plain creation first: its error says more than the library's.
-        std::fs::File::create_new(&aside.0).map_err(|e| Error::io(path, "create", e))?;
-        let file = hdf5::File::create(&aside.0).map_err(|e| failed(path, "create", &e))?;
+        let out = std::fs::File::create_new(&aside.0).map_err(|e| Error::io(path, "create", e))?;
+        // No two files in memory may have one name.
+        let file = hdf5::File::with_options()
+            .with_fapl(|p| p.core_options(GROWTH, false))
+            .create(&aside.0)
+            .map_err(|e| failed(path, "create", &e))?;
         let open = Open::new(path, file, &spec)?;
         let (baselines, times) = (BTreeSet::new(), BTreeSet::new());
         Ok(Self {
             path: path.to_path_buf(),
             aside,
+            out,
             spec,
             replace,
             open: Some(open),
@@ -197,10 +209,9 @@ impl Writer {
             header.scalar("Nblts", self.rows as i64)?;
             header.scalar("Ntimes", self.times.len() as i64)?;
             drop(header);
-            open.close(&self.path)?;
+            open.spill(&self.path, &mut self.out)?;
         }
-        let file = std::fs::File::open(&self.aside.0).map_err(|e| Error::io(&self.path, "reopen", e))?;
-        file.sync_all().map_err(|e| Error::io(&self.path, "sync", e))?;
+        self.out.sync_all().map_err(|e| Error::io(&self.path, "sync", e))?;
         refuse_existing(&self.path, self.replace)?;
         std::fs::rename(&self.aside.0, &self.path).map_err(|e| Error::io(&self.path, "rename", e))?;
         if let Some(directory) = self.path.parent().filter(|d| !d.as_os_str().is_empty()) {
@@ -275,12 +286,27 @@ impl Open {
         Ok(open)
     }
 
-    /// Flush while errors can still be told, then close.
-    fn close(self, path: &Path) -> Result<(), Error> {
+    /// Write the memory that holds the file, then let the library forget it.
+    fn spill(self, path: &Path, out: &mut std::fs::File) -> Result<(), Error> {
         self.file.flush().map_err(|e| failed(path, "flush", &e))?;
-        let Self { file, ant1, ant2, uvw, time, interval, vis, flags, counts } = self;
-        drop((ant1, ant2, uvw, time, interval, vis, flags, counts));
-        file.close().map_err(|e| failed(path, "close", &e))
+        let mut handle: *mut std::os::raw::c_void = std::ptr::null_mut();
+        let bytes = hdf5::sync::sync(|| {
+            use hdf5_sys::{h5f, h5p};
+            // SAFETY: plain queries; with no buffer the image is not copied, only its size is told.
+            unsafe {
+                match h5f::H5Fget_vfd_handle(self.file.id(), h5p::H5P_DEFAULT, &mut handle) {
+                    0.. => h5f::H5Fget_file_image(self.file.id(), std::ptr::null_mut(), 0),
+                    _ => -1,
+                }
+            }
+        });
+        if bytes <= 0 || handle.is_null() {
+            return Err(failed(path, "finish", &hdf5::Error::from("the file in memory is not to be had")));
+        }
+        // SAFETY: the handle of a file in memory points to the address of its bytes, of which `bytes` are the file; nobody
+        // but us knows the file, so they neither move nor change before it is closed below.
+        let image = unsafe { std::slice::from_raw_parts(*handle.cast::<*const u8>(), bytes as usize) };
+        out.write_all(image).map_err(|e| Error::io(path, "write", e))
     }
 }
 

@@ -38,15 +38,12 @@ impl UvRange {
         if text.is_empty() {
             return Ok(Self::default());
         }
-        let split = text.find(|c: char| c.is_alphabetic()).unwrap_or(text.len());
-        // An exponent (1e3) is part of the number.
-        let split = if text[split..].starts_with(['e', 'E'])
-            && text[split + 1..].starts_with(|c: char| c.is_ascii_digit())
-        {
-            text[split + 1..].find(|c: char| c.is_alphabetic()).map_or(text.len(), |k| split + 1 + k)
-        } else {
-            split
+        // The unit begins at the first letter that is not the exponent of a number (1e3).
+        let exponent = |k: usize| {
+            text[k..].starts_with(['e', 'E']) && text[k + 1..].starts_with(|c: char| c.is_ascii_digit())
         };
+        let unit = text.char_indices().find(|&(k, c)| c.is_alphabetic() && !exponent(k));
+        let split = unit.map_or(text.len(), |(k, _)| k);
         let (scale, wavelengths) = match text[split..].trim().to_lowercase().as_str() {
             "" | "m" => (1.0, false),
             "km" => (1e3, false),

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _offline_casa(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Configure CASA, when it is installed, to use the data of the casadata package and no network."""
+def pytest_configure() -> None:
+    """Let CASA, when it is installed, use the data of the casadata package and no network; read when CASA is imported."""
     spec = importlib.util.find_spec("casadata")
     if spec is None or spec.origin is None or "CASASITECONFIG" in os.environ:
         return
     data = Path(spec.origin).parent / "__data__"
-    config = tmp_path_factory.mktemp("casa") / "casasiteconfig.py"
+    config = Path(tempfile.mkdtemp(prefix="contimg-casa-")) / "casasiteconfig.py"
     config.write_text(
         f"measurespath = {str(data)!r}\ndatapath = [measurespath]\nmeasures_auto_update = False\n"
         "data_auto_update = False\nnologger = True\nlog2term = False\nnogui = True\nagg = True\n"

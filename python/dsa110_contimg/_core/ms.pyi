@@ -33,3 +33,11 @@ def convert(
     checksums: bool = True,
     progress: Callable[[int, int], object] | None = None,
 ) -> dict[str, Any]: ...
+def configure(
+    path: str | PathLike[str],
+    *,
+    columns: bool = True,
+    weights: bool = True,
+    mount: str | None = None,
+    telescope_name: str | None = None,
+) -> list[str]: ...

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Column = NDArray[np.float64]
+_Column = NDArray[np.float64]
 
 OUTSIDE: int
 EDGE: int
@@ -17,12 +17,21 @@ PEAK_IN_BOX: int
 
 def measure_image(
     image: str | PathLike[str],
-    ra_deg: Column,
-    dec_deg: Column,
+    ra_deg: _Column,
+    dec_deg: _Column,
     *,
     options: dict[str, Any] | None = None,
     progress: Callable[[int, int], object] | None = None,
 ) -> dict[str, Any]: ...
+def measure_pixels(
+    image_yx: NDArray[np.float32],
+    pixel_xy: _Column,
+    beam: tuple[float, float, float],
+    *,
+    noise: float | None = None,
+    nbeam: float = 3.0,
+    cluster_beams: float | None = None,
+) -> list[_Column]: ...
 def inject_source(
     image: str | PathLike[str],
     ra_deg: float,
@@ -41,12 +50,12 @@ def background_maps(
     samples: int = 48,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]: ...
 def baseline(
-    mjd: Column, flux_jy: Column, *, epochs: int = 10, min_epochs: int = 3
+    mjd: _Column, flux_jy: _Column, *, epochs: int = 10, min_epochs: int = 3
 ) -> tuple[float, float, int] | None: ...
 def ensemble_correction(
-    flux_jy: Column, baseline_jy: Column, *, clip_sigma: float = 3.0, min_references: int = 3
+    flux_jy: _Column, baseline_jy: _Column, *, clip_sigma: float = 3.0, min_references: int = 3
 ) -> tuple[float, float, float, NDArray[np.bool_]]: ...
 def leave_one_out(
-    flux_jy: Column, baseline_jy: Column, *, clip_sigma: float = 3.0, min_references: int = 3
-) -> tuple[Column, Column, Column]: ...
+    flux_jy: _Column, baseline_jy: _Column, *, clip_sigma: float = 3.0, min_references: int = 3
+) -> tuple[_Column, _Column, _Column]: ...
 def normalise(flux_jy: float, flux_err_jy: float, factor: float, factor_err: float) -> tuple[float, float]: ...

@@ -75,4 +75,5 @@ def load_catalog(path: str | os.PathLike[str]) -> pd.DataFrame:
 def _table(file: Path) -> pd.DataFrame:
     from astropy.table import Table
 
-    return Table.read(file).to_pandas()
+    frame: pd.DataFrame = Table.read(file).to_pandas()
+    return frame

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 
 def source_name(ra_deg: float, dec_deg: float) -> str:
     """Name ``JHHMMSS+DDMMSS`` of a position, rounded to the second of time and of arc.
@@ -11,7 +13,7 @@ def source_name(ra_deg: float, dec_deg: float) -> str:
     ValueError
         The position is not one.
     """
-    if not (ra_deg == ra_deg and abs(ra_deg) < 1e9 and -90.0 <= dec_deg <= 90.0):
+    if not (math.isfinite(ra_deg) and -90.0 <= dec_deg <= 90.0):
         raise ValueError(f"position: expected finite degrees with declination in -90..90, found ({ra_deg}, {dec_deg})")
     seconds = round((ra_deg % 360.0) * 240.0) % 86400
     arcsec = round(abs(dec_deg) * 3600.0)

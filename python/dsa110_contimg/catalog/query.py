@@ -22,8 +22,8 @@ def resolve_catalog_path(
 ) -> Path:
     """Find a catalogue's database.
 
-    In this order: `explicit_path`; ``CONTIMG_<TYPE>_CATALOG``; in the directory of catalogues the strip nearest to `dec_strip`
-    (within 6 degrees), the full database, a CSV file of that name.
+    In this order: `explicit_path`; ``CONTIMG_<TYPE>_CATALOG``; in the directory of catalogues the strip nearest
+    to `dec_strip` (within 6 degrees), the full database, a CSV file of that name.
 
     Raises
     ------
@@ -42,16 +42,17 @@ def resolve_catalog_path(
         return resolve_catalog_path(catalog_type, dec_strip, named)
     from dsa110_contimg.config import load
 
-    directory = load().paths.catalogs
+    directory: Path = load().paths.catalogs
     if dec_strip is not None:
         strips = sorted((abs(_strip(p) - dec_strip), p) for p in directory.glob(f"{catalog_type}_dec*.sqlite3"))
         if strips and strips[0][0] <= 6.0:
-            return strips[0][1]
+            nearest: Path = strips[0][1]
+            return nearest
     names = ("master_sources.sqlite3",) if catalog_type == "master" else ()
     places = [directory / n for n in (*names, f"{catalog_type}_full.sqlite3", f"{catalog_type}.csv")]
     for place in places:
         if place.exists():
-            return place
+            return Path(place)
     looked = ", ".join(map(str, places))
     raise FileNotFoundError(f"{catalog_type} catalogue: expected one of {looked}, found none")
 
@@ -131,7 +132,13 @@ def within(
 
 
 def ingest(table: pd.DataFrame, path: StrPath) -> int:
-    """Write a table with ra_deg, dec_deg, flux_mjy into a catalogue database with its HEALPix index; returns the rows written."""
+    """Write a table with ra_deg, dec_deg, flux_mjy into a catalogue database with its HEALPix index.
+
+    Returns
+    -------
+    int
+        Rows written.
+    """
     from dsa110_contimg.catalog.names import source_name
     from dsa110_contimg.database import open_database
 

@@ -38,6 +38,7 @@ COMMANDS = (
     "catalog",
     "photometry",
     "ese",
+    "lightcurves",
     "caltables",
     "transits",
     "iers",

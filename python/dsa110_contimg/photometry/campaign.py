@@ -57,7 +57,9 @@ def measure_epoch(
     pandas.DataFrame
         The measurements, with source_id and mjd; those outside the image included, with NaN.
     """
-    table, about = measure_positions(image, sources["ra_deg"], sources["dec_deg"], progress=progress, **options)
+    table, about = measure_positions(
+        image, sources["ra_deg"].tolist(), sources["dec_deg"].tolist(), progress=progress, **options
+    )
     table.insert(0, "source_id", sources["source_id"].astype(str).to_numpy())
     if "flux_mjy" in sources:
         table["nvss_flux_mjy"] = sources["flux_mjy"].to_numpy()
@@ -67,7 +69,7 @@ def measure_epoch(
 
 
 def record(db: Database, image_path: str, table: pd.DataFrame) -> int:
-    """Write measurements of one image, all or none; positions outside the image are not written. Returns the sources written."""
+    """Write measurements of one image, all or none; positions outside it are left out. Returns the sources written."""
     now = time.time()
     measured, series = [], []
     for row in table.to_dict("records"):
@@ -105,9 +107,9 @@ def record(db: Database, image_path: str, table: pd.DataFrame) -> int:
 def normalise(db: Database, references: Iterable[str] | None = None) -> list[dict[str, Any]]:
     """Normalise every epoch by the reference ensemble, and record the corrections.
 
-    The baseline of a reference is the median of its first ten epochs; the correction of an epoch the clipped median ratio of
-    the references; a reference itself is corrected by the others. References whose normalised flux is not steady
-    (reduced chi-square above 2) are dropped, worst first, while four or more remain.
+    The baseline of a reference is the median of its first ten epochs; the correction of an epoch the clipped median
+    ratio of the references; a reference itself is corrected by the others. References whose normalised flux is not
+    steady (reduced chi-square above 2) are dropped, worst first, while four or more remain.
 
     Parameters
     ----------
@@ -135,10 +137,11 @@ def normalise(db: Database, references: Iterable[str] | None = None) -> list[dic
     mjd = column(epochs["mjd"])
     chosen = _references(names, flux, err, references)
     dropped: list[str] = []
+    fewest = max(4, len(chosen) // 2)
     while True:
         norm, norm_err, corrections = _correct(flux, err, mjd, chosen)
         worst = _least_steady(norm, norm_err, chosen)
-        if worst is None or len(chosen) <= 4:
+        if worst is None or len(chosen) <= fewest:
             break
         dropped.append(names[worst])
         chosen = [i for i in chosen if i != worst]
@@ -148,7 +151,7 @@ def normalise(db: Database, references: Iterable[str] | None = None) -> list[dic
     ]
     frame["peak_norm"], frame["peak_norm_err"] = norm[cells], norm_err[cells]
     frame["is_reference"] = np.isin(cells[0], chosen).astype(int)
-    series = frame.to_dict("records")
+    series: list[dict[str, Any]] = [{str(k): v for k, v in row.items()} for row in frame.to_dict("records")]
     db.insert_all(
         [
             ("photometry_timeseries", series, ("source_id", "mjd", "image_path")),
@@ -175,19 +178,25 @@ def _correct(flux: Any, err: Any, mjd: Any, chosen: Sequence[int]) -> tuple[Any,
     found = [_core.baseline(mjd, column(flux[i])) for i in chosen]
     levels = column([np.nan if b is None else b[0] for b in found])
     norm, norm_err = np.full_like(flux, np.nan), np.full_like(flux, np.nan)
+    rows = list(chosen)
+    epochs: dict[int, tuple[Any, ...]] = {}
+    for e in range(len(mjd)):
+        ours = column(flux[rows, e])
+        try:
+            epochs[e] = (*_core.ensemble_correction(ours, levels), *_core.leave_one_out(ours, levels))
+        except DataError:
+            continue
+    # The scatter of few ratios is itself uncertain: an epoch's is not taken below the typical one.
+    floor = float(np.median([c[1] for c in epochs.values()])) if epochs else 0.0
     corrections = []
     for e in range(len(mjd)):
-        ours = column(flux[list(chosen), e])
-        try:
-            factor, rms, factor_err, used = _core.ensemble_correction(ours, levels)
-        except DataError:
+        if e not in epochs:
             corrections.append(_correction(None, None, None, 0, "unnormalised" if e >= 3 else "baseline"))
             continue
-        norm[:, e] = flux[:, e] / factor
-        norm_err[:, e] = np.hypot(err[:, e] / factor, flux[:, e] * rms / factor**2)
-        f, r, _ = _core.leave_one_out(ours, levels)
-        norm[list(chosen), e] = ours / f
-        norm_err[list(chosen), e] = np.hypot(err[list(chosen), e] / f, ours * r / f**2)
+        factor, rms, factor_err, used, own, own_rms, _ = epochs[e]
+        for which, c, r in ((slice(None), factor, max(rms, floor)), (rows, own, np.maximum(own_rms, floor))):
+            norm[which, e] = flux[which, e] / c
+            norm_err[which, e] = np.hypot(err[which, e] / c, flux[which, e] * r / c**2)
         corrections.append(_correction(factor, rms, factor_err, int(used.sum()), "normalised"))
     return norm, norm_err, corrections
 
@@ -199,19 +208,21 @@ def _correction(factor: Any, rms: Any, err: Any, n: int, phase: str) -> dict[str
 def _least_steady(norm: Any, norm_err: Any, chosen: Sequence[int]) -> int | None:
     import numpy as np
 
-    worst, limit = None, MAX_REFERENCE_CHI2
+    chi2 = {}
     for i in chosen:
         ok = np.isfinite(norm[i]) & np.isfinite(norm_err[i]) & (norm_err[i] > 0)
-        if int(ok.sum()) < 5:
-            continue
-        chi2 = _statistics.chi2_nu(column(norm[i][ok]), column(norm_err[i][ok]))
-        if chi2 > limit:
-            worst, limit = i, chi2
-    return worst
+        if int(ok.sum()) >= 5:
+            chi2[i] = _statistics.chi2_nu(column(norm[i][ok]), column(norm_err[i][ok]))
+    if not chi2:
+        return None
+    worst = max(chi2, key=lambda i: chi2[i])
+    # Where errors are too small all references look unsteady: one must stand out from the others as well.
+    limit = max(MAX_REFERENCE_CHI2, 2.5 * float(np.median(list(chi2.values()))))
+    return worst if chi2[worst] > limit else None
 
 
 def light_curves(db: Database, source_ids: Iterable[str] | None = None) -> dict[str, tuple[Any, Any, Any]]:
-    """Normalised light curves ``(mjd, flux_jy, err_jy)`` by source, in order of time; epochs without a correction left out."""
+    """Normalised light curves ``(mjd, flux_jy, err_jy)`` by source, in order of time, epochs without correction out."""
     conditions = [[("source_id", "=", s)] for s in source_ids] if source_ids is not None else [[]]
     out: dict[str, tuple[Any, Any, Any]] = {}
     for condition in conditions:

@@ -62,8 +62,8 @@ class ForcedPhotometryResult:
 
 def measure_positions(
     image: StrPath,
-    ra_deg: Sequence[float],
-    dec_deg: Sequence[float],
+    ra_deg: Sequence[float] | pd.Series[Any],
+    dec_deg: Sequence[float] | pd.Series[Any],
     *,
     progress: Callable[[int, int], object] | None = None,
     **options: Any,
@@ -74,19 +74,21 @@ def measure_positions(
     ----------
     image : path
         FITS image [Jy/beam].
-    ra_deg, dec_deg : sequence of float
+    ra_deg, dec_deg : sequence or Series of float
         Positions, ICRS [degrees].
     progress : callable, optional
         Called with ``(done, total)``.
     **options
         ``pb`` (primary-beam FITS to divide by), ``min_pb``, ``nbeam``, ``annulus_px``, ``box_px``, ``cluster_beams``
-        (None: no joint fits), ``noise_map``, ``background_map``, ``mesh_beams`` (make a noise map in boxes of so many beams),
-        ``blank_fits`` (positions of blank sky that scale the errors), ``error_factor``, ``ignore_beam``.
+        (None: no joint fits), ``noise_map``, ``background_map``, ``mesh_beams`` (make a noise map in boxes
+        of so many beams), ``blank_fits`` (positions of blank sky that scale the errors), ``error_factor``,
+        ``ignore_beam``.
 
     Returns
     -------
     table : pandas.DataFrame
-        One row a position: ra_deg, dec_deg, flux_jy, flux_err_jy, local_rms_jy, chi2, dof, pix_x, pix_y, cluster, flags, pb.
+        One row a position: ra_deg, dec_deg, flux_jy, flux_err_jy, local_rms_jy, chi2, dof, pix_x, pix_y,
+        cluster, flags, pb.
     image : dict
         ``beam_deg`` (major, minor, pa) or None, ``mjd``, ``freq_hz``, ``noise_jy``, ``shape_yx``, ``blank_sky``.
 
@@ -104,7 +106,7 @@ def measure_positions(
     return pd.DataFrame({"ra_deg": np.mod(ra, 360.0), "dec_deg": dec, **found}), about
 
 
-def _columns(ra_deg: Sequence[float], dec_deg: Sequence[float]) -> tuple[Any, Any]:
+def _columns(ra_deg: object, dec_deg: object) -> tuple[Any, Any]:
     import numpy as np
 
     return np.ascontiguousarray(ra_deg, dtype=np.float64), np.ascontiguousarray(dec_deg, dtype=np.float64)
@@ -152,7 +154,7 @@ def measure_many(
     cluster_threshold: float = 1.5,
     nbeam: float = 3.0,
 ) -> list[ForcedPhotometryResult]:
-    """Measure many positions ``(ra_deg, dec_deg)``; with `use_cluster_fitting` those closer than `cluster_threshold` beams jointly."""
+    """Measure many positions; with `use_cluster_fitting` those closer than `cluster_threshold` beams jointly."""
     positions = list(coords)
     if not Path(fits_path).exists():
         nowhere = (_NAN, _NAN, _NAN, _NAN, box_size_pix)

@@ -6,7 +6,7 @@ The pipeline's own way is `dsa110_contimg.photometry.campaign`, which normalises
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -20,7 +20,13 @@ StrPath = str | os.PathLike[str]
 class MeasurementStore(Protocol):
     """What is needed of a database: `dsa110_contimg.database.Database`, or anything that selects rows like it."""
 
-    def select(self, table: str, *conditions: tuple[str, str, Any], **options: Any) -> list[dict[str, Any]]:
+    def select(
+        self,
+        table: str,
+        *conditions: tuple[str, str, Any],
+        columns: Sequence[str] | None = None,
+        order_by: Iterable[str | tuple[str, bool]] = (),
+    ) -> list[dict[str, Any]]:
         """Rows of a table that meet all conditions ``(column, operator, value)``."""
         ...
 
@@ -123,7 +129,7 @@ def query_reference_sources(
 def establish_baselines(
     sources: Sequence[ReferenceSource], db: MeasurementStore, n_baseline_epochs: int = 10
 ) -> list[ReferenceSource]:
-    """The sources with their baselines: median of the first epochs; those with fewer than three points become invalid."""
+    """The sources with their baselines: median of the first epochs; fewer than three points make it invalid."""
     out = []
     for source in sources:
         mjd, flux = _series(db, source.source_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -114,7 +115,7 @@ class Source:
         return column(table["mjd"]), column(table[names[0]]), column(table[names[1]])
 
     def calc_variability_metrics(self, use_normalized: bool = True) -> dict[str, float]:
-        """Statistics of the light curve: v, eta, vs_mean, m_mean (extremes over pairs), n_epochs and all of `variability.summarise`.
+        """Statistics of the light curve: all of `variability.summarise`, and vs_mean, m_mean, n_epochs.
 
         ``vs_mean`` and ``m_mean`` keep the original's names and its meaning, the mean over consecutive epochs.
         """
@@ -200,5 +201,5 @@ def _open(products_db: MeasurementStore | str | os.PathLike[str] | None) -> Meas
 
 
 def _mean(values: Sequence[float]) -> float:
-    good = [v for v in values if v == v]
+    good = [v for v in values if math.isfinite(v)]
     return sum(good) / len(good) if good else float("nan")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def calculate_eta_metric(
     df: pd.DataFrame, flux_col: str = "normalized_flux_jy", err_col: str = "normalized_flux_err_jy"
 ) -> float:
-    """Weighted reduced chi-square about the weighted mean; 0 with fewer than two usable points, as the original had it."""
+    """Weighted reduced chi-square about the weighted mean; 0 with fewer than two usable points."""
     import numpy as np
 
     flux, err = column(df[flux_col]), column(df[err_col])

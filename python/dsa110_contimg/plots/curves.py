@@ -54,7 +54,7 @@ def light_curve_png(
             origin = np.floor(times[0])
             first = times[:baseline_epochs] - origin
             axes.axvspan(first[0] - 0.5, first[-1] + 0.5, color=INK["baseline"], alpha=0.08, lw=0)
-            axes.axhline(np.median(flux[:baseline_epochs]), color=INK["baseline"], lw=1, ls="--")
+            axes.axhline(float(np.median(flux[:baseline_epochs])), color=INK["baseline"], lw=1, ls="--")
             axes.errorbar(times - origin, flux, err, fmt="o", ms=3, lw=0.9, color=colour)
             if truth is not None:
                 axes.plot(

@@ -71,7 +71,7 @@ def plot_lightcurve(
     axes.set_title(title, loc="left", fontsize=11)
     handles, labels = axes.get_legend_handles_labels()
     if len(handles) > 1:
-        axes.legend(handles, labels, frameon=False, fontsize=8, ncols=3)
+        figure.legend(handles, labels, loc="outside lower center", frameon=False, fontsize=8, ncols=len(handles))
     return figure
 
 
@@ -114,13 +114,16 @@ def _shade(axes: Any, table: pd.DataFrame, epochs: int, events: Sequence[Mapping
 
 
 def _dates(axes: Any) -> None:
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-    from matplotlib.ticker import FuncFormatter
+    from matplotlib.dates import num2date
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     # matplotlib counts days from 1970, which is MJD 40587.
-    locator = AutoDateLocator()
-    concise = ConciseDateFormatter(locator)
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _pos: concise.format_data_short(x - 40587.0)))
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+
+    def day(x: float, _position: int | None = None) -> str:
+        return f"{num2date(x - 40587.0):%Y-%m-%d}"
+
+    axes.xaxis.set_major_formatter(FuncFormatter(day))
     axes.set_xlabel("date (UTC)")
 
 

@@ -54,7 +54,7 @@ impl WeightParams {
     }
 
     fn check(&self) -> Result<(), Error> {
-        let pixels = |n: usize| n >= 2 && n <= 1 << 17;
+        let pixels = |n: usize| (2..=1 << 17).contains(&n);
         if !(pixels(self.nx) && pixels(self.ny)) {
             let found = format!("{} x {}", self.nx, self.ny);
             return Err(BadArgument::new("nx, ny", "2 to 131072 pixels", found).into());

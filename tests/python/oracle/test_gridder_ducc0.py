@@ -30,7 +30,9 @@ def relative(a, b):
 
 
 @pytest.mark.parametrize(("size", "center", "w", "n"), CASES)
-@pytest.mark.parametrize(("dtype", "epsilon"), [("complex64", 1e-2), ("complex64", 1e-4), ("complex128", 1e-7), ("complex128", 1e-12)])
+@pytest.mark.parametrize(
+    ("dtype", "epsilon"), [("complex64", 1e-2), ("complex64", 1e-4), ("complex128", 1e-7), ("complex128", 1e-12)]
+)
 def test_images_and_visibilities_are_ducc0_s(size, center, w, n, dtype, epsilon):
     common, vis = data(np.dtype(dtype).type, size[0])
     args = {

@@ -1,0 +1,64 @@
+"""`contimg ese`: normalise, judge and nominate from the recorded measurements."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dsa110_contimg.cli.console import CommandError, JsonOption, bar, emit, out
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("ese")(ese)
+
+
+def ese(
+    db: Annotated[Path, typer.Argument(help="Products database.")],
+    reference: Annotated[
+        list[str] | None, typer.Option(help="Reference source; repeat. Default: chosen by S/N.")
+    ] = None,
+    min_score: Annotated[float, typer.Option(help="Score above which a dip is nominated.")] = 0.6,
+    min_epochs: Annotated[int, typer.Option(help="Fewest epochs of a nomination.")] = 20,
+    normalise: Annotated[bool, typer.Option(help="Normalise all epochs again first.")] = True,
+    json_output: JsonOption = False,
+) -> None:
+    """Normalise the light curves by the reference ensemble, judge every source, and record candidates."""
+    from dsa110_contimg.database import open_database
+    from dsa110_contimg.photometry import campaign
+
+    if not db.is_file():
+        raise CommandError(f"{db}: expected a products database, found none")
+    handle = open_database(db, "products")
+    with bar("judging", quiet=json_output):
+        epochs = campaign.normalise(handle, reference or None) if normalise else []
+        judged = campaign.vary_and_nominate(handle, options={"min_score": min_score, "min_epochs": min_epochs})
+    sources = [
+        {
+            "source_id": name,
+            "verdict": j["verdict"],
+            "ese_score": j["score"]["total"],
+            "n": j["summary"]["n"],
+            "eta": j["summary"]["eta"],
+            "v": j["summary"]["v"],
+            "reasons": j["reasons"],
+        }
+        for name, j in judged.items()
+    ]
+    nominated = [s["source_id"] for s in sources if s["verdict"] == "candidate"]
+    payload = {"db": str(db), "epochs": len(epochs), "sources": sources, "nominated": nominated}
+
+    def human() -> None:
+        from rich.table import Table
+
+        table = Table("source", "epochs", "eta", "V", "score", "verdict")
+        for s in sources:
+            numbers = ["-" if s[k] is None else f"{s[k]:.3g}" for k in ("eta", "v", "ese_score")]
+            table.add_row(s["source_id"], str(s["n"]), *numbers, s["verdict"])
+        out.print(table)
+        for name in nominated:
+            out.print(f"{name}: {'; '.join(judged[name]['reasons'])}")
+
+    emit(payload, json_output, human)

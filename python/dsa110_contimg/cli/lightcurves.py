@@ -1,0 +1,39 @@
+"""`contimg lightcurves`: statistics and verdicts for light curves of any survey, from a CSV."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dsa110_contimg.cli.console import JsonOption, emit, out
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("lightcurves")(lightcurves)
+
+
+def lightcurves(
+    file: Annotated[Path, typer.Argument(help="CSV: source_id, mjd, freq_hz, flux_jy, flux_err_jy.")],
+    min_epochs: Annotated[int, typer.Option(help="Fewest epochs of a nomination.")] = 20,
+    json_output: JsonOption = False,
+) -> None:
+    """Judge light curves from a table: no images, no database."""
+    from dsa110_contimg.photometry.curves_file import judge_table, read_curves
+
+    payload = judge_table(read_curves(file), options={"min_epochs": min_epochs})
+
+    def human() -> None:
+        from rich.table import Table
+
+        table = Table("source", "bands", "epochs", "eta", "V", "score", "verdict", "why")
+        for s in payload["sources"]:
+            band = max(s["bands"], key=lambda b: b["n"])
+            numbers = ["-" if x is None else f"{x:.3g}" for x in (band["eta"], band["v"], s["ese_score"])]
+            why = "; ".join(s["reasons"]) if s["verdict"] in {"candidate", "variable"} else ""
+            table.add_row(s["source_id"], str(len(s["bands"])), str(band["n"]), *numbers, s["verdict"], why)
+        out.print(table)
+
+    emit(payload, json_output, human)

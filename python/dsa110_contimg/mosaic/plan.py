@@ -1,0 +1,117 @@
+"""Mosaics in the products database: planned from a window of time, then built."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+from dsa110_contimg.database.handle import Database
+from dsa110_contimg.mosaic.build import METHODS, StrPath, build_mosaic
+
+_UNIX_EPOCH_MJD = 40_587.0
+
+
+def plan(
+    db: Database,
+    name: str,
+    *,
+    since: float | None = None,
+    until: float | None = None,
+    method: str = "pbweighted",
+    include_unpbcor: bool = False,
+) -> dict[str, Any]:
+    """Record which tiles a mosaic will hold.
+
+    Parameters
+    ----------
+    db : Database
+        Products database.
+    name : str
+        Name of the mosaic, not used before.
+    since, until : float, optional
+        Mid times of the tiles [Unix seconds].
+    method : str
+        How tiles weigh.
+    include_unpbcor : bool
+        Also tiles recorded without beam correction.
+
+    Returns
+    -------
+    dict
+        ``name``, ``method``, ``tiles``.
+
+    Raises
+    ------
+    ValueError
+        No tile in the window, a name in use, an unknown method.
+    """
+    if method not in METHODS:
+        raise ValueError(f"method: expected one of {', '.join(METHODS)}, found {method!r}")
+    if db.select("mosaics", ("name", "=", name), columns=["name"]):
+        raise ValueError(f"name: expected a new name, found a mosaic {name!r}")
+    conditions: list[tuple[str, str, Any]] = []
+    if not include_unpbcor:
+        conditions.append(("pbcor", "=", 1))
+    if since is not None:
+        conditions.append(("mid_mjd", ">=", _UNIX_EPOCH_MJD + since / 86_400.0))
+    if until is not None:
+        conditions.append(("mid_mjd", "<=", _UNIX_EPOCH_MJD + until / 86_400.0))
+    found = [row for row in db.select("images", *conditions) if row["type"] in ("5min", "pbcor")]
+    rows = sorted(found, key=lambda row: row["mid_mjd"] or 0.0)
+    tiles = [str(row["path"]) for row in rows]
+    if not tiles:
+        raise ValueError(f"since, until: expected at least one tile from {since} to {until}, found none in {db.path}")
+    times = [row["mid_mjd"] for row in rows if row["mid_mjd"] is not None]
+    row = {
+        "name": name,
+        "created_at": time.time(),
+        "status": "planned",
+        "method": method,
+        "tiles": json.dumps(tiles),
+        "n_images": len(tiles),
+        "start_mjd": min(times, default=None),
+        "end_mjd": max(times, default=None),
+    }
+    db.insert("mosaics", [row])
+    return {"name": name, "method": method, "tiles": tiles}
+
+
+def build(
+    db: Database,
+    name: str,
+    output: StrPath,
+    *,
+    ignore_validation: bool = False,
+    dry_run: bool = False,
+    progress: Callable[[int, int], object] | None = None,
+) -> dict[str, Any]:
+    """Build a planned mosaic and record it.
+
+    Raises
+    ------
+    ValueError
+        No such plan, or verdicts that failed (they are recorded).
+    """
+    rows = db.select("mosaics", ("name", "=", name))
+    if not rows:
+        raise ValueError(f"name: expected a planned mosaic, found none called {name!r} in {db.path}")
+    tiles = json.loads(rows[0]["tiles"])
+    method = rows[0]["method"]
+    judged = build_mosaic(tiles, output, method=method, dry_run=True)
+    failed = [verdict for verdict in judged["verdicts"] if not verdict["passed"]]
+    db.update("mosaics", {"validation_issues": json.dumps(failed)}, ("name", "=", name))
+    if dry_run:
+        return judged
+    report = build_mosaic(tiles, output, method=method, ignore_validation=ignore_validation, progress=progress)
+    values = {
+        "path": report["products"]["mosaic"],
+        "output_path": report["products"]["mosaic"],
+        "status": "completed",
+        "effective_noise_jy": report["noise_jy"],
+        "center_ra_deg": report["centre_deg"][0],
+        "center_dec_deg": report["centre_deg"][1],
+    }
+    db.update("mosaics", values, ("name", "=", name))
+    return report

@@ -1,0 +1,346 @@
+//! Judging one source from all its bands: dips, competing models, the lens, and the words.
+
+use rayon::prelude::*;
+
+use super::event::{strongest, Curve, Excursion, Side};
+use super::fit::{fit, LensFit};
+use super::models::{alternatives, Alternatives};
+use super::score::{ese_score, Score, ScoreInput};
+use super::series::Series;
+use super::verdict::{JudgeParams, Verdict};
+use super::Error;
+use crate::control::Control;
+use crate::kind::BadArgument;
+use crate::variability::{summarise, Depth, Ragged, Summary};
+
+/// Points of different bands within this time belong to one epoch \[days\].
+const EPOCH_DAYS: f64 = 0.3;
+/// Relative error that every epoch has besides its own: what normalisation and templates leave.
+const FLOOR: f64 = 0.004;
+
+/// One band of one source.
+#[derive(Clone, Copy, Debug)]
+pub struct Band<'a> {
+    /// Frequency \[Hz\]; bands without one are told apart by order.
+    pub freq_hz: f64,
+    /// Times \[MJD days\].
+    pub mjd: &'a [f64],
+    /// Fluxes, any one unit.
+    pub flux: &'a [f64],
+    /// Errors, same unit.
+    pub err: &'a [f64],
+}
+
+impl<'a> Band<'a> {
+    /// The bands of many sources from flat arrays: source `s` owns bands `first_band[s]..first_band[s + 1]`, band `b` is light
+    /// curve `b` of `curves` at `freq_hz[b]`.
+    ///
+    /// # Errors
+    /// Arrays that do not run in step.
+    pub fn of_sources(
+        first_band: &[usize],
+        freq_hz: &[f64],
+        curves: Ragged<'a>,
+    ) -> Result<Vec<Vec<Band<'a>>>, BadArgument> {
+        curves.check()?;
+        let n = freq_hz.len();
+        let rising = first_band.windows(2).all(|w| w[0] <= w[1]);
+        if curves.len() != n || !rising || first_band.first() != Some(&0) || first_band.last() != Some(&n) {
+            let found = format!("{} light curves, {n} frequencies, {first_band:.3?}", curves.len());
+            return Err(BadArgument::new(
+                "first_band",
+                "rising indices from 0 to the number of bands",
+                found,
+            ));
+        }
+        let band = |b: usize| {
+            let range = curves.offsets[b]..curves.offsets[b + 1];
+            let (mjd, flux, err) =
+                (&curves.mjd[range.clone()], &curves.flux[range.clone()], &curves.err[range]);
+            Band { freq_hz: freq_hz[b], mjd, flux, err }
+        };
+        Ok(first_band.windows(2).map(|w| (w[0]..w[1]).map(band).collect()).collect())
+    }
+}
+
+/// Everything found out about one source from all its bands.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct BandsJudgement {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The score of the original system, of the bands combined.
+    pub score: Score,
+    /// Statistics of the bands combined, relative to the baseline.
+    pub summary: Summary,
+    /// Significant dips.
+    pub events: Vec<Excursion>,
+    /// The lens, when it was fitted.
+    pub lens: Option<LensFit>,
+    /// Evidences of the alternatives, when they were fitted.
+    pub alternatives: Option<Alternatives>,
+    /// ln Bayes factor of a lens over the most likely alternative, chromaticity included; none when nothing dips.
+    pub log_bf_lens: Option<f64>,
+    /// Whether the dip reaches the last epoch.
+    pub in_progress: bool,
+    /// Why, in words.
+    pub reasons: Vec<String>,
+}
+
+/// ln Bayes factor of a lens from which a source is a candidate.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BandsParams {
+    /// Thresholds of dips and variability.
+    pub judge: JudgeParams,
+    /// Least ln Bayes factor over every alternative.
+    pub min_log_bf: f64,
+}
+
+impl Default for BandsParams {
+    fn default() -> Self {
+        Self { judge: JudgeParams::default(), min_log_bf: 8.0 }
+    }
+}
+
+/// Judge many sources, on all cores.
+///
+/// # Errors
+/// Cancelled.
+pub fn judge_bands_many(
+    sources: &[Vec<Band<'_>>],
+    params: &BandsParams,
+    control: &Control,
+) -> Result<Vec<BandsJudgement>, Error> {
+    control.expect(sources.len() as u64);
+    sources
+        .par_iter()
+        .map(|bands| {
+            control.check()?;
+            let judged = judge_bands(bands, params);
+            control.advance(1);
+            Ok(judged)
+        })
+        .collect()
+}
+
+/// Judge one source from all its bands.
+///
+/// The bands are divided by their baselines and averaged over each epoch. A candidate needs a dip below the baseline, a lens
+/// that beats constant, gain step, flare, drift and scintillation by `min_log_bf` (chromaticity counted for or against it
+/// where there is more than one band), and `min_epochs` epochs.
+pub fn judge_bands(bands: &[Band<'_>], params: &BandsParams) -> BandsJudgement {
+    let p = &params.judge;
+    let curves: Vec<(f64, Curve)> =
+        bands.iter().map(|b| (b.freq_hz, Curve::new(b.mjd, b.flux, b.err).despiked(p.spike_sigma))).collect();
+    let relative: Vec<(f64, Series)> =
+        curves.iter().filter_map(|(f, c)| Series::relative(c).map(|s| (*f, s))).collect();
+    let all: Vec<Series> = relative.iter().map(|(_, s)| s.clone()).collect();
+    let combined = Series::combined(&all, EPOCH_DAYS).floored(FLOOR);
+    let scatter = combined.excess_scatter();
+    let combined = combined.inflated(scatter);
+    let err: Vec<f64> = combined.w.iter().map(|w| 1.0 / w.sqrt()).collect();
+    let curve = Curve::new(&combined.mjd, &combined.y, &err);
+    let summary = summarise(&curve.mjd, &curve.flux, &curve.err, Depth::Shape);
+    let score = ese_score(&ScoreInput {
+        chi2_nu: summary.chi2_nu,
+        v: summary.v,
+        asymmetry: summary.asymmetry,
+        timescale_days: summary.timescale_days,
+        amplitude: summary.amplitude,
+    });
+    let baseline = curve.baseline();
+    let dip = strongest(&curve, baseline, Side::Dip, p.min_dip_epochs)
+        .filter(|e| baseline > 0.0 && e.snr >= p.min_dip_snr && e.depth >= p.min_depth);
+    let mut judged = BandsJudgement {
+        verdict: Verdict::Steady,
+        score,
+        summary,
+        events: dip.into_iter().collect(),
+        lens: None,
+        alternatives: None,
+        log_bf_lens: None,
+        in_progress: dip.is_some_and(|d| d.points.1 + 1 == curve.len()),
+        reasons: Vec::new(),
+    };
+    if dip.is_some() && curve.len() >= 8 {
+        judged.lens = fit(&combined, &relative);
+        let others = alternatives(&combined);
+        judged.log_bf_lens =
+            judged.lens.map(|l| l.log_evidence - others.best().1 + l.chromatic.unwrap_or(0.0));
+        judged.alternatives = Some(others);
+    }
+    judged.verdict = decide(&judged, params, curve.len());
+    judged.reasons = reasons(&judged, params, &curves, scatter);
+    judged
+}
+
+fn decide(j: &BandsJudgement, params: &BandsParams, epochs: usize) -> Verdict {
+    let p = &params.judge;
+    let varies = j.summary.chi2_nu > p.variable_chi2_nu
+        || (j.summary.v > p.variable_v && j.summary.significance > 5.0);
+    if epochs < p.min_epochs {
+        Verdict::Insufficient
+    } else if j.log_bf_lens.is_some_and(|b| b >= params.min_log_bf)
+        && j.lens.is_some_and(|l| l.depth >= p.min_depth)
+    {
+        Verdict::Candidate
+    } else if varies {
+        Verdict::Variable
+    } else {
+        Verdict::Steady
+    }
+}
+
+fn reasons(j: &BandsJudgement, params: &BandsParams, curves: &[(f64, Curve)], scatter: f64) -> Vec<String> {
+    let mut out = Vec::new();
+    let s = &j.summary;
+    if j.verdict == Verdict::Insufficient {
+        out.push(format!("{} usable epochs, a nomination needs {}", s.n, params.judge.min_epochs));
+    }
+    if s.n >= 2 {
+        out.push(format!(
+            "chi2_nu {:.2}, V {:.3} over {} epochs; ESE score {:.2}",
+            s.chi2_nu, s.v, s.n, j.score.total
+        ));
+    }
+    match j.events.first() {
+        Some(d) => out.push(format!(
+            "dips {:.0} % below the baseline from MJD {:.1} to {:.1} ({:.1} sigma){}",
+            100.0 * d.depth,
+            d.mjd_start,
+            d.mjd_end,
+            d.snr,
+            if j.in_progress { ", still in progress" } else { "" }
+        )),
+        None => out.push("no significant dip below the baseline".to_owned()),
+    }
+    if let (Some(l), Some(a), Some(bf)) = (&j.lens, &j.alternatives, j.log_bf_lens) {
+        let than = if bf > 0.0 { "more" } else { "less" };
+        out.push(format!(
+            "a plasma lens is {than} likely than {} (ln Bayes factor {bf:.1}, needed {:.1})",
+            a.best().0,
+            params.min_log_bf
+        ));
+        if j.verdict == Verdict::Candidate {
+            out.push(format!(
+                "lens of strength {:.2}, crossed in {:.0} +- {:.0} days a width, closest at MJD {:.1}, depth {:.0} %",
+                l.alpha,
+                l.crossing_days,
+                l.crossing_err_days,
+                l.mjd,
+                100.0 * l.depth
+            ));
+        }
+        out.push(match l.chromatic {
+            None => "chromaticity not tested: one band".to_owned(),
+            Some(c) if c > 3.0 => {
+                format!("deeper at longer wavelengths, as a plasma lens (ln likelihood ratio {c:.1})")
+            }
+            Some(c) if c < -3.0 => format!(
+                "the dip is the same in all bands, unlike a plasma lens's (ln likelihood ratio {c:.1})"
+            ),
+            Some(c) => {
+                format!("the bands do not tell chromatic from achromatic (ln likelihood ratio {c:.1})")
+            }
+        });
+    }
+    if scatter > 1.2 {
+        out.push(format!(
+            "errors were raised by {scatter:.2}: neighbouring points scatter more than they say"
+        ));
+    }
+    let (spikes, blanks) = curves.iter().fold((0, 0), |t, (_, c)| (t.0 + c.n_spikes, t.1 + c.n_blank));
+    if spikes > 0 {
+        out.push(format!("{spikes} single points far from all their neighbours were left out"));
+    }
+    if blanks > 0 {
+        out.push(format!("{blanks} points without a finite flux and a positive error were left out"));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::PlasmaLens;
+    use super::*;
+
+    const BANDS: [f64; 4] = [1.34e9, 1.38e9, 1.43e9, 1.47e9];
+
+    /// Four bands, 150 days, errors of 2 %, a fixed ripple of that size.
+    fn observe(flux: impl Fn(f64, f64) -> f64) -> Vec<(Vec<f64>, Vec<f64>, Vec<f64>)> {
+        BANDS
+            .iter()
+            .enumerate()
+            .map(|(b, &freq)| {
+                let mjd: Vec<f64> = (0..150).map(|d| 60_000.0 + f64::from(d) + 0.001 * b as f64).collect();
+                let ripple = |i: usize| 0.02 * ((((i + 37 * b) * 7919) % 101) as f64 - 50.0) / 29.2;
+                let y = mjd
+                    .iter()
+                    .enumerate()
+                    .map(|(i, t)| (2.0 - 0.1 * b as f64) * (flux(*t, freq) + ripple(i)))
+                    .collect();
+                (mjd, y, vec![0.04; 150])
+            })
+            .collect()
+    }
+
+    fn judged(data: &[(Vec<f64>, Vec<f64>, Vec<f64>)]) -> BandsJudgement {
+        let bands: Vec<Band<'_>> = data
+            .iter()
+            .zip(BANDS)
+            .map(|(d, freq_hz)| Band { freq_hz, mjd: &d.0, flux: &d.1, err: &d.2 })
+            .collect();
+        judge_bands(&bands, &BandsParams::default())
+    }
+
+    fn event(t: f64, freq: f64) -> f64 {
+        PlasmaLens::new(0.6, 1.4e9, 0.3).unwrap().magnification((t - 60_070.0) / 18.0, freq)
+    }
+
+    #[test]
+    fn a_lens_is_a_candidate_with_its_parameters() {
+        let j = judged(&observe(event));
+        assert_eq!(j.verdict, Verdict::Candidate, "{:?}", j.reasons);
+        let l = j.lens.unwrap();
+        // The grid's ratio is 1.4 in strength and 1.3 in time, and size trades against strength.
+        assert!((l.alpha / 0.6).ln().abs() < 0.5 && (l.crossing_days / 18.0).ln().abs() < 0.35, "{l:?}");
+        assert!((l.mjd - 60_070.0).abs() < 3.0 && l.chromatic.unwrap() > 0.0, "{l:?}");
+    }
+
+    #[test]
+    fn the_same_dip_in_every_band_is_less_likely_a_lens() {
+        let chromatic = judged(&observe(event));
+        let flat = judged(&observe(|t, _| event(t, 1.4e9)));
+        assert!(flat.lens.unwrap().chromatic.unwrap() < 0.0, "{:?}", flat.lens);
+        assert!(flat.log_bf_lens.unwrap() < chromatic.log_bf_lens.unwrap());
+    }
+
+    #[test]
+    fn steps_flares_drifts_and_flicker_are_not_nominated() {
+        let cases: [fn(f64, f64) -> f64; 5] = [
+            |_, _| 1.0,
+            |t, _| if t > 60_060.0 && t < 60_090.0 { 0.75 } else { 1.0 },
+            |t, _| 1.0 + if t > 60_050.0 { 0.6 * (-(t - 60_050.0) / 20.0).exp() } else { 0.0 },
+            |t, _| 1.2 - 0.003 * (t - 60_000.0),
+            |t, _| 1.0 + 0.12 * ((t - 60_000.0) / 6.3).sin() + 0.1 * (t / 9.1).cos(),
+        ];
+        for (k, case) in cases.into_iter().enumerate() {
+            let j = judged(&observe(case));
+            assert_ne!(j.verdict, Verdict::Candidate, "case {k}: {:?}", j.reasons);
+        }
+        assert_eq!(judged(&observe(|_, _| 1.0)).verdict, Verdict::Steady);
+    }
+
+    #[test]
+    fn nothing_one_point_and_one_band_do_not_panic() {
+        assert_eq!(judge_bands(&[], &BandsParams::default()).verdict, Verdict::Insufficient);
+        let band = Band { freq_hz: f64::NAN, mjd: &[1.0], flux: &[1.0], err: &[0.1] };
+        assert_eq!(judge_bands(&[band], &BandsParams::default()).verdict, Verdict::Insufficient);
+        let data = observe(event);
+        let one = Band { freq_hz: 1.4e9, mjd: &data[0].0, flux: &data[0].1, err: &data[0].2 };
+        let j = judge_bands(&[one], &BandsParams::default());
+        assert!(j.lens.unwrap().chromatic.is_none());
+        assert!(j.reasons.iter().any(|r| r.contains("chromaticity not tested")));
+        let same = Band { freq_hz: 1.4e9, mjd: &[5.0; 30], flux: &[1.0; 30], err: &[0.1; 30] };
+        judge_bands(&[same], &BandsParams::default());
+    }
+}

@@ -1,0 +1,99 @@
+"""Masks, parsers, options and refusals of the imaging package."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.wcs import WCS
+
+from dsa110_contimg import imaging
+from dsa110_contimg.imaging import cli
+from dsa110_contimg.imaging.cli_imaging import image_ms, parse_jansky, parse_phasecenter, parse_uvrange
+
+
+def header(ra: float = 359.99, dec: float = 30.0, n: int = 100, cell_arcsec: float = 10.0) -> fits.Header:
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = ["RA---SIN", "DEC--SIN"]
+    wcs.wcs.crval = [ra, dec]
+    wcs.wcs.crpix = [n / 2 + 1, n / 2 + 1]
+    wcs.wcs.cdelt = [-cell_arcsec / 3600, cell_arcsec / 3600]
+    wcs.wcs.cunit = ["deg", "deg"]
+    made = wcs.to_header()
+    made["RADESYS"] = "ICRS"
+    return made
+
+
+def test_mask_circles_lie_on_the_sources_across_ra_zero(tmp_path: Path) -> None:
+    image = tmp_path / "a.fits"
+    fits.PrimaryHDU(np.zeros((1, 1, 100, 100), np.float32), header()).writeto(image)
+    out = tmp_path / "mask.fits"
+    inside = imaging.create_catalog_mask(image, out, [(0.05, 30.02), (359.9, 29.9), (180.0, 30.0)], radius_arcsec=35.0)
+    assert inside == 2
+    mask = fits.getdata(out)
+    assert mask.shape == (1, 1, 100, 100)
+    wcs = WCS(header())
+    x, y = wcs.all_world2pix(0.05, 30.02, 0)
+    yy, xx = np.nonzero(mask[0, 0])
+    near = np.hypot(xx - x, yy - y) <= 3.5
+    # Two discs of radius 3.5 pixels: about 38 pixels each.
+    assert 30 <= near.sum() <= 45
+    assert 60 <= len(xx) <= 90
+    assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
+
+
+def test_mask_refuses_a_silly_radius(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="radius_arcsec"):
+        imaging.create_catalog_mask(tmp_path / "a.fits", tmp_path / "b.fits", [], radius_arcsec=0.0)
+
+
+def test_words_of_casa() -> None:
+    assert parse_jansky("0.5mJy") == 0.5e-3
+    assert parse_jansky("1e-4Jy/beam") == 1e-4
+    assert parse_jansky(0.25) == 0.25
+    assert parse_uvrange("") is None
+    assert parse_uvrange(">1klambda") == (1000.0, 1e12)
+    assert parse_uvrange("<2000lambda") == (0.0, 2000.0)
+    assert parse_uvrange("1~20klambda") == (1000.0, 20000.0)
+    assert parse_phasecenter("J2000 22h53m57.7s +16d08m53s") == pytest.approx([343.490417, 16.148056], abs=1e-6)
+    assert parse_phasecenter("343.5 16.1") == pytest.approx([343.5, 16.1])
+    for wrong in ("1 furlong", "-3Jy"):
+        with pytest.raises(ValueError, match="threshold"):
+            parse_jansky(wrong)
+    with pytest.raises(ValueError, match="uvrange"):
+        parse_uvrange(">30m")
+
+
+def test_unknown_option_names_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="did you mean niter"):
+        imaging.image(tmp_path / "a.ms", tmp_path / "a", nitter=3)
+    with pytest.raises(ValueError, match="backend"):
+        image_ms(str(tmp_path / "a.ms"), imagename="x", backend="difmap")
+    with pytest.raises(ValueError, match="specmode"):
+        image_ms(str(tmp_path / "a.ms"), imagename="x", specmode="cube")
+
+
+def test_a_missing_measurement_set_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code = cli.main(["image", "--ms", str(tmp_path / "no.ms"), "--imagename", str(tmp_path / "x")])
+    shown = capsys.readouterr()
+    assert code == 1
+    assert "no.ms" in shown.err
+    assert "Traceback" not in shown.err
+    assert list(tmp_path.iterdir()) == [] or [p.name for p in tmp_path.iterdir()] == ["xdg"]
+
+
+def test_missing_wsclean_says_how_to_get_it(tmp_path: Path) -> None:
+    with pytest.raises(imaging.MissingBackendError, match="apt-get install wsclean"):
+        imaging.wsclean(tmp_path / "a.ms", tmp_path / "a", imsize=64, cell_arcsec=5, executable="no-such-wsclean")
+
+
+def test_export_draws_a_png_and_overlay_needs_an_image(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rng = np.random.default_rng(1)
+    fits.PrimaryHDU(rng.normal(size=(100, 100)).astype(np.float32), header()).writeto(tmp_path / "a-image.fits")
+    assert cli.main(["export", "--source", str(tmp_path), "--prefix", "a-", "--make-png"]) == 0
+    made = json.loads(capsys.readouterr().out)["files"]
+    assert Path(made[0]).read_bytes().startswith(b"\x89PNG")
+    assert cli.main(["export", "--source", str(tmp_path), "--prefix", "zz", "--make-png"]) == 1

@@ -1,0 +1,86 @@
+"""`contimg lightcurves`: any survey's light curves judged from a table."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dsa110_contimg.cli.app import main
+
+BANDS = (1.34e9, 1.41e9, 1.48e9)
+
+
+def lens(x: np.ndarray, alpha: float) -> np.ndarray:
+    """Flux of a point behind a Gaussian lens below its first caustic (Clegg et al. 1998): one ray each, by Newton."""
+    u = x.copy()
+    for _ in range(60):
+        g = alpha * np.exp(-u * u)
+        u -= (u * (1 + g) - x) / (1 + g * (1 - 2 * u * u))
+    return 1 / np.abs(1 + alpha * (1 - 2 * u * u) * np.exp(-u * u))
+
+
+def resolved(x: np.ndarray, alpha: float, sigma: float) -> np.ndarray:
+    """The same for a Gaussian source, by Gauss-Hermite quadrature."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(15)
+    return sum(w * lens(x + sigma * n, alpha) for n, w in zip(nodes, weights / weights.sum(), strict=True))
+
+
+def table() -> pd.DataFrame:
+    rng = np.random.default_rng(11)
+    t = 60000 + np.arange(0, 200, 1.0)
+    rows = []
+    for freq in BANDS:
+        curves = {
+            "lens": resolved((t - 60100) / 18, 0.5 * (1.4e9 / freq) ** 2, 0.25),
+            "flare": 1 + 0.7 * np.where(t > 60080, np.exp(-(t - 60080) / 20), 0),
+            "quiet": np.ones_like(t),
+        }
+        for name, shape in curves.items():
+            flux = 0.3 * shape + rng.normal(0, 0.006, len(t))
+            if name == "quiet":
+                flux[[20, 90]] = 0.0, -1.0
+            rows.append(
+                pd.DataFrame({"source_id": name, "mjd": t, "freq_hz": freq, "flux_jy": flux, "flux_err_jy": 0.006})
+            )
+    few = pd.DataFrame({"source_id": "few", "mjd": [1.0, 2.0], "freq_hz": 1.4e9, "flux_jy": 1.0, "flux_err_jy": 0.1})
+    return pd.concat([*rows, few])
+
+
+def test_verdicts_and_keys(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "curves.csv"
+    table().sample(frac=1, random_state=1).to_csv(file, index=False)
+    assert main(["lightcurves", str(file), "--json"]) == 0
+    sources = {s["source_id"]: s for s in json.loads(capsys.readouterr().out)["sources"]}
+    assert {n: s["verdict"] for n, s in sources.items()} == {
+        "lens": "candidate",
+        "flare": "variable",
+        "quiet": "steady",
+        "few": "insufficient",
+    }
+    found = sources["lens"]
+    assert set(found) == {"source_id", "bands", "ese_score", "log_bf_lens", "verdict", "events", "reasons"}
+    assert set(found["bands"][0]) == {"freq_hz", "n", "mean", "eta", "v", "vs_max", "m_max", "chi2_nu"}
+    assert [b["freq_hz"] for b in found["bands"]] == list(BANDS)
+    event = found["events"][0]
+    assert event["mjd_start"] < 60100 < event["mjd_end"]
+    assert event["depth"] == pytest.approx(0.32, abs=0.06)
+    assert main(["lightcurves", str(file)]) == 0
+
+
+def test_bad_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "curves.csv"
+    for text, found in [
+        ("", "header"),
+        ("a,b\n1,2\n", "expected columns"),
+        ("source_id,mjd,freq_hz,flux_jy,flux_err_jy\nx,1,1e9,?,1\n", "'\\?'"),
+    ]:
+        file.write_text(text)
+        assert main(["lightcurves", str(file)]) == 1
+        assert found.replace("\\", "") in capsys.readouterr().err.replace("\n", "")
+    assert main(["lightcurves", str(tmp_path / "none.csv")]) == 1
+    file.write_text("source_id,mjd,freq_hz,flux_jy,flux_err_jy\n")
+    assert main(["lightcurves", str(file), "--json"]) == 0

@@ -1,0 +1,123 @@
+"""Mosaics of tiles written by astropy, read back by astropy: place, flux, weights, verdicts, plans."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.coordinates import SkyCoord
+from astropy.io import fits
+from astropy.wcs import WCS
+
+from dsa110_contimg import mosaic
+from dsa110_contimg.database.products import ensure_products_db, images_insert
+from dsa110_contimg.mosaic import cli
+
+CELL = 6.0 / 3600
+N = 160
+SOURCES = ((0.0101, 60.02, 1.0), (359.93, 59.97, 0.5))
+
+
+def write_tile(stem: Path, ra: float, slant: tuple[float, float], sigma: float, *, fwhm_px: float = 5.0) -> Path:
+    """A tile as WSClean or CASA writes it: four axes, SIN or slant SIN."""
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = ["RA---SIN", "DEC--SIN"]
+    wcs.wcs.crval = [ra, 60.0]
+    wcs.wcs.crpix = [N / 2 + 1, N / 2 + 1]
+    wcs.wcs.cdelt = [-CELL, CELL]
+    wcs.wcs.cunit = ["deg", "deg"]
+    wcs.wcs.set_pv([(2, 1, slant[0]), (2, 2, slant[1])])
+    head = wcs.to_header()
+    head["RADESYS"] = "ICRS"
+    head["BMAJ"] = head["BMIN"] = fwhm_px * CELL
+    head["BPA"] = 0.0
+    head["BUNIT"] = "JY/BEAM"
+    head["RMSMEAS"] = sigma
+    yy, xx = np.mgrid[:N, :N]
+    lon, lat = wcs.all_pix2world(xx, yy, 0)
+    sky = SkyCoord(lon, lat, unit="deg")
+    centre = SkyCoord(ra, 60.0, unit="deg")
+    pb = np.exp(-((sky.separation(centre).deg / 0.1) ** 2))
+    image = np.zeros((N, N))
+    for source_ra, source_dec, flux in SOURCES:
+        place = SkyCoord(source_ra, source_dec, unit="deg")
+        seen = np.exp(-((place.separation(centre).deg / 0.1) ** 2)) * flux
+        image += seen * np.exp(-4 * np.log(2) * (sky.separation(place).deg / (fwhm_px * CELL)) ** 2)
+    for ending, data in (("image", image), ("pb", pb)):
+        fits.PrimaryHDU(data[None, None].astype(np.float32), head).writeto(f"{stem}-{ending}.fits")
+    return stem.with_name(f"{stem.name}-image.fits")
+
+
+@pytest.fixture
+def tiles(tmp_path: Path) -> list[Path]:
+    return [
+        write_tile(tmp_path / "t0", 0.08, (0.0, 0.0), 1e-3),
+        write_tile(tmp_path / "t1", 359.92, (0.05, -0.4), 2e-3),
+    ]
+
+
+def test_sources_keep_place_and_flux_in_astropys_eyes(tiles: list[Path], tmp_path: Path) -> None:
+    report = mosaic.build_mosaic(tiles, tmp_path / "m.fits")
+    assert report["passed"]
+    assert report["n_tiles"] == 2
+    with fits.open(report["products"]["mosaic"]) as hdus:
+        data, wcs = hdus[0].data[0, 0], WCS(hdus[0].header).celestial
+        assert hdus[0].header["BUNIT"] == "JY/BEAM"
+    weight = fits.getdata(report["products"]["weight"])[0, 0]
+    for ra, dec, flux in SOURCES:
+        x, y = (float(v) for v in wcs.all_world2pix(ra, dec, 0))
+        box = data[round(y) - 4 : round(y) + 5, round(x) - 4 : round(x) + 5]
+        yy, xx = np.mgrid[-4:5, -4:5]
+        # Second moments of a symmetric source give its place; a slant read with the wrong sign moves it by pixels.
+        assert np.sum(xx * box) / box.sum() == pytest.approx(x - round(x), abs=0.05)
+        assert np.sum(yy * box) / box.sum() == pytest.approx(y - round(y), abs=0.05)
+        # The brightest pixel may lie half a pixel off a peak of five pixels: 3 %.
+        assert box.max() == pytest.approx(flux, rel=0.035)
+    assert report["noise_jy"] == pytest.approx(1 / np.sqrt(weight.max()), rel=1e-5)
+    # Where both tiles are seen the better one alone would leave 1 mJy over its beam; both together less.
+    assert report["noise_jy"] < 1.0e-3 / 0.97
+    assert np.all(np.isnan(data) == (weight == 0))
+
+
+def test_verdicts_stop_a_bad_tile_unless_ignored(tiles: list[Path], tmp_path: Path) -> None:
+    bad = write_tile(tmp_path / "t2", 0.0, (0.0, 0.0), 1e-3, fwhm_px=9.0)
+    out = tmp_path / "m.fits"
+    with pytest.raises(ValueError, match="beam"):
+        mosaic.build_mosaic([*tiles, bad], out)
+    assert not out.exists()
+    judged = mosaic.build_mosaic([*tiles, bad], out, dry_run=True)
+    assert not judged["passed"]
+    assert not out.exists()
+    assert mosaic.build_mosaic([*tiles, bad], out, ignore_validation=True)["products"]["mosaic"] == str(out)
+
+
+def test_plan_and_build_through_the_database(
+    tiles: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    database = tmp_path / "products.sqlite3"
+    db = ensure_products_db(database)
+    for k, tile in enumerate(tiles):
+        images_insert(db, tile, "a.ms", "5min", mid_mjd=61_065.0 + k / 288, pbcor=1)
+    common = ["--products-db", str(database), "--name", "hour"]
+    unix = (61_065.0 - 40_587.0) * 86_400.0
+    assert cli.main(["plan", *common, "--since", str(unix - 60), "--until", str(unix + 600)]) == 0
+    assert len(json.loads(capsys.readouterr().out)["tiles"]) == 2
+    assert cli.main(["plan", *common]) == 1
+    assert "new name" in capsys.readouterr().err
+    assert cli.main(["build", *common, "--output", str(tmp_path / "hour.fits")]) == 0
+    assert (tmp_path / "hour.fits").exists()
+    row = db.select("mosaics", ("name", "=", "hour"))[0]
+    assert (row["status"], json.loads(row["validation_issues"])) == ("completed", [])
+
+
+def test_tiles_must_be_whole(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"NAME-image\.fits"):
+        mosaic.tile_of(tmp_path / "a.fits")
+    with pytest.raises(FileNotFoundError, match="no such file"):
+        mosaic.tile_of(tmp_path / "a-image.fits")
+    with pytest.raises(ValueError, match="tiles"):
+        mosaic.build_mosaic([], tmp_path / "m.fits")
+    with pytest.raises(ValueError, match="method"):
+        mosaic.build_mosaic([], tmp_path / "m.fits", method="median")
