@@ -5,6 +5,7 @@
 
 use num_complex::Complex64;
 
+use super::accumulate::wide;
 use super::Mode;
 
 /// Normal equations of `n` antennas, full and Hermitian: `num[i][j] = conj(num[j][i])`.
@@ -92,6 +93,7 @@ impl Normal {
     }
 
     /// `sum_j num_ij g_j` and `sum_j den_ij |g_j|^2` of row i.
+    #[inline(always)]
     fn row(&self, i: usize, g: &Split) -> (f64, f64, f64) {
         const LANES: usize = 4;
         let span = i * self.n..(i + 1) * self.n;
@@ -151,6 +153,21 @@ pub struct Convergence {
 ///
 /// Iterates until the relative change falls below `tolerance`, or `max_iterations`. Antennas without data keep the guess.
 pub fn stefcal(
+    normal: &Normal,
+    mode: Mode,
+    start: Option<&[Complex64]>,
+    tolerance: f64,
+    max_iterations: usize,
+) -> (Vec<Complex64>, Convergence) {
+    iterate_wide(normal, mode, start, tolerance, max_iterations)
+}
+
+wide!(iterate_wide, iterate, (
+    normal: &Normal, mode: Mode, start: Option<&[Complex64]>, tolerance: f64, max_iterations: usize
+) -> (Vec<Complex64>, Convergence));
+
+#[inline(always)]
+fn iterate(
     normal: &Normal,
     mode: Mode,
     start: Option<&[Complex64]>,

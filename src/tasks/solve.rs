@@ -6,8 +6,8 @@ use super::selection::{fields, ranked_antennas, windows, LoadedTables, TableUse}
 use super::sky::{ModelSky, Predictor};
 use crate::calibration::bandpass::Smoothing;
 use crate::calibration::{
-    solve, Combine, Corruption, Intervals, Mode, Robust, RowKey, Solint, SolveParams, SolveReport, Sums,
-    WindowSums,
+    solve, Combine, Corruption, Intervals, Mode, Robust, RowKey, RowSet, Solint, SolveParams, SolveReport,
+    Sums, WindowSums,
 };
 use crate::caltable;
 use crate::casatable::Table;
@@ -15,8 +15,8 @@ use crate::control::Control;
 use crate::error::Error;
 use crate::gains::{Antenna, GainTable, Observation, RefAntMode, Target, Term};
 use crate::kind::BadArgument;
-use crate::ms::{Column, MsReader, ReadRequest};
-use crate::vis::UvRange;
+use crate::ms::{Column, MsReader, ReadRequest, WindowFiles};
+use crate::vis::{Product, UvRange};
 
 /// One solve, in CASA's vocabulary.
 #[derive(Clone, Debug, serde::Deserialize)]
@@ -64,6 +64,9 @@ pub struct SolveRequest {
     /// Gap to fill \[channels\].
     #[serde(default)]
     pub fillgaps: usize,
+    /// Channels that share a bandpass solution; 0 and 1 are every channel.
+    #[serde(default)]
+    pub chanbin: usize,
     /// `none`, `hanning`, `boxcar`, `gaussian`.
     #[serde(default)]
     pub smooth_type: String,
@@ -134,8 +137,8 @@ pub fn run(request: &SolveRequest, control: &Control) -> Result<SolveOutcome, Er
         uvrange: UvRange::parse(&request.uvrange)?,
         tables: LoadedTables::load(&request.gaintable, &reader)?,
         predictor: request.model.as_ref().map(|m| Predictor::new(m, reader.meta())).transpose()?,
-        keys: row_keys(&reader)?,
         params,
+        chanbin: request.chanbin,
         reader: &reader,
     };
     let (table, report) = job.solve(control)?;
@@ -197,20 +200,6 @@ fn params(request: &SolveRequest, reader: &MsReader) -> Result<SolveParams, Erro
     })
 }
 
-/// Time, field and scan of every row of MAIN.
-fn row_keys(reader: &MsReader) -> Result<Vec<RowKey>, Error> {
-    let main = Table::open(&reader.meta().path)?;
-    let n = main.n_rows()? as usize;
-    let time: Vec<f64> = main.get_all("TIME")?;
-    let interval: Vec<f64> = main.get_all("INTERVAL")?;
-    let field: Vec<i32> = main.get_all("FIELD_ID")?;
-    let scan: Vec<i32> =
-        if main.has_column("SCAN_NUMBER")? { main.get_all("SCAN_NUMBER")? } else { vec![1; n] };
-    Ok((0..n)
-        .map(|k| RowKey { time_mjd_s: time[k], interval_s: interval[k], field: field[k], scan: scan[k] })
-        .collect())
-}
-
 struct Job<'a> {
     reader: &'a MsReader,
     params: SolveParams,
@@ -219,32 +208,33 @@ struct Job<'a> {
     uvrange: UvRange,
     tables: LoadedTables,
     predictor: Option<Predictor>,
-    keys: Vec<RowKey>,
+    chanbin: usize,
 }
 
 impl Job<'_> {
-    fn request(&self, spw: usize) -> ReadRequest {
-        ReadRequest {
-            fields: self.chosen_fields.clone(),
-            with_model: self.predictor.is_none(),
-            without_autos: true,
-            ..ReadRequest::new(spw, Column::Data)
-        }
-    }
-
     fn solve(&self, control: &Control) -> Result<(GainTable, SolveReport), Error> {
-        let mut keys = Vec::new();
-        for spw in &self.windows {
-            for run in self.reader.main_rows(&self.request(*spw))? {
-                keys.extend_from_slice(&self.keys[run.start as usize..run.end as usize]);
-            }
-        }
-        let intervals = Intervals::new(keys, self.params.solint, self.params.combine)?;
+        let files: Vec<Option<WindowFiles>> =
+            self.windows.iter().map(|spw| self.files(*spw)).collect::<Result<_, _>>()?;
+        let keys: Vec<Vec<Option<RowKey>>> = self
+            .windows
+            .iter()
+            .zip(&files)
+            .map(|(spw, files)| self.row_keys(*spw, files.as_ref()))
+            .collect::<Result<_, Error>>()?;
+        let intervals = Intervals::new(
+            keys.iter().flatten().flatten().copied(),
+            self.params.solint,
+            self.params.combine,
+        )?;
         let merge = self.params.combine.spw && self.params.term != Term::K;
         control.expect(self.windows.len() as u64);
         let mut sums: Vec<Sums> = Vec::new();
-        for spw in &self.windows {
-            let window = self.window_sums(*spw, &intervals, control)?;
+        for ((spw, files), keys) in self.windows.iter().zip(files).zip(keys) {
+            let of_row = intervals.of_rows(&keys);
+            let window = match &files {
+                Some(files) => self.sums_of_files(*spw, files, &intervals, &of_row, control)?,
+                None => self.sums_of_blocks(*spw, &intervals, &of_row, control)?,
+            };
             match sums.first_mut() {
                 Some(first) if merge => first.merge(&window)?,
                 _ => sums.push(window),
@@ -263,34 +253,139 @@ impl Job<'_> {
         Ok(solve(self.shell(), &windows, &intervals, &self.params, control)?)
     }
 
-    /// Solution channels of a window: its own, or its middle for a gain.
+    /// Solution channels of a window and their widths: its own (in bins), or its middle for a gain.
     fn channels(&self, spw: usize) -> (Vec<f64>, Vec<f64>) {
         let c = &self.reader.meta().spws[spw];
-        if self.params.term != Term::G {
-            return (c.freq_hz.clone(), c.width_hz.clone());
-        }
-        let n = c.freq_hz.len().max(1) as f64;
-        (vec![c.freq_hz.iter().sum::<f64>() / n], vec![c.width_hz.iter().sum()])
+        let n = c.freq_hz.len().max(1);
+        let bin = match self.params.term {
+            Term::G => n,
+            Term::K => 1,
+            // As many bins as the sums make of them: the last may be narrower.
+            Term::B => n.div_ceil(n.div_ceil(self.chanbin.clamp(1, n))),
+        };
+        let mean = |f: &[f64]| f.iter().sum::<f64>() / f.len() as f64;
+        (c.freq_hz.chunks(bin).map(mean).collect(), c.width_hz.chunks(bin).map(|w| w.iter().sum()).collect())
     }
 
-    fn window_sums(&self, spw: usize, intervals: &Intervals, control: &Control) -> Result<Sums, Error> {
+    /// The window's files, where its layout and a model in MODEL_DATA allow to go through them piece by piece.
+    fn files(&self, spw: usize) -> Result<Option<WindowFiles>, Error> {
+        if self.predictor.is_some() {
+            return Ok(None);
+        }
+        Ok(self.reader.window_files(spw, Column::Data, true)?)
+    }
+
+    /// What decides the interval of every row of a window; `None` for rows that are not selected.
+    fn row_keys(&self, spw: usize, files: Option<&WindowFiles>) -> Result<Vec<Option<RowKey>>, Error> {
+        let chosen = |field: u32| self.chosen_fields.as_ref().is_none_or(|f| f.contains(&field));
+        let Some(files) = files else { return self.row_keys_of_main(spw, chosen) };
+        let rows = files.rows();
+        Ok((0..rows.len())
+            .map(|k| {
+                let used = rows.antenna1[k] != rows.antenna2[k] && chosen(rows.field[k]);
+                used.then(|| RowKey {
+                    time_mjd_s: rows.time_mjd_s[k],
+                    interval_s: rows.interval_s[k],
+                    field: rows.field[k] as i32,
+                    scan: files.scan()[k],
+                })
+            })
+            .collect())
+    }
+
+    fn row_keys_of_main(
+        &self,
+        spw: usize,
+        chosen: impl Fn(u32) -> bool,
+    ) -> Result<Vec<Option<RowKey>>, Error> {
+        let main = Table::open(&self.reader.meta().path)?;
+        let mut keys = Vec::new();
+        for run in self.reader.main_rows(&ReadRequest::new(spw, Column::Data))? {
+            let time: Vec<f64> = main.get("TIME", run.clone())?;
+            let interval: Vec<f64> = main.get("INTERVAL", run.clone())?;
+            let field: Vec<i32> = main.get("FIELD_ID", run.clone())?;
+            let first: Vec<i32> = main.get("ANTENNA1", run.clone())?;
+            let second: Vec<i32> = main.get("ANTENNA2", run.clone())?;
+            let scan: Vec<i32> = if main.has_column("SCAN_NUMBER")? {
+                main.get("SCAN_NUMBER", run)?
+            } else {
+                vec![1; time.len()]
+            };
+            keys.extend((0..time.len()).map(|k| {
+                let used = first[k] != second[k] && u32::try_from(field[k]).is_ok_and(&chosen);
+                used.then(|| RowKey {
+                    time_mjd_s: time[k],
+                    interval_s: interval[k],
+                    field: field[k],
+                    scan: scan[k],
+                })
+            }));
+        }
+        Ok(keys)
+    }
+
+    fn empty_sums(&self, spw: usize, products: &[Product], intervals: &Intervals) -> Result<Sums, Error> {
+        let parallel = products.iter().filter(|p| p.is_parallel());
+        let receptors = parallel.map(|p| p.receptors().0 + 1).max().unwrap_or(1);
+        let na = self.reader.meta().antennas.len();
+        Ok(Sums::new(na, intervals.len(), self.channels(spw).0.len(), receptors)?)
+    }
+
+    fn sums_of_files(
+        &self,
+        spw: usize,
+        files: &WindowFiles,
+        intervals: &Intervals,
+        of_row: &[Option<usize>],
+        control: &Control,
+    ) -> Result<Sums, Error> {
+        let mut sums = self.empty_sums(spw, &files.products, intervals)?;
+        let rows = files.rows();
+        let gains = if self.tables.is_empty() || rows.is_empty() {
+            None
+        } else {
+            let na = self.reader.meta().antennas.len();
+            Some(self.tables.at_times(&files.channels, &files.products, &rows.time_mjd_s, na)?)
+        };
+        let corruption = gains.as_ref().map(|(grid, time_of_row)| Corruption { grid, time_of_row });
+        let set = RowSet {
+            rows,
+            channels: &files.channels,
+            products: &files.products,
+            interval_of_row: of_row,
+            uvrange: self.uvrange,
+        };
+        sums.add_from(set, corruption, control, |ranges, samples| -> Result<(), Error> {
+            files.read(ranges, samples)?;
+            Ok(())
+        })?;
+        Ok(sums)
+    }
+
+    fn sums_of_blocks(
+        &self,
+        spw: usize,
+        intervals: &Intervals,
+        of_row: &[Option<usize>],
+        control: &Control,
+    ) -> Result<Sums, Error> {
         let na = self.reader.meta().antennas.len();
         let mut sums: Option<Sums> = None;
         for rows in self.reader.row_blocks(spw) {
             control.check()?;
-            let request = self.request(spw).rows(rows);
+            // The rows read are those that have an interval.
+            let request = ReadRequest {
+                fields: self.chosen_fields.clone(),
+                with_model: self.predictor.is_none(),
+                without_autos: true,
+                ..ReadRequest::new(spw, Column::Data).rows(rows.clone())
+            };
+            let of_row = &of_row[rows.start as usize..rows.end as usize];
+            let of_row: Vec<Option<usize>> = of_row.iter().copied().filter(Option::is_some).collect();
             let mut block = self.reader.read(&request)?;
-            let receptors = block
-                .products
-                .iter()
-                .filter(|p| p.is_parallel())
-                .map(|p| p.receptors().0 + 1)
-                .max()
-                .unwrap_or(1);
-            let channels = self.channels(spw).0.len();
             let sums = match &mut sums {
                 Some(s) => s,
-                empty => empty.insert(Sums::new(na, intervals.len(), channels, receptors)?),
+                empty => empty.insert(self.empty_sums(spw, &block.products, intervals)?),
             };
             if block.rows.is_empty() {
                 continue;
@@ -298,24 +393,12 @@ impl Job<'_> {
             if let Some(predictor) = &self.predictor {
                 predictor.fill(&mut block, self.reader, control)?;
             }
-            let of_row: Vec<Option<usize>> = self
-                .reader
-                .main_rows(&request)?
-                .into_iter()
-                .flatten()
-                .map(|k| intervals.of(&self.keys[k as usize]))
-                .collect();
             if self.tables.is_empty() {
                 sums.add(&block, &of_row, self.uvrange, None, control)?;
             } else {
                 let (grid, time_of_row) = self.tables.at(&block, na)?;
-                sums.add(
-                    &block,
-                    &of_row,
-                    self.uvrange,
-                    Some(Corruption { grid: &grid, time_of_row: &time_of_row }),
-                    control,
-                )?;
+                let corruption = Corruption { grid: &grid, time_of_row: &time_of_row };
+                sums.add(&block, &of_row, self.uvrange, Some(corruption), control)?;
             }
         }
         sums.ok_or_else(|| {

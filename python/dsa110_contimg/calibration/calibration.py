@@ -129,8 +129,13 @@ def solve_bandpass(
     bp_smooth_window: int | None = None,
     peak_field_idx: int | None = None,
     combine: str | None = None,
+    *,
+    chanbin: int = 1,
 ) -> list[str]:
-    """The bandpass, normalised: ``<prefix>_bpcal``. The model must be in MODEL_DATA (a zero model is refused)."""
+    """The bandpass, normalised: ``<prefix>_bpcal``. The model must be in MODEL_DATA (a zero model is refused).
+
+    `chanbin` channels share one solution.
+    """
     del set_model, model_standard  # the original passed them to setjy; here a model is written before, by `model`
     output = f"{stages.table_prefix(ms, table_prefix)}_bpcal"
     options: dict[str, Any] = {
@@ -141,6 +146,7 @@ def solve_bandpass(
         "minsnr": minsnr,
         "solnorm": True,
         "fillgaps": 3,
+        **({"chanbin": chanbin} if chanbin > 1 else {}),
         "smooth_type": bp_smooth_type or "none",
         "gaintable": _tables(ktable, prebandpass_phase_table),
     }
