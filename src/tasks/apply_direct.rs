@@ -13,8 +13,9 @@ use crate::gains::GainGrid;
 use crate::ms::WindowFiles;
 use crate::vis::Samples;
 
-/// Rows of a piece: a multiple of eight, so that no byte of flags is shared, and small enough to stay in the cache.
-const PIECE_ROWS: usize = 2048;
+/// Rows of a piece: a multiple of eight, so that no byte of flags is shared, and enough for its weights to be written past the
+/// page cache.
+const PIECE_ROWS: usize = 4096;
 
 /// The files of one window and where its results go.
 pub(super) struct Direct<'a> {

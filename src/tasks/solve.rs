@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::input::Input;
 use super::selection::{fields, ranked_antennas, windows, LoadedTables, TableUse};
 use super::sky::{ModelSky, Predictor};
 use crate::calibration::bandpass::Smoothing;
@@ -10,7 +11,6 @@ use crate::calibration::{
     Sums, WindowSums,
 };
 use crate::caltable;
-use crate::casatable::Table;
 use crate::control::Control;
 use crate::error::Error;
 use crate::gains::{Antenna, GainTable, Observation, RefAntMode, Target, Term};
@@ -22,7 +22,8 @@ use crate::vis::{Product, UvRange};
 #[derive(Clone, Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SolveRequest {
-    /// The Measurement Set.
+    /// The Measurement Set; not looked at when the visibilities are in memory.
+    #[serde(default)]
     pub ms: PathBuf,
     /// The table to write.
     pub output: PathBuf,
@@ -122,8 +123,16 @@ pub struct SolveOutcome {
 /// # Errors
 /// A bad parameter, nothing to solve (saying what removed it), a zero model, no solution, a table that cannot be written.
 pub fn run(request: &SolveRequest, control: &Control) -> Result<SolveOutcome, Error> {
-    let reader = MsReader::open(&request.ms)?;
-    let params = params(request, &reader)?;
+    run_on(&MsReader::open(&request.ms)?, request, control)
+}
+
+/// As [`run`], on visibilities from anywhere.
+pub(super) fn run_on(
+    reader: &dyn Input,
+    request: &SolveRequest,
+    control: &Control,
+) -> Result<SolveOutcome, Error> {
+    let params = params(request, reader)?;
     if !request.overwrite && request.output.symlink_metadata().is_ok() {
         return Err(bad(
             "output",
@@ -132,14 +141,14 @@ pub fn run(request: &SolveRequest, control: &Control) -> Result<SolveOutcome, Er
         ));
     }
     let job = Job {
-        chosen_fields: fields(&reader, &request.field)?,
-        windows: windows(&reader, &request.spw)?,
+        chosen_fields: fields(reader, &request.field)?,
+        windows: windows(reader, &request.spw)?,
         uvrange: UvRange::parse(&request.uvrange)?,
-        tables: LoadedTables::load(&request.gaintable, &reader)?,
+        tables: LoadedTables::load(&request.gaintable, reader)?,
         predictor: request.model.as_ref().map(|m| Predictor::new(m, reader.meta())).transpose()?,
         params,
         chanbin: request.chanbin,
-        reader: &reader,
+        reader,
     };
     let (table, report) = job.solve(control)?;
     let mut table = table;
@@ -161,7 +170,7 @@ fn bad(what: &str, expected: &str, found: impl Into<String>) -> Error {
     crate::calibration::Error::from(BadArgument::new(what, expected, found.into())).into()
 }
 
-fn params(request: &SolveRequest, reader: &MsReader) -> Result<SolveParams, Error> {
+fn params(request: &SolveRequest, reader: &dyn Input) -> Result<SolveParams, Error> {
     let quoted = |s: &str| format!("'{s}'");
     let mode = Mode::parse(&request.calmode)
         .ok_or_else(|| bad("calmode", "'ap', 'p' or 'a'", quoted(&request.calmode)))?;
@@ -201,7 +210,7 @@ fn params(request: &SolveRequest, reader: &MsReader) -> Result<SolveParams, Erro
 }
 
 struct Job<'a> {
-    reader: &'a MsReader,
+    reader: &'a dyn Input,
     params: SolveParams,
     chosen_fields: Option<Vec<u32>>,
     windows: Vec<usize>,
@@ -212,28 +221,34 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
+    fn request(&self, spw: usize) -> ReadRequest {
+        ReadRequest {
+            fields: self.chosen_fields.clone(),
+            with_model: self.predictor.is_none(),
+            without_autos: true,
+            ..ReadRequest::new(spw, Column::Data)
+        }
+    }
+
     fn solve(&self, control: &Control) -> Result<(GainTable, SolveReport), Error> {
         let files: Vec<Option<WindowFiles>> =
             self.windows.iter().map(|spw| self.files(*spw)).collect::<Result<_, _>>()?;
-        let keys: Vec<Vec<Option<RowKey>>> = self
-            .windows
-            .iter()
-            .zip(&files)
-            .map(|(spw, files)| self.row_keys(*spw, files.as_ref()))
-            .collect::<Result<_, Error>>()?;
-        let intervals = Intervals::new(
-            keys.iter().flatten().flatten().copied(),
-            self.params.solint,
-            self.params.combine,
-        )?;
+        let selected: Vec<Vec<Option<RowKey>>> =
+            files.iter().map(|f| f.as_ref().map_or_else(Vec::new, |f| self.selected(f))).collect();
+        let mut keys: Vec<RowKey> = selected.iter().flatten().flatten().copied().collect();
+        for (spw, _) in self.windows.iter().zip(&files).filter(|(_, f)| f.is_none()) {
+            keys.extend(self.reader.keys(&self.request(*spw))?);
+        }
+        let intervals = Intervals::new(keys, self.params.solint, self.params.combine)?;
         let merge = self.params.combine.spw && self.params.term != Term::K;
         control.expect(self.windows.len() as u64);
         let mut sums: Vec<Sums> = Vec::new();
-        for ((spw, files), keys) in self.windows.iter().zip(files).zip(keys) {
-            let of_row = intervals.of_rows(&keys);
+        for ((spw, files), keys) in self.windows.iter().zip(files).zip(selected) {
             let window = match &files {
-                Some(files) => self.sums_of_files(*spw, files, &intervals, &of_row, control)?,
-                None => self.sums_of_blocks(*spw, &intervals, &of_row, control)?,
+                Some(files) => {
+                    self.sums_of_files(*spw, files, &intervals, &intervals.of_rows(&keys), control)?
+                }
+                None => self.sums_of_blocks(*spw, &intervals, control)?,
             };
             match sums.first_mut() {
                 Some(first) if merge => first.merge(&window)?,
@@ -272,15 +287,14 @@ impl Job<'_> {
         if self.predictor.is_some() {
             return Ok(None);
         }
-        Ok(self.reader.window_files(spw, Column::Data, true)?)
+        self.reader.window_files(spw, Column::Data, true)
     }
 
     /// What decides the interval of every row of a window; `None` for rows that are not selected.
-    fn row_keys(&self, spw: usize, files: Option<&WindowFiles>) -> Result<Vec<Option<RowKey>>, Error> {
+    fn selected(&self, files: &WindowFiles) -> Vec<Option<RowKey>> {
         let chosen = |field: u32| self.chosen_fields.as_ref().is_none_or(|f| f.contains(&field));
-        let Some(files) = files else { return self.row_keys_of_main(spw, chosen) };
         let rows = files.rows();
-        Ok((0..rows.len())
+        (0..rows.len())
             .map(|k| {
                 let used = rows.antenna1[k] != rows.antenna2[k] && chosen(rows.field[k]);
                 used.then(|| RowKey {
@@ -290,38 +304,7 @@ impl Job<'_> {
                     scan: files.scan()[k],
                 })
             })
-            .collect())
-    }
-
-    fn row_keys_of_main(
-        &self,
-        spw: usize,
-        chosen: impl Fn(u32) -> bool,
-    ) -> Result<Vec<Option<RowKey>>, Error> {
-        let main = Table::open(&self.reader.meta().path)?;
-        let mut keys = Vec::new();
-        for run in self.reader.main_rows(&ReadRequest::new(spw, Column::Data))? {
-            let time: Vec<f64> = main.get("TIME", run.clone())?;
-            let interval: Vec<f64> = main.get("INTERVAL", run.clone())?;
-            let field: Vec<i32> = main.get("FIELD_ID", run.clone())?;
-            let first: Vec<i32> = main.get("ANTENNA1", run.clone())?;
-            let second: Vec<i32> = main.get("ANTENNA2", run.clone())?;
-            let scan: Vec<i32> = if main.has_column("SCAN_NUMBER")? {
-                main.get("SCAN_NUMBER", run)?
-            } else {
-                vec![1; time.len()]
-            };
-            keys.extend((0..time.len()).map(|k| {
-                let used = first[k] != second[k] && u32::try_from(field[k]).is_ok_and(&chosen);
-                used.then(|| RowKey {
-                    time_mjd_s: time[k],
-                    interval_s: interval[k],
-                    field: field[k],
-                    scan: scan[k],
-                })
-            }));
-        }
-        Ok(keys)
+            .collect()
     }
 
     fn empty_sums(&self, spw: usize, products: &[Product], intervals: &Intervals) -> Result<Sums, Error> {
@@ -362,26 +345,12 @@ impl Job<'_> {
         Ok(sums)
     }
 
-    fn sums_of_blocks(
-        &self,
-        spw: usize,
-        intervals: &Intervals,
-        of_row: &[Option<usize>],
-        control: &Control,
-    ) -> Result<Sums, Error> {
+    fn sums_of_blocks(&self, spw: usize, intervals: &Intervals, control: &Control) -> Result<Sums, Error> {
         let na = self.reader.meta().antennas.len();
         let mut sums: Option<Sums> = None;
         for rows in self.reader.row_blocks(spw) {
             control.check()?;
-            // The rows read are those that have an interval.
-            let request = ReadRequest {
-                fields: self.chosen_fields.clone(),
-                with_model: self.predictor.is_none(),
-                without_autos: true,
-                ..ReadRequest::new(spw, Column::Data).rows(rows.clone())
-            };
-            let of_row = &of_row[rows.start as usize..rows.end as usize];
-            let of_row: Vec<Option<usize>> = of_row.iter().copied().filter(Option::is_some).collect();
+            let request = self.request(spw).rows(rows);
             let mut block = self.reader.read(&request)?;
             let sums = match &mut sums {
                 Some(s) => s,
@@ -393,6 +362,8 @@ impl Job<'_> {
             if let Some(predictor) = &self.predictor {
                 predictor.fill(&mut block, self.reader, control)?;
             }
+            let keys: Vec<Option<RowKey>> = self.reader.keys(&request)?.into_iter().map(Some).collect();
+            let of_row = intervals.of_rows(&keys);
             if self.tables.is_empty() {
                 sums.add(&block, &of_row, self.uvrange, None, control)?;
             } else {

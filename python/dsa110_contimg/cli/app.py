@@ -37,6 +37,7 @@ COMMANDS = (
     "registry",
     "predict",
     "image",
+    "tile",
     "mosaic",
     "catalog",
     "photometry",

@@ -357,8 +357,10 @@ class Observation:
         """Forced fluxes of the catalogue on the tile, corrected for the primary beam."""
         import pandas as pd
 
+        from dsa110_contimg.database import products
         from dsa110_contimg.photometry import campaign
 
+        products.forget_copies(self.context.products, outputs["image"], self.pointing.mid_mjd)
         table = pd.DataFrame(
             {
                 "source_id": [s.name for s in self.context.catalog],
