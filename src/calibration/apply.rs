@@ -104,12 +104,7 @@ impl Inverse {
                 })
                 .collect()
         };
-        Self {
-            first: side(|p| p.receptors().0),
-            second: side(|p| p.receptors().1),
-            antennas,
-            times,
-        }
+        Self { first: side(|p| p.receptors().0), second: side(|p| p.receptors().1), antennas, times }
     }
 
     /// Times and antennas.

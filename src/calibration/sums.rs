@@ -298,7 +298,8 @@ impl Sums {
         if self.time_zero.is_nan() {
             self.time_zero = set.rows.time_mjd_s.first().copied().unwrap_or(f64::NAN);
         }
-        let task = Task::new(set, corruption, (self.channels, self.receptors, self.intervals), self.time_zero);
+        let task =
+            Task::new(set, corruption, (self.channels, self.receptors, self.intervals), self.time_zero);
         let longest = rows_of.iter().map(Vec::len).max().unwrap_or(1).max(1);
         let group = (TASK_SAMPLES / (longest * task.nf * task.np).max(1)).max(1);
         let parts: Result<Vec<Part>, E> = self
@@ -367,8 +368,7 @@ impl Sums {
         if self.channels == 0 || nf.div_ceil(nf.div_ceil(self.channels).max(1)) != self.channels {
             return Err(BadArgument::new("block", format!("{} channels", self.channels), nf).into());
         }
-        let highest =
-            set.rows.antenna2.iter().chain(&set.rows.antenna1).copied().max().unwrap_or(0) as usize;
+        let highest = set.rows.antenna2.iter().chain(&set.rows.antenna1).copied().max().unwrap_or(0) as usize;
         if highest >= self.antennas {
             return Err(BadArgument::new(
                 "ANTENNA1, ANTENNA2",
@@ -593,7 +593,13 @@ impl<'a> Task<'a> {
     }
 
     /// Add one row; whether anything of it was used.
-    fn add_row(&self, row: usize, samples: RowSamples<'_>, acc: &mut Accumulator, excluded: &mut Excluded) -> bool {
+    fn add_row(
+        &self,
+        row: usize,
+        samples: RowSamples<'_>,
+        acc: &mut Accumulator,
+        excluded: &mut Excluded,
+    ) -> bool {
         let hands = self.receptors_of.len();
         acc.load(samples, self.np, self.products_of.as_deref());
         if !self.set.uvrange.is_all() {

@@ -46,7 +46,12 @@ impl MsReader {
     ///
     /// # Errors
     /// As [`MsReader::read`].
-    pub fn window_files(&self, spw: usize, column: Column, with_model: bool) -> Result<Option<WindowFiles>, Error> {
+    pub fn window_files(
+        &self,
+        spw: usize,
+        column: Column,
+        with_model: bool,
+    ) -> Result<Option<WindowFiles>, Error> {
         let request = ReadRequest::new(spw, column);
         let id = self.description(&request)?;
         if self.meta().descending[spw] || !self.meta().has_column("WEIGHT_SPECTRUM") {
@@ -61,7 +66,8 @@ impl MsReader {
             }
             Ok(Tiles::open(&self.main, name, false)?.filter(|t| t.cell() == shape))
         };
-        let (Some(vis), Some(weight), Some(flag)) = (open(column.name())?, open("WEIGHT_SPECTRUM")?, open("FLAG")?)
+        let (Some(vis), Some(weight), Some(flag)) =
+            (open(column.name())?, open("WEIGHT_SPECTRUM")?, open("FLAG")?)
         else {
             return Ok(None);
         };
@@ -85,7 +91,19 @@ impl MsReader {
             vec![false; rows.len()]
         };
         let sigma = if column == Column::Corrected { None } else { open("SIGMA_SPECTRUM")? };
-        Ok(Some(WindowFiles { runs, rows, scan, flag_row, channels, products, vis, model, weight, sigma, flag }))
+        Ok(Some(WindowFiles {
+            runs,
+            rows,
+            scan,
+            flag_row,
+            channels,
+            products,
+            vis,
+            model,
+            weight,
+            sigma,
+            flag,
+        }))
     }
 }
 
@@ -182,11 +200,11 @@ fn fill<T: Element>(
 
 /// Visibilities that are not finite become zero and flagged, weights that make no sense zero and flagged.
 fn clean(vis: &mut [Complex32], weight: &mut [f32], flag: &mut [bool]) -> bool {
-    // Zero times anything finite is zero: one sum tells whether there is anything to do.
-    let sum = |x: f32, y: f32| x * 0.0 + y * 0.0;
-    let bad: f32 = vis.iter().map(|v| sum(v.re, v.im)).fold(0.0, |a, b| a + b);
-    let least: bool = weight.iter().all(|w| *w >= 0.0 && *w < f32::INFINITY);
-    if bad == 0.0 && least {
+    // All bits of the exponent are set in what is no finite number; one pass of integers tells whether there is anything to do.
+    let strange = |x: f32| u32::from(x.to_bits() & 0x7f80_0000 == 0x7f80_0000);
+    let visibilities = vis.iter().fold(0, |any, v| any | strange(v.re) | strange(v.im));
+    let weights = weight.iter().fold(0, |any, w| any | strange(*w) | u32::from(*w < 0.0));
+    if visibilities | weights == 0 {
         return false;
     }
     for ((v, w), f) in vis.iter_mut().zip(weight).zip(flag) {

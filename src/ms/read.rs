@@ -110,12 +110,7 @@ impl MsReader {
         Ok(flags)
     }
 
-    fn weights(
-        &self,
-        column: Column,
-        runs: &[Range<u64>],
-        shape: [usize; 2],
-    ) -> Result<Array3<f32>, Error> {
+    fn weights(&self, column: Column, runs: &[Range<u64>], shape: [usize; 2]) -> Result<Array3<f32>, Error> {
         let first = runs.first().map_or(0, |r| r.start);
         let has = |name: &str| {
             self.meta().has_column(name)

@@ -159,7 +159,8 @@ impl Totals {
         let bad = flag.iter().filter(|f| **f).count() as u64;
         self.flagged += bad;
         if cross {
-            let sum: f32 = vis.iter().zip(flag).map(|(v, f)| if *f { 0.0 } else { v.norm_sqr().sqrt() }).sum();
+            let sum: f32 =
+                vis.iter().zip(flag).map(|(v, f)| if *f { 0.0 } else { v.norm_sqr().sqrt() }).sum();
             self.amplitude += f64::from(sum);
             self.count += flag.len() as u64 - bad;
         }

@@ -117,7 +117,8 @@ impl<'a> Direct<'a> {
             .zip(samples.flag.chunks_exact_mut(cell));
         for (row, ((vis, weight), flag)) in rows.clone().zip(lines) {
             let (i, j) = (meta.antenna1[row] as usize, meta.antenna2[row] as usize);
-            let stats = inverse.correct((time_of_row[row], i, j), (&mut *vis, weight, &mut *flag), self.options);
+            let stats =
+                inverse.correct((time_of_row[row], i, j), (&mut *vis, weight, &mut *flag), self.options);
             changed |= stats.without_solution > 0;
             totals.stats = totals.stats.plus(stats);
             totals.add_row(vis, flag, i != j);
@@ -128,7 +129,13 @@ impl<'a> Direct<'a> {
         Ok((totals, whole))
     }
 
-    fn write(&self, rows: &Range<usize>, samples: &Samples, sigmas: &[f32], changed: bool) -> Result<(), Error> {
+    fn write(
+        &self,
+        rows: &Range<usize>,
+        samples: &Samples,
+        sigmas: &[f32],
+        changed: bool,
+    ) -> Result<(), Error> {
         let cell = samples.vis.len() / rows.len().max(1);
         let mut at = 0;
         for run in self.files.main_rows(rows) {

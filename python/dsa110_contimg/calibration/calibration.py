@@ -94,8 +94,13 @@ def solve_prebandpass_phase(
     minblperant: int | None = None,
     spw: str | None = None,
     table_name: str | None = None,
+    *,
+    ktable: str | None = None,
 ) -> list[str]:
-    """Phases before the bandpass (used for its solve alone, never applied to targets): ``<prefix>_prebp_phase``."""
+    """Phases before the bandpass (used for its solve alone, never applied to targets): ``<prefix>_prebp_phase``.
+
+    With delays in use give their table: phases solved without it would hold the delays' phases a second time.
+    """
     output = table_name or f"{stages.table_prefix(ms, table_prefix)}_prebp_phase"
     options: dict[str, Any] = {
         "calmode": "p",
@@ -106,6 +111,7 @@ def solve_prebandpass_phase(
         "uvrange": uvrange,
         "minsnr": minsnr,
         "spw": spw or "",
+        "gaintable": _tables(ktable),
     }
     if minblperant is not None:
         options["minblperant"] = minblperant

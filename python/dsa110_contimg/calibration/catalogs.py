@@ -146,13 +146,15 @@ def in_beam(
     """
     from dsa110_contimg.calibration.fields import beam_response, separation_deg
 
-    found = []
+    found: list[dict[str, Any]] = []
     for name, row in load_vla_catalog(explicit_path).iterrows():
-        entry = {"name": str(name), **{k: float(row[k]) for k in ("ra_deg", "dec_deg", "flux_jy")}}
+        entry: dict[str, Any] = {"name": str(name), **{k: float(row[k]) for k in ("ra_deg", "dec_deg", "flux_jy")}}
         sep = separation_deg((ra_deg, dec_deg), (entry["ra_deg"], entry["dec_deg"]))
         if sep <= radius_deg:
             response = beam_response(sep)
-            found.append({**entry, "sep_deg": sep, "pb_response": response, "weighted_flux": entry["flux_jy"] * response})
+            found.append(
+                {**entry, "sep_deg": sep, "pb_response": response, "weighted_flux": entry["flux_jy"] * response}
+            )
     found.sort(key=lambda e: (-e["weighted_flux"], e["sep_deg"]))
     return found[:top]
 

@@ -104,7 +104,7 @@ def _solve(args: argparse.Namespace, field: str) -> list[str]:
         phase = calibration.solve_prebandpass_phase(
             args.ms, field, refant, combine_fields=combine, combine_spw=args.combine_spw, uvrange=args.prebp_uvrange,
             solint=args.prebp_solint, minsnr=args.prebp_minsnr, minblperant=args.prebp_minblperant, spw=args.prebp_spw,
-            table_name=args.prebp_table_name, **common,
+            table_name=args.prebp_table_name, ktable=k[0] if k else None, **common,
         )  # fmt: skip
     ktable = k[0] if k else None
     band: list[str] = []
@@ -205,7 +205,7 @@ def _attach_files(transits: list[dict[str, Any]], directory: Path, window_minute
 
     if not directory.is_dir():
         raise FileNotFoundError(f"{directory}: expected a directory of UVH5 files, found none")
-    epoch = datetime(1858, 11, 17)  # noqa: DTZ001 - MJD 0, naive UTC throughout
+    epoch = datetime(1858, 11, 17)  # MJD 0; UTC throughout
     files = []
     for path in sorted(directory.glob("*_sb*.hdf5")):
         if match := re.match(r"(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2})_sb\d{2}\.hdf5$", path.name):

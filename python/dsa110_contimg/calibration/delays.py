@@ -13,7 +13,9 @@ StrPath = str | PathLike[str]
 NOTABLE_NS = 1.0
 
 
-def measure(ms: StrPath, *, field: str = "", refant: str = "103", model: dict[str, Any] | None = None) -> dict[str, Any]:
+def measure(
+    ms: StrPath, *, field: str = "", refant: str = "103", model: dict[str, Any] | None = None
+) -> dict[str, Any]:
     """Delay of every antenna and receptor about the reference, over all windows together; nothing is kept on disk.
 
     Returns
@@ -87,7 +89,10 @@ def slopes(ms: StrPath, *, column: str = "data", n_baselines: int = 100) -> dict
         width_hz = step * len(block["freq_hz"])
         vis = np.where(block["flag_rfp"], 0, block["vis_rfp"])
         keys = np.stack([block["antenna1"], block["antenna2"]], axis=1).astype(int)
-        pairs = np.unique(keys[keys[:, 0] != keys[:, 1]], axis=0)
+        alive = (keys[:, 0] != keys[:, 1]) & (np.abs(vis).max(axis=(1, 2)) > 0)
+        pairs = np.unique(keys[alive], axis=0)
+        if not len(pairs):
+            continue
         for i, j in pairs[np.linspace(0, len(pairs) - 1, min(n_baselines, len(pairs))).astype(int)]:
             mean = vis[(keys == (i, j)).all(axis=1)].sum(axis=0)
             size = 16 * len(mean)
@@ -97,7 +102,7 @@ def slopes(ms: StrPath, *, column: str = "data", n_baselines: int = 100) -> dict
                     lag = lag - size if lag > size // 2 else lag
                     found.setdefault((int(i), int(j)), []).append(1e9 * lag / (size * step))
     names = [a["name"] for a in meta["antennas"]]
-    lines = [
+    lines: list[dict[str, Any]] = [
         {"antennas": [names[i], names[j]], "delay_ns": float(np.median(values))} for (i, j), values in found.items()
     ]
     if not lines:

@@ -9,6 +9,7 @@ DESCRIPTION = "python -m dsa110_contimg.calibration.cli: the original's commands
 
 
 def parser() -> argparse.ArgumentParser:  # noqa: PLR0915 - one line an option
+    """The parser of all commands."""
     top = argparse.ArgumentParser(prog="dsa110_contimg.calibration.cli", description=DESCRIPTION)
     commands = top.add_subparsers(dest="command", required=True)
 

@@ -77,7 +77,13 @@ def judge(table: Mapping[str, Any], limits: Limits | None = None) -> list[Verdic
     out.append(_below("amplitude_scatter", scatter, None, limits.scatter_warn, "amplitude scatter over its median"))
     phase = phase_scatter_deg(table)
     out.append(
-        _below("phase_scatter_deg", phase, None, limits.phase_scatter_warn_deg, "rms phase about each receptor's mean [deg]")
+        _below(
+            "phase_scatter_deg",
+            phase,
+            None,
+            limits.phase_scatter_warn_deg,
+            "rms phase about each receptor's mean [deg]",
+        )
     )
     return out
 

@@ -86,10 +86,10 @@ def _wsclean_source(entry: dict[str, str], reference: str) -> dict[str, Any]:
     flux = float(entry["i"])
     logarithmic = entry.get("logarithmicsi", "true").lower() != "false"
     # WSClean: log10 S = log10 I + sum c_k log10(f/f0)^k; here ln S = ln I + sum c_k ln(f/f0)^k.
-    if logarithmic:
-        coefficients = [c / math.log(10.0) ** k for k, c in enumerate(terms)]
-    else:  # I + c1 (f/f0 - 1) + ...: to first order in ln(f/f0)
-        coefficients = [terms[0] / flux] if terms and flux else []
+    in_logarithms = [c / math.log(10.0) ** k for k, c in enumerate(terms)]
+    # An ordinary one, I + c1 (f/f0 - 1) + ..., to first order in ln(f/f0).
+    ordinary = [terms[0] / flux] if terms and flux else []
+    coefficients = in_logarithms if logarithmic else ordinary
     one = sky.source(
         entry["name"], _degrees(entry["ra"], hours=True), _degrees(entry["dec"], hours=False), flux,
         reference_hz=reference_hz, coefficients=coefficients or [0.0],
@@ -182,7 +182,9 @@ def from_image(path: StrPath, *, least_jy: float = 0.0, most: int = MOST_PIXELS)
     if len(y) > most:
         raise ValueError(f"{path}: expected at most {most} pixels with flux, found {len(y)}; raise the least flux")
     ra, dec = WCS(header).celestial.all_pix2world(x, y, 0)
-    frequency = next((float(header[f"CRVAL{k}"]) for k in (3, 4) if header.get(f"CTYPE{k}", "").startswith("FREQ")), 1.4e9)
+    frequency = next(
+        (float(header[f"CRVAL{k}"]) for k in (3, 4) if header.get(f"CTYPE{k}", "").startswith("FREQ")), 1.4e9
+    )
     points = _points(zip(ra, dec, plane[y, x], strict=True), frequency)
     return sky.model(list(points), beam="none")
 

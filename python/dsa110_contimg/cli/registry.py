@@ -75,7 +75,9 @@ def active(
 
     tables = registry.get_active_applylist(_existing(db), mjd, name)
     console.emit(
-        {"mjd": mjd, "tables": tables}, json_output, lambda: console.out.print("\n".join(tables) or "no set is valid then")
+        {"mjd": mjd, "tables": tables},
+        json_output,
+        lambda: console.out.print("\n".join(tables) or "no set is valid then"),
     )
 
 
@@ -104,7 +106,9 @@ def retire(
     if not count:
         known = ", ".join(s["set_name"] for s in registry.list_sets(path)) or "none"
         raise CommandError(f"set: expected one of {known}, found {name!r}")
-    console.emit({"set_name": name, "retired": count}, json_output, lambda: console.out.print(f"{name}: {count} retired"))
+    console.emit(
+        {"set_name": name, "retired": count}, json_output, lambda: console.out.print(f"{name}: {count} retired")
+    )
 
 
 def _print(sets: list[dict[str, Any]]) -> None:

@@ -17,7 +17,9 @@ def selfcal(
     *,
     out: Annotated[Path, typer.Option("--out", help="Directory of images and tables.")],
     tables: Annotated[list[Path] | None, typer.Option("--tables", "-t", help="Applied beforehand; repeat.")] = None,
-    phase_solints: Annotated[str, typer.Option("--phase-solints", help="Comma list, one round each.")] = "300s,120s,60s",
+    phase_solints: Annotated[
+        str, typer.Option("--phase-solints", help="Comma list, one round each.")
+    ] = "300s,120s,60s",
     amp_solint: Annotated[str, typer.Option("--amp-solint", help="Last round, ap; '' leaves it out.")] = "inf",
     max_iterations: Annotated[int, typer.Option("--max-iterations", min=1)] = 5,
     min_gain: Annotated[float, typer.Option("--min-gain", help="Growth of peak/rms that asks for more.")] = 1.05,

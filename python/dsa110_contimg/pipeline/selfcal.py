@@ -149,7 +149,9 @@ class _Run:
 
         report = imaging.image(self.ms, self.out / f"selfcal{k}", **self.image_options)
         if report["outcome"] == "diverged":
-            raise ConvergenceError(f"{self.ms}: expected an image that converges, found a CLEAN that diverged (round {k})")
+            raise ConvergenceError(
+                f"{self.ms}: expected an image that converges, found a CLEAN that diverged (round {k})"
+            )
         return {
             "round": k,
             "snr": report["peak_jy"] / report["rms_jy"],
@@ -178,7 +180,12 @@ class _Run:
         phase = quality.phase_scatter_deg(caltables.read(table))
         summary = caltables.summary(table)
         spread = (summary["amplitude_scatter"] or 0.0) / (summary["median_amplitude"] or 1.0)
-        record |= {"table": table, "phase_scatter_deg": phase, "amp_scatter": spread, "median_snr": report["median_snr"]}
+        record |= {
+            "table": table,
+            "phase_scatter_deg": phase,
+            "amp_scatter": spread,
+            "median_snr": report["median_snr"],
+        }
         if phase > self.options.max_phase_scatter_deg:
             return self._refuse(record, f"phases scatter by {phase:.1f} deg"), None
         if mode != "p" and spread > self.options.max_amp_scatter:

@@ -112,7 +112,9 @@ def _delays_png(table: Mapping[str, Any], title: str) -> bytes:
         for r in range(window["value_tafr"].shape[3]):
             y = np.where(window["flag_tafr"], np.nan, window["value_tafr"].real)[:, antennas, 0, r].mean(axis=0)
             error = window["error_tafr"][0, antennas, 0, r]
-            axes.errorbar(np.arange(len(antennas)), y, error, fmt="o", ms=3, color=RECEPTORS[r % 2], label=f"receptor {r}")
+            axes.errorbar(
+                np.arange(len(antennas)), y, error, fmt="o", ms=3, color=RECEPTORS[r % 2], label=f"receptor {r}"
+            )
         step = max(1, len(antennas) // 32)
         axes.set_xticks(np.arange(0, len(antennas), step), [str(table["antennas"][a]) for a in antennas[::step]])
         axes.tick_params(axis="x", labelsize=6, rotation=90)
