@@ -30,11 +30,15 @@ def best(work: Callable[[int], object], repeat: int = 20) -> tuple[float, float]
     return tuple(float(np.median([r[k] for r in runs])) for k in (0, 1))  # type: ignore[return-value]
 
 
-def epoch(rng: np.random.Generator, names: list[str], where: np.ndarray, mjd: float, bands: int) -> tuple[pd.DataFrame, dict]:
+def epoch(
+    rng: np.random.Generator, names: list[str], where: np.ndarray, mjd: float, bands: int
+) -> tuple[pd.DataFrame, dict]:
     n = len(names)
     flux = rng.lognormal(-4, 1, n)
     table = pd.DataFrame({"source_id": names, "ra_deg": where[0], "dec_deg": where[1], "flux_jy": flux, "mjd": mjd})
-    table = table.assign(flux_err_jy=3e-4, fit_err_jy=3e-4, upper_limit_jy=np.nan, local_rms_jy=3e-4, chi2=300.0, dof=300)
+    table = table.assign(
+        flux_err_jy=3e-4, fit_err_jy=3e-4, upper_limit_jy=np.nan, local_rms_jy=3e-4, chi2=300.0, dof=300
+    )
     table = table.assign(cluster=-1, flags=0, pb=0.8, x_deg=0.1, y_deg=0.2, nvss_flux_mjy=1e3 * flux)
     parts = [
         {"path": f"b{i}", "freq_hz": 1.3e9 + 1e7 * i, "bandwidth_hz": 1e7, "noise_jy": 1e-3, "beam_deg": None}
@@ -65,13 +69,18 @@ def main() -> None:
         rows = options.sources * options.images
         size = sum(p.stat().st_size for p in Path(directory).iterdir())
         print(f"{rows} measurements with 16 bands, and as many light-curve points")
-        print(f"insert       {2 * rows / spent:10.0f} rows/s of CPU, {2 * rows / wall:10.0f} rows/s of wall; {size / rows:.0f} bytes a measurement")
+        rates = f"{2 * rows / spent:10.0f} rows/s of CPU, {2 * rows / wall:10.0f} rows/s of wall"
+        print(f"insert       {rates}; {size / rows:.0f} bytes a measurement")
         curve = best(
-            lambda i: db.select("photometry_timeseries", ("source_id", "=", names[(37 * i) % len(names)]), order_by=["mjd"])
+            lambda i: db.select(
+                "photometry_timeseries", ("source_id", "=", names[(37 * i) % len(names)]), order_by=["mjd"]
+            )
         )
         print(f"light curve  CPU {1e3 * curve[0]:7.2f} ms   wall {1e3 * curve[1]:7.2f} ms   ({options.images} points)")
         bands = best(lambda i: db.select("photometry_bands", ("source_id", "=", names[(37 * i) % len(names)])), 5)
-        print(f"its bands    CPU {1e3 * bands[0]:7.2f} ms   wall {1e3 * bands[1]:7.2f} ms   ({16 * options.images} points)")
+        print(
+            f"its bands    CPU {1e3 * bands[0]:7.2f} ms   wall {1e3 * bands[1]:7.2f} ms   ({16 * options.images} points)"
+        )
         cone = best(lambda i: sources_in_cone(db, 1.0 + 0.05 * i, 54.5, 0.5))
         print(f"cone 0.5 deg CPU {1e3 * cone[0]:7.2f} ms   wall {1e3 * cone[1]:7.2f} ms")
         n = options.catalog
@@ -81,7 +90,9 @@ def main() -> None:
         built = cpu_and_wall(lambda: ingest(sky, catalog))
         print(f"catalogue of {n}: built in CPU {built[0]:.1f} s")
         handle_first = cpu_and_wall(lambda: query_sources("nvss", 0.0, 0.0, 1.0, catalog_path=catalog))
-        print(f"first cone   CPU {1e3 * handle_first[0]:7.2f} ms   wall {1e3 * handle_first[1]:7.2f} ms   (opens the file)")
+        print(
+            f"first cone   CPU {1e3 * handle_first[0]:7.2f} ms   wall {1e3 * handle_first[1]:7.2f} ms   (opens the file)"
+        )
         for name, ra, dec in (("RA 0 h", 0.0, 0.0), ("pole", 10.0, 89.9), ("Dec 54", 200.0, 54.6)):
             cone = best(lambda _, ra=ra, dec=dec: query_sources("nvss", ra, dec, 1.0, catalog_path=catalog))
             print(f"cone {name:8s}CPU {1e3 * cone[0]:7.2f} ms   wall {1e3 * cone[1]:7.2f} ms")

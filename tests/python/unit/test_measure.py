@@ -44,7 +44,9 @@ def write(
 ) -> Path:
     """An image of sources (ra, dec, flux density [Jy], size), each convolved with the beam in its second moments."""
     header = fits.Header()
-    for axis, (kind, value, step) in enumerate([("RA---SIN", centre[0], -CELL), ("DEC--SIN", centre[1], CELL)], start=1):
+    for axis, (kind, value, step) in enumerate(
+        [("RA---SIN", centre[0], -CELL), ("DEC--SIN", centre[1], CELL)], start=1
+    ):
         header[f"CTYPE{axis}"], header[f"CRVAL{axis}"], header[f"CDELT{axis}"] = kind, value, step
         header[f"CRPIX{axis}"], header[f"CUNIT{axis}"] = n / 2 + 1, "deg"
     header["BMAJ"], header["BMIN"], header["BPA"] = BEAM
@@ -96,7 +98,9 @@ def test_averaging_is_undone_away_from_the_centre(tmp_path: Path) -> None:
 
 
 def test_limits_stand_apart_from_signed_fluxes_and_floors_add(tmp_path: Path) -> None:
-    image = write(tmp_path / "a.fits", [(0.02, 54.03, 0.5, (0.0, 0.0, 0.0)), (0.05, 53.95, -0.004, (0.0, 0.0, 0.0))], noise=1e-3)
+    image = write(
+        tmp_path / "a.fits", [(0.02, 54.03, 0.5, (0.0, 0.0, 0.0)), (0.05, 53.95, -0.004, (0.0, 0.0, 0.0))], noise=1e-3
+    )
     table, about = measure_positions(
         image, [0.02, 0.05], [54.03, 53.95], blank_fits=2000, mesh_beams=10.0, fraction_floor=0.02, cluster_beams=None
     )
@@ -125,7 +129,9 @@ def test_the_sun_a_low_field_and_unequal_polarisations_are_flagged(tmp_path: Pat
     assert measure_positions(far, [0.0], [54.0], pols=[far, far])[0]["flags"][0] == 0
 
 
-def test_bands_are_packed_in_the_row_and_unpacked_by_the_view(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bands_are_packed_in_the_row_and_unpacked_by_the_view(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     point, freqs = (0.0, 0.0, 0.0), [1.35e9, 1.40e9, 1.45e9]
     parts = [
         write(tmp_path / f"b{i}.fits", [(0.02, 54.03, 0.1 + 0.01 * i, point)], noise=1e-3, freq_hz=f, seed=i)

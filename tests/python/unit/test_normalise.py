@@ -112,7 +112,10 @@ def test_an_epoch_on_another_scale_enters_no_light_curve(year: Path, tmp_path: P
     record(db, "image30.fits", table, about)
     verdicts = check_epochs(db)
     assert verdicts["image30.fits"].verdict == "fail"
-    assert "flux scale 0.4" in verdicts["image30.fits"].reasons[0] or "flux scale 0.5" in verdicts["image30.fits"].reasons[0]
+    assert (
+        "flux scale 0.4" in verdicts["image30.fits"].reasons[0]
+        or "flux scale 0.5" in verdicts["image30.fits"].reasons[0]
+    )
     assert sum(v.verdict == "pass" for v in verdicts.values()) >= 27
     assert "image30.fits" not in {r["image_path"] for r in normalise_field(db)}
     few = check_scale(table.head(2))
