@@ -2,12 +2,15 @@
 
 mod image_products;
 mod input;
+mod measure_shapes;
+mod measure_sky;
 mod selection;
 mod sky;
 
 pub mod apply;
 pub mod configure;
 pub mod convert;
+pub mod find;
 pub mod flag;
 pub mod flag_versions;
 pub mod image;
