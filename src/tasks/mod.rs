@@ -12,6 +12,7 @@ pub mod configure;
 pub mod convert;
 pub mod find;
 pub mod flag;
+mod flag_bits;
 pub mod flag_versions;
 pub mod image;
 pub mod inject;
