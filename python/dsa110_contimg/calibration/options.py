@@ -89,8 +89,12 @@ def parser() -> argparse.ArgumentParser:  # noqa: PLR0915 - one line an option
                  "baselines", "summary"),
     )  # fmt: skip
     f.add_argument("--datacolumn", default="data")
-    f.add_argument("--backend", default="native", choices=("native", "aoflagger"))
+    f.add_argument("--backend", default="native", choices=("native", "aoflagger", "casa"))
+    f.add_argument("--aoflagger-path")
+    f.add_argument("--strategy", "--aoflagger-strategy")
     f.add_argument("--antenna")
+    f.add_argument("--baseline")
+    f.add_argument("--timerange")
     f.add_argument("--spw")
     f.add_argument("--field")
     f.add_argument("--uvrange", default="2~50m")

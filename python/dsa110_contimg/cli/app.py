@@ -41,6 +41,8 @@ COMMANDS = (
     "mosaic",
     "catalog",
     "photometry",
+    "normalize",
+    "source",
     "ese",
     "lightcurves",
     "caltables",
