@@ -15,7 +15,7 @@ use crate::fits::read_plane;
 use crate::gridding::weighting::{Taper, Weighting};
 use crate::image::Wcs;
 use crate::imaging::{
-    drift_pointings, image, CleanParams, Gatherer, GridOptions, Images, ImagingParams, Noise, Site,
+    drift_pointings, image, BrightParams, CleanParams, Gatherer, GridOptions, Images, ImagingParams, Noise, Site,
     Stopwatch, Timing, UvRange, Visibilities,
 };
 use crate::kind::BadArgument;
@@ -67,6 +67,8 @@ pub struct ImageParams {
     pub nsigma: f32,
     /// Seeds of the growing mask \[sigma\]; 0 cleans everywhere.
     pub auto_mask: f32,
+    /// Sources brighter than this many times the thermal noise are fitted and subtracted exactly; 0 for none.
+    pub bright_sigma: f64,
     /// Components must be positive.
     pub non_negative: bool,
     /// Mask: an image FITS of the same grid, not zero where components may lie.
@@ -113,6 +115,7 @@ impl Default for ImageParams {
             threshold_jy: 0.0,
             nsigma: clean.nsigma,
             auto_mask: 5.0,
+            bright_sigma: 500.0,
             non_negative: false,
             mask: None,
             pblimit: 0.2,
@@ -440,6 +443,7 @@ impl Setup {
             auto_mask: (params.auto_mask > 0.0).then_some(params.auto_mask),
             mask_yx,
             non_negative: params.non_negative,
+            ..CleanParams::default()
         };
         Ok(ImagingParams {
             centre: self.centre,
@@ -453,6 +457,11 @@ impl Setup {
             },
             weighting: self.weighting,
             tapers: taper(params)?,
+            bright: BrightParams {
+                sigma: (params.bright_sigma > 0.0).then_some(params.bright_sigma),
+                ..BrightParams::default()
+            },
+            start_yx: None,
             clean,
             beam: self.beam.clone(),
             pointings: drift_pointings(&vis.times, &self.observatory, &self.earth)?,
