@@ -13,6 +13,7 @@ mod calibration;
 mod catalog;
 mod coords;
 mod db;
+mod db_columns;
 mod ese;
 mod flagging;
 mod gridding;

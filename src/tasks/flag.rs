@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::input::Input;
 use super::selection::{fields, windows, LOCK_WAIT};
 use crate::control::Control;
 use crate::coords::{ApparentFrame, Observatory};
@@ -128,7 +129,7 @@ pub enum StepRequest {
 }
 
 impl StepRequest {
-    fn step(&self, reader: &MsReader) -> Result<Step, Error> {
+    fn step(&self, reader: &dyn Input) -> Result<Step, Error> {
         Ok(match self {
             Self::Zeros {} => Step::Zeros,
             Self::Autos {} => Step::Autos,
@@ -187,13 +188,13 @@ fn bad(what: &str, expected: &str, found: &str) -> Error {
     crate::flagging::Error::from(BadArgument::new(what, expected, format!("'{found}'"))).into()
 }
 
-fn names(reader: &MsReader, text: Option<&str>) -> Result<Vec<u32>, Error> {
+fn names(reader: &dyn Input, text: Option<&str>) -> Result<Vec<u32>, Error> {
     let Some(text) = text.filter(|t| !t.trim().is_empty()) else { return Ok(Vec::new()) };
     let all: Vec<String> = reader.meta().antennas.iter().map(|a| a.name.clone()).collect();
     Ok(select("antenna", text, &all)?.into_iter().map(|k| k as u32).collect())
 }
 
-fn baselines(reader: &MsReader, text: Option<&str>) -> Result<Vec<(u32, u32)>, Error> {
+fn baselines(reader: &dyn Input, text: Option<&str>) -> Result<Vec<(u32, u32)>, Error> {
     let mut out = Vec::new();
     for pair in text.unwrap_or("").split(',').map(str::trim).filter(|p| !p.is_empty()) {
         let (a, b) = pair.split_once('&').ok_or_else(|| bad("baseline", "pairs such as '24&103'", pair))?;
@@ -204,7 +205,7 @@ fn baselines(reader: &MsReader, text: Option<&str>) -> Result<Vec<(u32, u32)>, E
     Ok(out)
 }
 
-fn channels(reader: &MsReader, text: Option<&str>) -> Result<Vec<crate::flagging::Channel>, Error> {
+fn channels(reader: &dyn Input, text: Option<&str>) -> Result<Vec<crate::flagging::Channel>, Error> {
     let numbers: Vec<String> = (0..reader.meta().spws.len()).map(|k| k.to_string()).collect();
     let mut out = Vec::new();
     for part in text.unwrap_or("").split(',').map(str::trim).filter(|p| !p.is_empty()) {
@@ -295,7 +296,7 @@ pub fn run(params: &FlagParams, control: &Control) -> Result<FlagReport, Error> 
 }
 
 /// Elevation of every row's phase centre \[deg\].
-fn elevations(reader: &MsReader, block: &VisBlock) -> Result<Vec<f64>, Error> {
+fn elevations(reader: &dyn Input, block: &VisBlock) -> Result<Vec<f64>, Error> {
     let earth = EarthOrientation::current().map_err(crate::coords::Error::from)?;
     let meta = reader.meta();
     let observatory = match meta.antennas.first() {

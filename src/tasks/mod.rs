@@ -1,6 +1,7 @@
 //! One file per stage: `XParams` in, `XReport` out, paths in, paths out; no mathematics, no retries.
 
 mod image_products;
+mod input;
 mod selection;
 mod sky;
 

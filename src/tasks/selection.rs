@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::input::Input;
 use crate::caltable;
 use crate::error::Error;
 use crate::gains::{evaluate, Applied, GainGrid, GainTable};
 use crate::kind::BadArgument;
-use crate::ms::MsReader;
 use crate::vis::{select, VisBlock};
 
 /// Longest wait for another writer of the same Measurement Set.
@@ -34,7 +34,7 @@ pub(super) struct LoadedTables {
 
 impl LoadedTables {
     /// Read all tables and see that they have the Measurement Set's antennas.
-    pub fn load(uses: &[TableUse], reader: &MsReader) -> Result<Self, Error> {
+    pub fn load(uses: &[TableUse], reader: &dyn Input) -> Result<Self, Error> {
         let mut tables = Vec::new();
         for used in uses {
             let table = caltable::read(&used.path)?;
@@ -86,14 +86,14 @@ impl LoadedTables {
 }
 
 /// Fields chosen by CASA's `field`; `None` is all.
-pub(super) fn fields(reader: &MsReader, text: &str) -> Result<Option<Vec<u32>>, Error> {
+pub(super) fn fields(reader: &dyn Input, text: &str) -> Result<Option<Vec<u32>>, Error> {
     let names: Vec<String> = reader.meta().fields.iter().map(|f| f.name.clone()).collect();
     let chosen = select("field", text, &names)?;
     Ok((chosen.len() < names.len()).then(|| chosen.into_iter().map(|k| k as u32).collect()))
 }
 
 /// Windows with data chosen by CASA's `spw` (whole windows), ascending in frequency.
-pub(super) fn windows(reader: &MsReader, text: &str) -> Result<Vec<usize>, Error> {
+pub(super) fn windows(reader: &dyn Input, text: &str) -> Result<Vec<usize>, Error> {
     let names: Vec<String> = (0..reader.meta().spws.len()).map(|k| k.to_string()).collect();
     let chosen = select("spw", text, &names)?;
     let found: Vec<usize> = reader.windows().into_iter().filter(|w| chosen.contains(w)).collect();
@@ -110,7 +110,7 @@ pub(super) fn windows(reader: &MsReader, text: &str) -> Result<Vec<usize>, Error
 
 /// Antennas of a ranked, comma-separated list of names (or indices); names that are absent are passed over with a warning,
 /// as the fallback chain of the array names antennas that an old Measurement Set need not have.
-pub(super) fn ranked_antennas(reader: &MsReader, text: &str) -> Result<Vec<usize>, Error> {
+pub(super) fn ranked_antennas(reader: &dyn Input, text: &str) -> Result<Vec<usize>, Error> {
     let meta = reader.meta();
     let mut ranked = Vec::new();
     for name in text.split(',').map(str::trim).filter(|n| !n.is_empty()) {
