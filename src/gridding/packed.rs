@@ -80,7 +80,11 @@ impl Plan {
                 let mut packed = compression.pack(&[Values { vis, weight: Some(weight) }], control)?;
                 Ok(packed.pop().unwrap_or_default())
             }
-            None => Ok(vis.par_iter().zip(weight).map(|(v, w)| if *w > 0.0 { v * w } else { Complex32::default() }).collect()),
+            None => Ok(vis
+                .par_iter()
+                .zip(weight)
+                .map(|(v, w)| if *w > 0.0 { v * w } else { Complex32::default() })
+                .collect()),
         }
     }
 
@@ -101,7 +105,11 @@ impl Plan {
     ///
     /// # Errors
     /// A shape that differs from the plan's; cancellation.
-    pub fn samples_of(&self, image_xy: ArrayView2<'_, f32>, control: &Control) -> Result<Vec<Complex32>, Error> {
+    pub fn samples_of(
+        &self,
+        image_xy: ArrayView2<'_, f32>,
+        control: &Control,
+    ) -> Result<Vec<Complex32>, Error> {
         self.one_block()?;
         let expected = (self.params.nx, self.params.ny);
         if image_xy.dim() != expected {
@@ -149,7 +157,10 @@ impl Plan {
         let rows = weight_rf.nrows();
         let Some(compression) = &self.compression else {
             let channels = weight_rf.ncols() as u64;
-            return Ok(((0..=rows as u64).map(|r| r * channels).collect(), weight_rf.iter().copied().collect()));
+            return Ok((
+                (0..=rows as u64).map(|r| r * channels).collect(),
+                weight_rf.iter().copied().collect(),
+            ));
         };
         let tables: Vec<&Table> = compression.tables();
         let products: Vec<Products> = tables.iter().map(|t| Products::of(t)).collect();
@@ -175,7 +186,8 @@ impl Plan {
             for row in range {
                 let own = &mut out[(first[row] - base) as usize..(first[row + 1] - base) as usize];
                 let weights = weight_rf.row(row);
-                let weights = weights.as_slice().map_or_else(|| weights.to_vec().into(), std::borrow::Cow::from);
+                let weights =
+                    weights.as_slice().map_or_else(|| weights.to_vec().into(), std::borrow::Cow::from);
                 products[compression.table_number(row)].sum(&weights, own);
             }
             Ok::<(), Error>(())
@@ -186,7 +198,13 @@ impl Plan {
 
 impl Packed {
     /// `C W C' m` for samples `m`: what weighted visibilities of those samples would be packed to, times `sign`, added to `start`.
-    fn add_weighted(&self, plan: &Plan, model: &[Complex32], start: &[Complex32], sign: f32) -> Vec<Complex32> {
+    fn add_weighted(
+        &self,
+        plan: &Plan,
+        model: &[Complex32],
+        start: &[Complex32],
+        sign: f32,
+    ) -> Vec<Complex32> {
         let rows = self.first.len() - 1;
         let mut out = start.to_vec();
         let mut tasks = Vec::new();
@@ -205,7 +223,9 @@ impl Packed {
                 let gram = &self.gram[self.first[row] as usize..self.first[row + 1] as usize];
                 let nodes = plan.compression.as_ref().and_then(|c| c.table(row)).map_or(1, |t| t.nodes);
                 let triangle = nodes * (nodes + 1) / 2;
-                let parts = model[from..to].chunks_exact(nodes).zip(out[from - base..to - base].chunks_exact_mut(nodes));
+                let parts = model[from..to]
+                    .chunks_exact(nodes)
+                    .zip(out[from - base..to - base].chunks_exact_mut(nodes));
                 for ((m, o), g) in parts.zip(gram.chunks_exact(triangle)) {
                     multiply(g, m, o, sign);
                 }

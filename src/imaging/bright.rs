@@ -8,9 +8,10 @@
 
 use ndarray::Array2;
 
-use super::bright_fit::{fit_step, Step};
+use super::bright_fit::{fit_step, Data, Step};
 use super::exact::{subtract, View};
 use super::grid::Compact;
+use super::outliers::Coarse;
 use super::smear::Smearing;
 use super::weigh::Weights;
 use super::{Error, Grid, Visibilities};
@@ -29,11 +30,13 @@ pub struct BrightParams {
     pub most: usize,
     /// Sources outside the image that are fitted too, ICRS.
     pub outliers: Vec<RaDec>,
+    /// Look for more of them in a coarse image of the main beam and its first sidelobe.
+    pub search_outside: bool,
 }
 
 impl Default for BrightParams {
     fn default() -> Self {
-        Self { sigma: Some(500.0), most: 48, outliers: Vec::new() }
+        Self { sigma: Some(500.0), most: 48, outliers: Vec::new(), search_outside: true }
     }
 }
 
@@ -77,7 +80,6 @@ impl BrightSource {
     }
 }
 
-
 /// What stays the same while bright sources are looked for.
 pub(super) struct Hunt<'a> {
     pub grid: &'a Grid,
@@ -93,6 +95,11 @@ pub(super) struct Hunt<'a> {
 
 /// Rounds at most: each finds peaks down to a share of the brightest.
 const ROUNDS: usize = 12;
+/// Looks at the coarse field, and what counts in it: sidelobes of sources in the image are still there.
+const OUTSIDE_ROUNDS: usize = 4;
+const OUTSIDE_SIGMA: f64 = 12.0;
+/// Steps below this are too small for another round.
+const SETTLED_SIGMA: f64 = 0.3;
 /// A source nearer to a known one than this many beams is left to CLEAN.
 const APART_BEAMS: f64 = 0.6;
 /// A source whose subtraction leaves more than this share of it is no point: CLEAN gets it.
@@ -113,30 +120,45 @@ impl Hunt<'_> {
         let limit = sigma * self.sigma_jy;
         let mut sources: Vec<BrightSource> = Vec::new();
         let mut excluded: Vec<RaDec> = Vec::new();
-        let mut settled = 0;
+        let (mut outside, mut coarse): (usize, Option<Coarse>) = (0, None);
         for round in 0..ROUNDS {
             control.check()?;
-            let mut new = self.peaks(dirty_yx, limit, &sources, &excluded);
+            let mut new = self.peaks(&self.grid.wcs(), dirty_yx, limit, &sources, &excluded);
             if round == 0 {
                 new.extend(self.params.outliers.iter().filter_map(|p| self.candidate(*p, self.sigma_jy)));
+                if !self.params.outliers.is_empty() {
+                    coarse = Coarse::new(vis, self.view.centre, control)?;
+                }
             }
-            settled = if new.is_empty() { settled + 1 } else { 0 };
-            if sources.is_empty() && new.is_empty() || settled > 2 {
+            if new.is_empty() && self.params.search_outside && outside < OUTSIDE_ROUNDS {
+                outside += 1;
+                new = self.outside(vis, &mut coarse, &sources, &excluded, control)?;
+                outside = if new.is_empty() { OUTSIDE_ROUNDS } else { outside };
+            }
+            if sources.is_empty() && new.is_empty() {
                 break;
             }
             let before = sources.clone();
             let fresh = new.len();
             sources.extend(new);
-            let steps = fit_step(self, vis, compact, compact.samples(), &sources)?;
+            let steps = self.steps(vis, compact, coarse.as_ref(), &sources)?;
             let largest = self.apply(&mut sources, &steps, fresh);
             self.prune(&mut sources, limit);
             self.exchange(vis, compact, &before, &sources, control)?;
+            if let Some(coarse) = &mut coarse {
+                coarse.update(vis, control)?;
+            }
             *dirty_yx = self.grid.dirty_of(compact.samples(), self.weights.sum, control)?;
-            if fresh == 0 && largest < 0.05 {
+            log::debug!(
+                "bright round {round}: {} sources, {fresh} new, largest step {largest:.2} sigma",
+                sources.len()
+            );
+            if fresh == 0 && largest < SETTLED_SIGMA {
                 break;
             }
         }
-        let (kept, dropped): (Vec<_>, Vec<_>) = sources.iter().cloned().partition(|s| !self.is_no_point(s, dirty_yx));
+        let (kept, dropped): (Vec<_>, Vec<_>) =
+            sources.iter().cloned().partition(|s| !self.is_no_point(s, dirty_yx));
         if !dropped.is_empty() {
             excluded.extend(dropped.iter().map(|s| s.position));
             log::debug!("{} bright sources are not points: left to CLEAN", dropped.len());
@@ -144,6 +166,26 @@ impl Hunt<'_> {
             *dirty_yx = self.grid.dirty_of(compact.samples(), self.weights.sum, control)?;
         }
         Ok(kept)
+    }
+
+    /// Steps of all sources: those of the image on its own data, the others on the coarse field's.
+    fn steps(
+        &self,
+        vis: &Visibilities,
+        compact: &Compact,
+        coarse: Option<&Coarse>,
+        sources: &[BrightSource],
+    ) -> Result<Vec<Step>, Error> {
+        let (inside, beyond): (Vec<_>, Vec<_>) = sources.iter().partition(|s| self.inside(s.position));
+        let data = Data { grid: self.grid, vis, unit: compact.unit_samples(), left: compact.samples() };
+        let mut own = fit_step(self.view, &data, &inside)?.into_iter();
+        let mut others = match coarse {
+            Some(field) => fit_step(self.view, &field.data(vis), &beyond)?,
+            None => fit_step(self.view, &data, &beyond)?,
+        }
+        .into_iter();
+        let step = |s: &BrightSource| if self.inside(s.position) { own.next() } else { others.next() };
+        Ok(sources.iter().map(step).map(Option::unwrap_or_default).collect())
     }
 
     /// One more step on what CLEAN left: `left` are packed residuals, without CLEAN's model.
@@ -156,7 +198,11 @@ impl Hunt<'_> {
         control: &Control,
     ) -> Result<(), Error> {
         let before = sources.clone();
-        let steps = fit_step(self, vis, compact, left, sources)?;
+        let data = Data { grid: self.grid, vis, unit: compact.unit_samples(), left };
+        let inside: Vec<&BrightSource> = sources.iter().filter(|s| self.inside(s.position)).collect();
+        let mut found = fit_step(self.view, &data, &inside)?.into_iter();
+        let own = |s: &BrightSource| if self.inside(s.position) { found.next() } else { None };
+        let steps: Vec<Step> = sources.iter().map(own).map(Option::unwrap_or_default).collect();
         self.apply(sources, &steps, 0);
         self.exchange(vis, compact, &before, sources, control)
     }
@@ -182,7 +228,7 @@ impl Hunt<'_> {
             return Ok(());
         }
         subtract(vis, &change, &self.view, control)?;
-        compact.repack(self.grid, vis, control)
+        compact.repack(self.grid, vis, vis.weight_rf.view(), control)
     }
 
     /// Add the steps; the largest change, in units of the noise.
@@ -205,7 +251,9 @@ impl Hunt<'_> {
             source.unsmeared_jy = apparent(source, self.view, self.weights);
             source.apparent_jy = source.unsmeared_jy * self.smearing.response(source.position);
             let moved = shift[0].hypot(shift[1]) / self.beam.minor_rad * source.apparent_jy;
-            let change = (step.flux_jy.abs() * power).max(moved.abs()).max(0.05 * (alpha_step * source.apparent_jy).abs());
+            let change = (step.flux_jy.abs() * power)
+                .max(moved.abs())
+                .max(0.05 * (alpha_step * source.apparent_jy).abs());
             largest = largest.max(change / self.sigma_jy);
         }
         largest
@@ -214,8 +262,7 @@ impl Hunt<'_> {
     /// Fits that make no sense, and what is not bright after all.
     fn prune(&self, sources: &mut Vec<BrightSource>, limit: f64) {
         sources.retain(|s| {
-            let outlier = self.params.outliers.iter().any(|o| o.separation_rad(s.position) < 2.0 * self.beam.major_rad);
-            let least = if outlier { 5.0 * self.sigma_jy } else { 0.5 * limit };
+            let least = if self.inside(s.position) { 0.5 * limit } else { 20.0 * self.sigma_jy };
             s.flux_jy.is_finite() && s.alpha.abs() < 6.0 && s.apparent_jy > least
         });
     }
@@ -223,7 +270,8 @@ impl Hunt<'_> {
     /// Whether what is left about a source is too much for a point.
     fn is_no_point(&self, source: &BrightSource, dirty_yx: &Array2<f32>) -> bool {
         let wcs = self.grid.wcs();
-        let Some([x, y]) = wcs.sky_to_pixel(source.position) else { return false };
+        let place = wcs.sky_to_pixel(source.position).filter(|_| self.inside(source.position));
+        let Some([x, y]) = place else { return false };
         let reach = self.beam.major_rad / wcs.increment_rad[1].abs();
         let (ny, nx) = dirty_yx.dim();
         let span = |c: f64, n: usize| {
@@ -236,15 +284,52 @@ impl Hunt<'_> {
         largest > LEFT_OVER * source.apparent_jy as f32
     }
 
+    /// Peaks of the coarse field that the image does not show.
+    fn outside(
+        &self,
+        vis: &Visibilities,
+        coarse: &mut Option<Coarse>,
+        known: &[BrightSource],
+        excluded: &[RaDec],
+        control: &Control,
+    ) -> Result<Vec<BrightSource>, Error> {
+        if coarse.is_none() {
+            *coarse = Coarse::new(vis, self.view.centre, control)?;
+        }
+        let Some(field) = coarse else { return Ok(Vec::new()) };
+        let mut image = field.dirty(control)?;
+        let wcs = field.grid.wcs();
+        for ((y, x), value) in image.indexed_iter_mut() {
+            let sky = wcs.pixel_to_sky([x as f64, y as f64]);
+            if !sky.ra_rad.is_finite() || self.inside(sky) {
+                *value = 0.0;
+            }
+        }
+        let noise = f64::from(crate::deconvolution::mad_rms(image.iter())).max(self.sigma_jy);
+        let limit = OUTSIDE_SIGMA * noise;
+        Ok(self.peaks(&wcs, &image, limit, known, excluded))
+    }
+
+    /// Whether CLEAN may find a source here.
+    fn inside(&self, position: RaDec) -> bool {
+        let options = self.grid.options();
+        let within = |p: f64, n: usize| {
+            let rim = (n / 50).max(2) as f64;
+            p >= rim && p < n as f64 - rim
+        };
+        let pixel = self.grid.wcs().sky_to_pixel(position);
+        pixel.is_some_and(|[x, y]| within(x, options.nx) && within(y, options.ny))
+    }
+
     /// Local maxima above a share of the highest, away from known sources.
     fn peaks(
         &self,
+        wcs: &Wcs,
         image: &Array2<f32>,
         limit: f64,
         known: &[BrightSource],
         excluded: &[RaDec],
     ) -> Vec<BrightSource> {
-        let wcs = self.grid.wcs();
         let (ny, nx) = image.dim();
         let rim = |n: usize| (n / 50).max(2);
         let inner = || (rim(ny)..ny - rim(ny)).flat_map(|y| (rim(nx)..nx - rim(nx)).map(move |x| (y, x)));
@@ -277,7 +362,14 @@ impl Hunt<'_> {
         let freq_hz = self.weights.mean_freq_hz;
         let power = self.power(position, freq_hz);
         let flux_jy = apparent_jy / power.max(LEAST_POWER);
-        (power > LEAST_POWER).then_some(BrightSource { position, flux_jy, alpha: 0.0, freq_hz, apparent_jy, unsmeared_jy: apparent_jy })
+        (power > LEAST_POWER).then_some(BrightSource {
+            position,
+            flux_jy,
+            alpha: 0.0,
+            freq_hz,
+            apparent_jy,
+            unsmeared_jy: apparent_jy,
+        })
     }
 
     /// Mean beam power of the tile at one frequency.
@@ -322,12 +414,13 @@ fn top(image: &Array2<f32>, y: usize, x: usize) -> [f64; 2] {
     let at = |dy: usize, dx: usize| f64::from(image[[y + dy - 1, x + dx - 1]]);
     let step = |low: f64, here: f64, high: f64| {
         let bend = low + high - 2.0 * here;
-        if bend < 0.0 { (0.5 * (low - high) / bend).clamp(-0.5, 0.5) } else { 0.0 }
+        if bend < 0.0 {
+            (0.5 * (low - high) / bend).clamp(-0.5, 0.5)
+        } else {
+            0.0
+        }
     };
-    [
-        x as f64 + step(at(1, 0), at(1, 1), at(1, 2)),
-        y as f64 + step(at(0, 1), at(1, 1), at(2, 1)),
-    ]
+    [x as f64 + step(at(1, 0), at(1, 1), at(1, 2)), y as f64 + step(at(0, 1), at(1, 1), at(2, 1))]
 }
 
 /// Places and peaks on the pixels of an image.

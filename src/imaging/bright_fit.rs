@@ -3,9 +3,8 @@
 use num_complex::{Complex32, Complex64};
 use rayon::prelude::*;
 
-use super::bright::{BrightSource, Hunt};
-use super::grid::Compact;
-use super::{Error, Visibilities};
+use super::bright::BrightSource;
+use super::{Error, Grid, View, Visibilities};
 use crate::constants::SPEED_OF_LIGHT_M_S;
 use crate::coords::Lmn;
 use crate::math::linear::Cholesky;
@@ -32,24 +31,23 @@ struct Response {
 }
 
 impl Response {
-    fn of(source: &BrightSource, hunt: &Hunt<'_>, freq_hz: &[f64]) -> Self {
+    fn of(source: &BrightSource, view: View<'_>, freq_hz: &[f64]) -> Self {
         let (low, high) = freq_hz.iter().fold((f64::INFINITY, 0f64), |(a, b), f| (a.min(*f), b.max(*f)));
         let reference_hz = source.freq_hz;
         let half = (high / reference_hz).ln().max((reference_hz / low).ln()).max(1e-6);
-        let by_time = hunt
-            .view
+        let by_time = view
             .pointings
             .iter()
             .map(|pointing| {
                 let at = |x: f64| {
                     let f = reference_hz * x.exp();
-                    (source.alpha * x).exp() * hunt.view.beam.power_towards(source.position, *pointing, f)
+                    (source.alpha * x).exp() * view.beam.power_towards(source.position, *pointing, f)
                 };
                 let (a, b, c) = (at(-half), at(0.0), at(half));
                 [b, 0.5 * (c - a) / half, 0.5 * (a + c - 2.0 * b) / (half * half)]
             })
             .collect();
-        Self { lmn: Lmn::of(source.position, hunt.view.centre), reference_hz, by_time }
+        Self { lmn: Lmn::of(source.position, view.centre), reference_hz, by_time }
     }
 
     /// Derivatives of the visibility by the four unknowns.
@@ -86,17 +84,29 @@ impl Row<'_> {
     }
 }
 
+/// Packed visibilities that a fit is made on.
+pub(super) struct Data<'a> {
+    pub grid: &'a Grid,
+    pub vis: &'a Visibilities,
+    /// Weights at the nodes.
+    pub unit: &'a [Complex32],
+    /// Packed residuals.
+    pub left: &'a [Complex32],
+}
+
 /// Steps of all `sources` from packed residuals. Of a source that is not subtracted yet the flux step is its flux.
 pub(super) fn fit_step(
-    hunt: &Hunt<'_>,
-    vis: &Visibilities,
-    compact: &Compact,
-    left: &[Complex32],
-    sources: &[BrightSource],
+    view: View<'_>,
+    data: &Data<'_>,
+    sources: &[&BrightSource],
 ) -> Result<Vec<Step>, Error> {
-    let responses: Vec<Response> = sources.iter().map(|s| Response::of(s, hunt, &vis.freq_hz)).collect();
+    let vis = data.vis;
+    if sources.is_empty() {
+        return Ok(Vec::new());
+    }
+    let responses: Vec<Response> = sources.iter().map(|s| Response::of(s, view, &vis.freq_hz)).collect();
     let n = responses.len() * UNKNOWNS;
-    let rows: Vec<Row<'_>> = hunt
+    let rows: Vec<Row<'_>> = data
         .grid
         .packed_rows()
         .enumerate()
@@ -107,14 +117,16 @@ pub(super) fn fit_step(
             first: p.first,
         })
         .collect();
-    let gradient = gradient(&rows, &responses, left);
-    let matrix = normal_matrix(&rows, &responses, compact.unit_samples());
+    let gradient = gradient(&rows, &responses, data.left);
+    let matrix = normal_matrix(&rows, &responses, data.unit);
     let mut x = gradient;
     match Cholesky::new(&damped(&matrix, n), n) {
         Ok(factor) => factor.solve(&mut x),
         Err(_) => (0..n).for_each(|k| x[k] /= matrix[k * n + k].max(f64::MIN_POSITIVE)),
     }
-    Ok(x.chunks_exact(UNKNOWNS).map(|u| Step { flux_jy: u[0], slope_jy: u[1], l_jy: u[2], m_jy: u[3] }).collect())
+    Ok(x.chunks_exact(UNKNOWNS)
+        .map(|u| Step { flux_jy: u[0], slope_jy: u[1], l_jy: u[2], m_jy: u[3] })
+        .collect())
 }
 
 /// A touch on the diagonal: a slope that the band does not tell stays where it is.

@@ -223,7 +223,8 @@ impl State {
     /// Grow the mask; the peak inside and the level to stop at. `None` when nothing may be cleaned.
     fn prepare(&mut self, params: &CleanParams) -> Option<(f32, f32)> {
         let noise = LocalRms::of(&self.residual, (24.0 * self.lobe_px).max(48.0) as usize);
-        let thermal = params.thermal_jy.map_or(noise.overall, |t| t.clamp(0.5 * noise.overall, noise.overall));
+        let thermal =
+            params.thermal_jy.map_or(noise.overall, |t| t.clamp(0.5 * noise.overall, noise.overall));
         let target = params.threshold_jy.max(params.nsigma * thermal);
         if let Some(seed_sigma) = params.auto_mask {
             let mask_params = MaskParams {

@@ -24,10 +24,18 @@ impl<'a> Hunt<'a> {
         psf_yx: &Array2<f32>,
     ) -> Result<Self, Error> {
         let p = run.params;
-        let view =
-            View { beam: &p.beam, pointings: &p.pointings, centre: p.centre, accuracy: 1e-6 };
+        let view = View { beam: &p.beam, pointings: &p.pointings, centre: p.centre, accuracy: 1e-6 };
         let facts = PsfFacts::of(psf_yx)?;
-        Ok(Self { grid, weights: &run.weights, view, beam, facts, smearing, sigma_jy: run.expected_jy, params: &p.bright })
+        Ok(Self {
+            grid,
+            weights: &run.weights,
+            view,
+            beam,
+            facts,
+            smearing,
+            sigma_jy: run.expected_jy,
+            params: &p.bright,
+        })
     }
 }
 
@@ -111,7 +119,8 @@ fn clear_about(model_yx: &mut Array2<f32>, bright: &[BrightSource], wcs: &Wcs, r
     let reach = radius_rad / wcs.increment_rad[1].abs();
     for [x, y] in bright.iter().filter_map(|s| wcs.sky_to_pixel(s.position)) {
         let span = |c: f64, n: usize| {
-            (c - reach).ceil().clamp(0.0, n as f64) as usize..((c + reach).floor() + 1.0).clamp(0.0, n as f64) as usize
+            (c - reach).ceil().clamp(0.0, n as f64) as usize
+                ..((c + reach).floor() + 1.0).clamp(0.0, n as f64) as usize
         };
         for py in span(y, ny) {
             for px in span(x, nx) {

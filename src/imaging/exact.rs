@@ -32,7 +32,12 @@ pub struct View<'a> {
 ///
 /// # Errors
 /// Sources that make no sense, cancellation.
-pub fn subtract(vis: &mut Visibilities, sky: &SkyModel, view: &View<'_>, control: &Control) -> Result<(), Error> {
+pub fn subtract(
+    vis: &mut Visibilities,
+    sky: &SkyModel,
+    view: &View<'_>,
+    control: &Control,
+) -> Result<(), Error> {
     if sky.sources.is_empty() || vis.freq_hz.is_empty() {
         return Ok(());
     }

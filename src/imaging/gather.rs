@@ -289,7 +289,8 @@ impl Gatherer {
     /// Where the site's antennas begin among all; those of another site come after.
     fn antennas_of(&mut self, site: &Site<'_>) -> u32 {
         let (all, own) = (&mut self.out.antenna_itrf_m, site.antenna_itrf_m);
-        let known = (0..all.len()).step_by(own.len().max(1)).find(|at| all.get(*at..at + own.len()) == Some(own));
+        let known =
+            (0..all.len()).step_by(own.len().max(1)).find(|at| all.get(*at..at + own.len()) == Some(own));
         let at = known.unwrap_or(all.len());
         if known.is_none() {
             all.extend_from_slice(own);

@@ -66,6 +66,11 @@ impl Grid {
         wcs
     }
 
+    /// What was asked for.
+    pub fn options(&self) -> &GridOptions {
+        &self.options
+    }
+
     /// What the gridder chose.
     pub fn summary(&self) -> PlanSummary {
         self.plan.summary()
@@ -120,7 +125,20 @@ impl Grid {
     /// # Errors
     /// From the gridder; cancellation.
     pub fn pack(&self, vis: &Visibilities, control: &Control) -> Result<Compact, Error> {
-        let packed = self.plan.pack(vis.vis_rf.view(), vis.weight_rf.view(), control)?;
+        self.pack_with(vis, vis.weight_rf.view(), control)
+    }
+
+    /// The same with other weights (r, f).
+    ///
+    /// # Errors
+    /// From the gridder; cancellation.
+    pub fn pack_with(
+        &self,
+        vis: &Visibilities,
+        weight_rf: ArrayView2<'_, f32>,
+        control: &Control,
+    ) -> Result<Compact, Error> {
+        let packed = self.plan.pack(vis.vis_rf.view(), weight_rf, control)?;
         let unit = packed.unit(&self.plan);
         Ok(Compact { packed, unit })
     }
@@ -165,7 +183,12 @@ impl Grid {
     ///
     /// # Errors
     /// From the gridder; cancellation.
-    pub fn less(&self, compact: &Compact, model_yx: &Array2<f32>, control: &Control) -> Result<Vec<Complex32>, Error> {
+    pub fn less(
+        &self,
+        compact: &Compact,
+        model_yx: &Array2<f32>,
+        control: &Control,
+    ) -> Result<Vec<Complex32>, Error> {
         let model = self.samples_of(model_yx, control)?;
         Ok(compact.packed.less(&self.plan, &model))
     }
@@ -175,7 +198,12 @@ impl Grid {
     ///
     /// # Errors
     /// From the gridder; cancellation.
-    pub fn error_of(&self, vis: &Visibilities, model_yx: &Array2<f32>, control: &Control) -> Result<Option<f64>, Error> {
+    pub fn error_of(
+        &self,
+        vis: &Visibilities,
+        model_yx: &Array2<f32>,
+        control: &Control,
+    ) -> Result<Option<f64>, Error> {
         const SAMPLES: usize = 64;
         let wcs = self.wcs();
         let components: Vec<_> = model_yx
@@ -224,12 +252,18 @@ impl Compact {
         &self.unit
     }
 
-    /// Compress visibilities that changed under the same weights.
+    /// Compress visibilities that changed under the same weights (r, f).
     ///
     /// # Errors
     /// From the gridder; cancellation.
-    pub fn repack(&mut self, grid: &Grid, vis: &Visibilities, control: &Control) -> Result<(), Error> {
-        self.packed.samples = grid.plan.pack_samples(vis.vis_rf.view(), vis.weight_rf.view(), control)?;
+    pub fn repack(
+        &mut self,
+        grid: &Grid,
+        vis: &Visibilities,
+        weight_rf: ArrayView2<'_, f32>,
+        control: &Control,
+    ) -> Result<(), Error> {
+        self.packed.samples = grid.plan.pack_samples(vis.vis_rf.view(), weight_rf, control)?;
         Ok(())
     }
 }

@@ -12,6 +12,7 @@ mod error;
 mod exact;
 mod gather;
 mod grid;
+mod outliers;
 mod pointing;
 mod primary;
 mod restore;

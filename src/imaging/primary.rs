@@ -48,7 +48,12 @@ pub fn primary_beam(
 }
 
 /// `image / (pb smear)` where the beam is at least `limit`, NaN elsewhere.
-pub fn correct(image_yx: &Array2<f32>, pb_yx: &Array2<f32>, smear_yx: &Array2<f32>, limit: f32) -> Array2<f32> {
+pub fn correct(
+    image_yx: &Array2<f32>,
+    pb_yx: &Array2<f32>,
+    smear_yx: &Array2<f32>,
+    limit: f32,
+) -> Array2<f32> {
     let mut out = image_yx.clone();
     ndarray::Zip::from(&mut out)
         .and(pb_yx)

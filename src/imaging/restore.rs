@@ -49,14 +49,23 @@ pub fn restore(
 }
 
 /// Add points between pixels, `([x, y], Jy/beam)`, seen with the restoring beam.
-pub fn restore_points(image_yx: &mut Array2<f32>, points: &[([f64; 2], f64)], beam: &RestoringBeam, increment_rad: [f64; 2]) {
+pub fn restore_points(
+    image_yx: &mut Array2<f32>,
+    points: &[([f64; 2], f64)],
+    beam: &RestoringBeam,
+    increment_rad: [f64; 2],
+) {
     let [a, b, c] = beam.exponent();
     let reach = REACH_IN_FWHM * beam.major_rad / increment_rad[0].abs().min(increment_rad[1].abs());
     let (ny, nx) = image_yx.dim();
     let span = |centre: f64, n: usize| {
         let low = (centre - reach).ceil().max(0.0);
         let high = (centre + reach).floor().min(n as f64 - 1.0);
-        if high >= low { low as usize..high as usize + 1 } else { 0..0 }
+        if high >= low {
+            low as usize..high as usize + 1
+        } else {
+            0..0
+        }
     };
     for &([px, py], flux) in points {
         for y in span(py, ny) {

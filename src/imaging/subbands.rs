@@ -9,9 +9,7 @@ use super::bright::{on_pixels, BrightSource};
 use super::clean::{clean, CleanParams, Cleaned};
 use super::run::{average_beam, band, ImagingParams, Noise};
 use super::weigh::{thermal_rms, Weights};
-use super::{
-    correct, primary_beam, restore, restore_points, Error, Grid, GridOptions, View, Visibilities,
-};
+use super::{correct, primary_beam, restore, restore_points, Error, Grid, GridOptions, View, Visibilities};
 use crate::control::Control;
 use crate::deconvolution::{mad_rms, Outcome};
 use crate::image::RestoringBeam;
@@ -120,7 +118,8 @@ fn one(
     let part = clean(start, &psf_yx, Some(cleaned.model_yx.clone()), &clean_params, residual_of, control)?;
     let wcs = grid.wcs();
     let mut restored_yx = restore(&part.residual_yx, &part.model_yx, beam, wcs.increment_rad, control)?;
-    let view = View { beam: &params.beam, pointings: &params.pointings, centre: params.centre, accuracy: 1e-6 };
+    let view =
+        View { beam: &params.beam, pointings: &params.pointings, centre: params.centre, accuracy: 1e-6 };
     let points: Vec<_> = on_pixels(bright, &wcs)
         .into_iter()
         .zip(bright.iter().filter(|s| wcs.sky_to_pixel(s.position).is_some()))
