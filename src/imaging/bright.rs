@@ -36,7 +36,7 @@ pub struct BrightParams {
 
 impl Default for BrightParams {
     fn default() -> Self {
-        Self { sigma: Some(500.0), most: 48, outliers: Vec::new(), search_outside: true }
+        Self { sigma: Some(300.0), most: 64, outliers: Vec::new(), search_outside: true }
     }
 }
 
@@ -99,7 +99,9 @@ const ROUNDS: usize = 12;
 const OUTSIDE_ROUNDS: usize = 4;
 const OUTSIDE_SIGMA: f64 = 12.0;
 /// Steps below this are too small for another round.
-const SETTLED_SIGMA: f64 = 0.3;
+const SETTLED_SIGMA: f64 = 0.5;
+/// And below these a source stays as it is.
+const UNCHANGED_SIGMA: f64 = 0.1;
 /// A source nearer to a known one than this many beams is left to CLEAN.
 const APART_BEAMS: f64 = 0.6;
 /// A source whose subtraction leaves more than this share of it is no point: CLEAN gets it.
@@ -132,7 +134,7 @@ impl Hunt<'_> {
             }
             if new.is_empty() && self.params.search_outside && outside < OUTSIDE_ROUNDS {
                 outside += 1;
-                new = self.outside(vis, &mut coarse, &sources, &excluded, control)?;
+                new = self.outside(vis, &mut coarse, &sources, 0.6 * limit, control)?;
                 outside = if new.is_empty() { OUTSIDE_ROUNDS } else { outside };
             }
             if sources.is_empty() && new.is_empty() {
@@ -231,32 +233,39 @@ impl Hunt<'_> {
         compact.repack(self.grid, vis, vis.weight_rf.view(), control)
     }
 
-    /// Add the steps; the largest change, in units of the noise.
+    /// Add the steps; the largest change, in units of the noise. What hardly changes stays as it is: it need not be predicted again.
     fn apply(&self, sources: &mut [BrightSource], steps: &[Step], fresh: usize) -> f64 {
         let known = sources.len() - fresh;
         let mut largest = 0f64;
         for (k, (source, step)) in sources.iter_mut().zip(steps).enumerate() {
-            let power = self.power(source.position, source.freq_hz);
             let start = if k < known { source.flux_jy } else { 0.0 };
-            let flux = start + step.flux_jy;
-            let safe = if flux.abs() > 0.3 * source.flux_jy { flux } else { source.flux_jy };
-            // The slope and the shifts come as products with the flux.
-            let alpha_step = (step.slope_jy / safe).clamp(-1.5, 1.5);
-            let reach = 0.5 * self.beam.minor_rad;
-            let shift = [step.l_jy / safe, step.m_jy / safe].map(|x| x.clamp(-reach, reach));
-            let at = Lmn::of(source.position, self.view.centre);
-            source.position = Lmn::from_lm(at.l + shift[0], at.m + shift[1]).direction(self.view.centre);
-            source.flux_jy = flux;
-            source.alpha += alpha_step;
-            source.unsmeared_jy = apparent(source, self.view, self.weights);
-            source.apparent_jy = source.unsmeared_jy * self.smearing.response(source.position);
-            let moved = shift[0].hypot(shift[1]) / self.beam.minor_rad * source.apparent_jy;
-            let change = (step.flux_jy.abs() * power)
-                .max(moved.abs())
-                .max(0.05 * (alpha_step * source.apparent_jy).abs());
-            largest = largest.max(change / self.sigma_jy);
+            let (next, change) = self.stepped(source, step, start);
+            largest = largest.max(change);
+            if k >= known || change > UNCHANGED_SIGMA {
+                *source = next;
+            }
         }
         largest
+    }
+
+    /// A source after a step from a flux of `start`, and how large the step is in units of the noise.
+    fn stepped(&self, source: &BrightSource, step: &Step, start: f64) -> (BrightSource, f64) {
+        let flux_jy = start + step.flux_jy;
+        let safe = if flux_jy.abs() > 0.3 * source.flux_jy { flux_jy } else { source.flux_jy };
+        // The slope and the shifts come as products with the flux.
+        let alpha_step = (step.slope_jy / safe).clamp(-1.5, 1.5);
+        let reach = 0.5 * self.beam.minor_rad;
+        let shift = [step.l_jy / safe, step.m_jy / safe].map(|x| x.clamp(-reach, reach));
+        let at = Lmn::of(source.position, self.view.centre);
+        let position = Lmn::from_lm(at.l + shift[0], at.m + shift[1]).direction(self.view.centre);
+        let mut next = BrightSource { position, flux_jy, alpha: source.alpha + alpha_step, ..source.clone() };
+        next.unsmeared_jy = apparent(&next, self.view, self.weights);
+        next.apparent_jy = next.unsmeared_jy * self.smearing.response(position);
+        let power = self.power(position, next.freq_hz);
+        let moved = shift[0].hypot(shift[1]) / self.beam.minor_rad * next.apparent_jy;
+        let turned = 0.05 * alpha_step * next.apparent_jy;
+        let change = (step.flux_jy * power).abs().max(moved.abs()).max(turned.abs()) / self.sigma_jy;
+        (next, change)
     }
 
     /// Fits that make no sense, and what is not bright after all.
@@ -290,7 +299,7 @@ impl Hunt<'_> {
         vis: &Visibilities,
         coarse: &mut Option<Coarse>,
         known: &[BrightSource],
-        excluded: &[RaDec],
+        least: f64,
         control: &Control,
     ) -> Result<Vec<BrightSource>, Error> {
         if coarse.is_none() {
@@ -306,8 +315,8 @@ impl Hunt<'_> {
             }
         }
         let noise = f64::from(crate::deconvolution::mad_rms(image.iter())).max(self.sigma_jy);
-        let limit = OUTSIDE_SIGMA * noise;
-        Ok(self.peaks(&wcs, &image, limit, known, excluded))
+        let limit = (OUTSIDE_SIGMA * noise).max(least);
+        Ok(self.peaks(&wcs, &image, limit, known, &[]))
     }
 
     /// Whether CLEAN may find a source here.
@@ -334,7 +343,7 @@ impl Hunt<'_> {
         let rim = |n: usize| (n / 50).max(2);
         let inner = || (rim(ny)..ny - rim(ny)).flat_map(|y| (rim(nx)..nx - rim(nx)).map(move |x| (y, x)));
         let highest = inner().fold(0f32, |best, at| best.max(image[at]));
-        let share = (1.3 * self.facts.max_sidelobe).clamp(0.3, 0.9);
+        let share = (1.5 * self.facts.far_sidelobe).clamp(0.25, 0.8);
         let floor = (limit as f32).max(share * highest);
         let mut found: Vec<(f32, usize, usize)> = inner()
             .filter(|&(y, x)| image[[y, x]] > floor && is_top(image, y, x))
@@ -349,6 +358,14 @@ impl Hunt<'_> {
                 break;
             }
             let place = wcs.pixel_to_sky(top(image, y, x));
+            // Near-in sidelobes of a brighter new one are not sources of the same round.
+            let near = |s: &BrightSource| {
+                place.separation_rad(s.position) < 3.0 * self.beam.major_rad
+                    && f64::from(value) < 1.2 * f64::from(self.facts.max_sidelobe) * s.apparent_jy
+            };
+            if out.iter().any(near) {
+                continue;
+            }
             let free = known.iter().chain(&out).all(|s| apart(place, s.position))
                 && excluded.iter().all(|p| apart(place, *p));
             if free {

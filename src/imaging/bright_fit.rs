@@ -12,7 +12,7 @@ use crate::math::linear::Cholesky;
 /// Unknowns of a source: flux, flux times index, flux times shifts along l and m.
 const UNKNOWNS: usize = 4;
 /// Multiply-adds spent on the normal matrix; a sample of the rows gives it to a per cent, which only costs convergence.
-const MATRIX_WORK: f64 = 6e8;
+const MATRIX_WORK: f64 = 6e7;
 
 /// Change of one source.
 #[derive(Clone, Copy, Debug, Default)]
@@ -184,7 +184,7 @@ fn own_gradient(row: &Row<'_>, response: &Response, left: &[Complex32], sum: &mu
 fn normal_matrix(rows: &[Row<'_>], responses: &[Response], weights: &[Complex32]) -> Vec<f64> {
     let n = responses.len() * UNKNOWNS;
     let samples = weights.len().max(1) as f64;
-    let wanted = (MATRIX_WORK / (n * n) as f64).clamp(2e3, 3e5);
+    let wanted = (MATRIX_WORK / (n * n) as f64).clamp(5e3, 1e5);
     let mut step = ((samples / wanted) as usize).max(1);
     // Not a divisor of the number of baselines: every integration then gives other ones.
     while step > 1 && [2, 3, 5, 19].iter().any(|p| step.is_multiple_of(*p)) {

@@ -212,7 +212,7 @@ impl State {
             best,
             watch: Watch::new(peak, rms),
             lobe_px: facts.main_lobe_px,
-            sidelobe: facts.max_sidelobe,
+            sidelobe: facts.far_sidelobe,
             sign,
             care: 1.0,
             iterations: 0,
@@ -230,7 +230,7 @@ impl State {
             let mask_params = MaskParams {
                 seed_sigma,
                 // Sidelobes of what is in the mask are not seeds while their source is not clean.
-                sidelobe_fraction: (0.9 * self.sidelobe).min(0.5),
+                sidelobe_fraction: (1.2 * self.sidelobe).min(0.5),
                 radius_px: (0.5 * self.lobe_px).max(1.5),
                 positive_only: true,
             };

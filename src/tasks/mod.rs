@@ -8,6 +8,7 @@ mod sky;
 pub mod apply;
 pub mod configure;
 pub mod convert;
+pub mod dynspec;
 pub mod flag;
 pub mod flag_versions;
 pub mod image;

@@ -7,13 +7,14 @@ mod report;
 mod setup;
 
 pub use params::ImageParams;
-pub use report::{BeamReport, ImageReport, SubbandReport};
+pub use report::{BeamReport, ImageReport, SnapshotReport, SubbandReport};
 
 use self::setup::Setup;
 use super::image_products;
 use super::input::Input;
 use crate::control::Control;
-use crate::imaging::{image, Images, Stopwatch};
+use crate::coords::RaDec;
+use crate::imaging::{image, Images, ImagingParams, Stopwatch, Visibilities};
 use crate::kind::BadArgument;
 use crate::ms::MsReader;
 use crate::Error;
@@ -49,6 +50,11 @@ pub(super) fn make(inputs: &[&dyn Input], params: &ImageParams, control: &Contro
     watch.lap("read");
     let imaging = setup.imaging(&vis, params)?;
     let times = vis.times.clone();
+    let snapshots = if params.snapshots {
+        snapshots(&vis, &setup, &imaging, inputs, params, control)?
+    } else {
+        Vec::new()
+    };
     let images = image(vis, &imaging, control)?;
     let beam = &images.beam;
     let extent = imaging.grid.cell_rad * imaging.grid.nx.min(imaging.grid.ny) as f64;
@@ -64,11 +70,54 @@ pub(super) fn make(inputs: &[&dyn Input], params: &ImageParams, control: &Contro
         image_products::Context::new(params, &setup.telescope, setup.column.name(), &times, inputs, &images);
     let middle_mjd_s = context.middle_mjd_s();
     image_products::write(&context, &mut report)?;
+    report.snapshots = snapshots;
     watch.lap("write");
     let (read, write) = (&watch.parts[0], &watch.parts[watch.parts.len() - 1]);
     report.timings.insert(0, read.clone());
     report.timings.push(write.clone());
     Ok(Made { report, images, middle_mjd_s })
+}
+
+/// Visibilities about the centre asked for, where the dishes pointed, and the column.
+pub(super) fn visibilities_about(
+    inputs: &[&dyn Input],
+    params: &ImageParams,
+    control: &Control,
+) -> Result<(Visibilities, Vec<RaDec>, &'static str), Error> {
+    let setup = Setup::of(inputs, params)?;
+    let vis = setup.gather(inputs, params, control)?;
+    let pointings = setup.pointings(&vis)?;
+    Ok((vis, pointings, setup.column.name()))
+}
+
+/// One image an integration, and their products.
+fn snapshots(
+    vis: &Visibilities,
+    setup: &Setup,
+    imaging: &ImagingParams,
+    inputs: &[&dyn Input],
+    params: &ImageParams,
+    control: &Control,
+) -> Result<Vec<SnapshotReport>, Error> {
+    let mut out = Vec::with_capacity(vis.times.len());
+    for number in 0..vis.times.len() {
+        control.check()?;
+        let own =
+            ImagingParams { pointings: vec![imaging.pointings[number]], subbands: 0, ..imaging.clone() };
+        let times = [vis.times[number]];
+        // An integration whose data are all flagged has no image.
+        match image(vis.integration(number), &own, control) {
+            Ok(images) => {
+                let column = setup.column.name();
+                let context =
+                    image_products::Context::new(params, &setup.telescope, column, &times, inputs, &images);
+                out.push(image_products::write_snapshot(&context, number)?);
+            }
+            Err(crate::imaging::Error::NoData { found }) => log::warn!("integration {number}: {found}"),
+            Err(other) => return Err(other.into()),
+        }
+    }
+    Ok(out)
 }
 
 pub(super) fn bad(what: &str, expected: impl Into<String>, found: impl std::fmt::Display) -> Error {

@@ -77,6 +77,8 @@ pub struct ImageParams {
     pub pblimit: f32,
     /// Accuracy of gridding.
     pub epsilon: f64,
+    /// One image an integration as well.
+    pub snapshots: bool,
     /// Subband images.
     pub subbands: usize,
     /// Dish diameter of the Airy beam \[m\]; none takes the telescope's.
@@ -115,7 +117,7 @@ impl Default for ImageParams {
             threshold_jy: 0.0,
             nsigma: clean.nsigma,
             auto_mask: 5.0,
-            bright_sigma: 500.0,
+            bright_sigma: 300.0,
             non_negative: false,
             mask: None,
             mask_positions_deg: None,
@@ -126,6 +128,7 @@ impl Default for ImageParams {
             outliers_deg: None,
             pblimit: 0.2,
             epsilon: 1e-4,
+            snapshots: false,
             subbands: 0,
             dish_diameter_m: None,
             sefd_jy: SEFD_JY,

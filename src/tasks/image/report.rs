@@ -40,11 +40,30 @@ pub struct SubbandReport {
     pub outcome: Outcome,
 }
 
+/// The image of one integration.
+#[derive(Clone, Debug, Serialize)]
+pub struct SnapshotReport {
+    /// Number, in time.
+    pub number: usize,
+    /// Mid time, UTC \[MJD\].
+    pub mjd: f64,
+    /// Restored image.
+    pub restored: PathBuf,
+    /// The same, corrected for the beam.
+    pub pbcor: PathBuf,
+    /// Noise.
+    pub noise: Noise,
+    /// How cleaning ended.
+    pub outcome: Outcome,
+}
+
 /// What was made.
 #[derive(Clone, Debug, Serialize)]
 pub struct ImageReport {
     /// `dirty`, `psf`, `model`, `residual`, `restored`, `pb`, `pbcor` and where they are.
     pub products: BTreeMap<&'static str, PathBuf>,
+    /// Images of integrations.
+    pub snapshots: Vec<SnapshotReport>,
     /// Subband images.
     pub subbands: Vec<SubbandReport>,
     /// Column imaged.

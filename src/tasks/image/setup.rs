@@ -170,6 +170,10 @@ impl Setup {
         Ok(gatherer.finish(self.column.name())?)
     }
 
+    pub(super) fn pointings(&self, vis: &Visibilities) -> Result<Vec<RaDec>, Error> {
+        Ok(drift_pointings(&vis.times, &self.observatory, &self.earth)?)
+    }
+
     pub(super) fn imaging(&self, vis: &Visibilities, params: &ImageParams) -> Result<ImagingParams, Error> {
         let [nx, ny] = self.imsize;
         let wcs = Wcs::centred(self.centre, nx, ny, self.cell_rad);
@@ -214,7 +218,7 @@ impl Setup {
             start_yx,
             clean,
             beam: self.beam.clone(),
-            pointings: drift_pointings(&vis.times, &self.observatory, &self.earth)?,
+            pointings: self.pointings(vis)?,
             pb_limit: params.pblimit,
             subbands: params.subbands,
             sefd_jy: params.sefd_jy,
@@ -228,6 +232,7 @@ impl Setup {
         let cycles = &images.clean.cycles;
         ImageReport {
             products: BTreeMap::new(),
+            snapshots: Vec::new(),
             subbands: Vec::new(),
             datacolumn: self.column.name(),
             centre_deg: [self.centre.ra_deg(), self.centre.dec_deg()],
