@@ -9,6 +9,7 @@ use crate::tasks::dynspec::{self, DynspecParams};
 use crate::tasks::image::{self, ImageParams};
 
 pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    super::tile::register(module)?;
     module.add_function(wrap_pyfunction!(image_ms, module)?)?;
     module.add_function(wrap_pyfunction!(dynspec_ms, module)?)?;
     module.add_function(wrap_pyfunction!(default_options, module)?)

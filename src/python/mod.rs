@@ -23,6 +23,7 @@ mod ms;
 mod photometry;
 mod predict;
 mod simulate;
+mod tile;
 mod time;
 mod uvh5;
 mod variability;

@@ -18,4 +18,5 @@ pub mod model;
 pub mod mosaic;
 pub mod simulate;
 pub mod solve;
+pub mod tile;
 pub mod verify;

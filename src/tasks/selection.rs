@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::input::Input;
 use crate::caltable;
+use crate::constants::SECONDS_PER_DAY;
 use crate::error::Error;
 use crate::gains::{evaluate, Applied, GainGrid, GainTable};
 use crate::kind::BadArgument;
@@ -59,6 +60,37 @@ impl LoadedTables {
             tables.push((table, used.clone()));
         }
         Ok(Self { tables })
+    }
+
+    /// Refuse tables whose solutions are further than `days` from the data's times, or whose field is further than
+    /// `dec_deg` from the data's in declination.
+    pub fn require_near(&self, reader: &dyn Input, days: f64, dec_deg: f64) -> Result<(), Error> {
+        let meta = reader.meta();
+        let [start, end] = meta.time_range_mjd_s;
+        for (table, used) in &self.tables {
+            let slots = || table.windows.iter().flat_map(|w| &w.slots).map(|s| s.time_mjd_s);
+            let away = slots().map(|t| (start - t).max(t - end).max(0.0)).fold(f64::INFINITY, f64::min);
+            let mismatch = |expected: String, found: String| crate::gains::Error::Mismatch {
+                table: used.path.display().to_string(),
+                expected,
+                found,
+            };
+            if away.is_finite() && away > days * SECONDS_PER_DAY {
+                let expected = format!("solutions within {days} days of {}", meta.path.display());
+                return Err(mismatch(expected, format!("{:.2} days away", away / SECONDS_PER_DAY)).into());
+            }
+            if let (Some(of_table), Some(of_data)) = (table.fields.first(), meta.fields.first()) {
+                let off = (of_table.centre.dec_deg() - of_data.centre.dec_deg()).abs();
+                if off > dec_deg {
+                    let expected = format!(
+                        "a table within {dec_deg} degrees of declination {:.2}",
+                        of_data.centre.dec_deg()
+                    );
+                    return Err(mismatch(expected, format!("{:.2}", of_table.centre.dec_deg())).into());
+                }
+            }
+        }
+        Ok(())
     }
 
     pub fn is_empty(&self) -> bool {
