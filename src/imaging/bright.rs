@@ -127,7 +127,7 @@ impl Hunt<'_> {
             control.check()?;
             let mut new = self.peaks(&self.grid.wcs(), dirty_yx, limit, &sources, &excluded);
             if round == 0 {
-                new.extend(self.params.outliers.iter().filter_map(|p| self.candidate(*p, self.sigma_jy)));
+                new.extend(self.named_outside());
                 if !self.params.outliers.is_empty() {
                     coarse = Coarse::new(vis, self.view.centre, control)?;
                 }
@@ -207,6 +207,12 @@ impl Hunt<'_> {
         let steps: Vec<Step> = sources.iter().map(own).map(Option::unwrap_or_default).collect();
         self.apply(sources, &steps, 0);
         self.exchange(vis, compact, &before, sources, control)
+    }
+
+    /// Named sources that the image does not show; those inside are found without being named.
+    fn named_outside(&self) -> Vec<BrightSource> {
+        let outside = self.params.outliers.iter().filter(|p| !self.inside(**p));
+        outside.filter_map(|p| self.candidate(*p, self.sigma_jy)).collect()
     }
 
     /// Put the old model back and take the new one out.
