@@ -16,7 +16,7 @@ from dsa110_contimg.cli import main
 from dsa110_contimg.simulation.group import choose_stations, simulate_group
 from dsa110_contimg.simulation.models import Source
 
-CELL = 12.0
+CELL = 6.0
 SEFD = 1500.0
 
 
@@ -51,7 +51,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, list[Source], d
     ms = str(root / "group.ms")
     _core.ms.convert(group.files, ms)
     report = imaging.image(
-        ms, root / "tile", datacolumn="data", imsize=600, cell_arcsec=CELL, sefd_jy=SEFD, bright_sigma=200.0
+        ms, root / "tile", datacolumn="data", imsize=1080, cell_arcsec=CELL, sefd_jy=SEFD, bright_sigma=200.0
     )
     return ms, sources, report
 
@@ -98,7 +98,7 @@ def test_left_to_clean_alone_the_noise_is_higher(
 ) -> None:
     ms, _, report = made
     alone = imaging.image(
-        ms, tmp_path / "a", datacolumn="data", imsize=600, cell_arcsec=CELL, sefd_jy=SEFD, bright_sigma=0.0, max_major=8
+        ms, tmp_path / "a", datacolumn="data", imsize=1080, cell_arcsec=CELL, sefd_jy=SEFD, bright_sigma=0.0, max_major=8
     )
     assert not alone["bright"]
     assert alone["outcome"] != "diverged"
@@ -127,8 +127,8 @@ def test_snapshots_and_going_on_from_a_model(made: tuple[str, list[Source], dict
     ms, _, _ = made
     options: dict[str, Any] = {
         "datacolumn": "data",
-        "imsize": 300,
-        "cell_arcsec": 24.0,
+        "imsize": 512,
+        "cell_arcsec": CELL,
         "outliers": False,
         "bright_sigma": 0.0,
         "products": ["restored", "pbcor", "model"],
@@ -142,4 +142,4 @@ def test_snapshots_and_going_on_from_a_model(made: tuple[str, list[Source], dict
     # It goes on where the first stopped: the first peak is no higher than what was left.
     assert again["cycles"][0]["peak_jy"] <= 1.5 * first["cycles"][-1]["peak_jy"]
     with pytest.raises(ValueError, match="model"):
-        imaging.image(ms, tmp_path / "u", model=first["products"]["model"], **{**options, "imsize": 320})
+        imaging.image(ms, tmp_path / "u", model=first["products"]["model"], **{**options, "imsize": 640})
