@@ -2,6 +2,8 @@
 
 mod image_products;
 mod input;
+mod measure_shapes;
+mod measure_sky;
 mod selection;
 mod sky;
 
@@ -9,7 +11,9 @@ pub mod apply;
 pub mod configure;
 pub mod convert;
 pub mod dynspec;
+pub mod find;
 pub mod flag;
+mod flag_bits;
 pub mod flag_versions;
 pub mod image;
 pub mod inject;

@@ -40,6 +40,8 @@ COMMANDS = (
     "qa",
     "catalog",
     "photometry",
+    "normalize",
+    "source",
     "ese",
     "lightcurves",
     "caltables",
