@@ -11,6 +11,7 @@ pub mod apply;
 mod apply_direct;
 pub mod configure;
 pub mod convert;
+pub mod dynspec;
 pub mod find;
 pub mod flag;
 mod flag_bits;
