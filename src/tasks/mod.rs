@@ -2,13 +2,19 @@
 
 mod image_products;
 mod input;
+mod measure_shapes;
+mod measure_sky;
 mod selection;
 mod sky;
 
 pub mod apply;
+mod apply_direct;
 pub mod configure;
 pub mod convert;
+pub mod dynspec;
+pub mod find;
 pub mod flag;
+mod flag_bits;
 pub mod flag_versions;
 pub mod image;
 pub mod inject;
