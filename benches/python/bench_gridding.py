@@ -36,6 +36,7 @@ def positions(path: str | None, count: int) -> np.ndarray:
             rows = [
                 (float(r["itrf_x_m"]), float(r["itrf_y_m"]), float(r["itrf_z_m"]))
                 for r in csv.DictReader(line for line in file if line[0] != "#")
+                if int(r.get("active_2026_01_25") or 1)
             ]
         xyz = np.array(rows)[:count]
         longitude = np.arctan2(xyz[:, 1].mean(), xyz[:, 0].mean())
@@ -114,6 +115,8 @@ def main() -> None:
     parser.add_argument("--channels", type=int, default=768)
     parser.add_argument("--check", action="store_true", help="measure errors by the direct sum (slow)")
     parser.add_argument("--skip-ducc", action="store_true")
+    parser.add_argument("--cases", nargs="*", choices=("no w", "w", "w, plane removed"), help="default: all")
+    parser.add_argument("--way", choices=("image", "vis", "both"), default="both")
     args = parser.parse_args()
     try:
         from ducc0.wgridder import experimental as ducc
@@ -147,20 +150,22 @@ def main() -> None:
         [] if args.random else [("w, plane removed", remove_plane(uvw), True)]
     )
     for label, coordinates, w in cases:
+        if args.cases and label not in args.cases:
+            continue
         options = {**common, "uvw": coordinates, "do_wgridding": w}
 
         def error(result, coordinates=coordinates, options=options):
             return direct_error(result, coordinates, freq, vis, options)
 
         check = error if args.check else None
-        if ducc:
+        if ducc and args.way != "vis":
             measure(f"ducc0 vis2dirty, {label}", partial(ducc.vis2dirty, vis=vis, **image, **options), vis.size, check)
-        for compress in (False,) if args.random else (False, True):
+        for compress in () if args.way == "vis" else (False,) if args.random else (False, True):
             text = f"ours  vis2dirty, {label}{', compressed' if compress else ''}"
             measure(text, partial(vis2dirty, vis=vis, compress=compress, **image, **options), vis.size, check)
-        if ducc:
+        if ducc and args.way != "image":
             measure(f"ducc0 dirty2vis, {label}", partial(ducc.dirty2vis, dirty=dirty, **options), vis.size)
-        for compress in (False,) if args.random else (False, True):
+        for compress in () if args.way == "image" else (False,) if args.random else (False, True):
             text = f"ours  dirty2vis, {label}{', compressed' if compress else ''}"
             measure(text, partial(dirty2vis, dirty=dirty, compress=compress, **options), vis.size)
 

@@ -64,18 +64,81 @@ static int fail(char *err, const char *what)
     return 1;
 }
 
-/// Runs `body`; a C++ exception becomes a message.
+// casacore flushes its buffers in destructors and throws there when a write fails, which ends the process. The linker
+// therefore sends its write() and pwrite() here (--wrap, see build.rs): within `guarded` a failed write is remembered and
+// casacore goes on as if it had succeeded; `guarded` then reports it. Elsewhere these are the plain calls.
+static thread_local int guard_depth = 0;
+static thread_local int write_errno = 0;
+
+#if CONTIMG_WRAP_WRITES
+extern "C" {
+// Weak: a program linked without --wrap (a doctest) still links, and never comes here.
+ssize_t __real_write(int fd, const void *data, size_t n) __attribute__((weak));
+ssize_t __real_pwrite(int fd, const void *data, size_t n, off_t at) __attribute__((weak));
+ssize_t __real_pwrite64(int fd, const void *data, size_t n, off64_t at) __attribute__((weak));
+}
+
+/// Writes all of `n` bytes by `part(done)`, or remembers why not; says that all were written.
+template <typename F>
+static ssize_t write_all(size_t n, F part)
+{
+    size_t done = 0;
+    while (done < n) {
+        const ssize_t got = part(done);
+        if (got > 0) {
+            done += size_t(got);
+        } else if (got == 0 || errno != EINTR) {
+            if (write_errno == 0) write_errno = got == 0 ? ENOSPC : errno;
+            break;
+        }
+    }
+    return ssize_t(n);
+}
+
+extern "C" {
+ssize_t __wrap_write(int fd, const void *data, size_t n)
+{
+    if (guard_depth == 0) return __real_write(fd, data, n);
+    return write_all(n, [=](size_t at) { return __real_write(fd, static_cast<const char *>(data) + at, n - at); });
+}
+
+ssize_t __wrap_pwrite(int fd, const void *data, size_t n, off_t to)
+{
+    if (guard_depth == 0) return __real_pwrite(fd, data, n, to);
+    return write_all(n, [=](size_t at) {
+        return __real_pwrite(fd, static_cast<const char *>(data) + at, n - at, to + off_t(at));
+    });
+}
+
+ssize_t __wrap_pwrite64(int fd, const void *data, size_t n, off64_t to)
+{
+    if (guard_depth == 0) return __real_pwrite64(fd, data, n, to);
+    return write_all(n, [=](size_t at) {
+        return __real_pwrite64(fd, static_cast<const char *>(data) + at, n - at, to + off64_t(at));
+    });
+}
+}
+#endif
+
+/// Runs `body`; a C++ exception becomes a message, and so does a write that failed on the way.
 template <typename F>
 static int guarded(char *err, F body)
 {
+    int status = 0;
+    if (guard_depth++ == 0) write_errno = 0;
     try {
         body();
-        return 0;
     } catch (const std::exception &e) {
-        return fail(err, e.what());
+        status = fail(err, e.what());
     } catch (...) {
-        return fail(err, "casacore threw an unknown exception");
+        status = fail(err, "casacore threw an unknown exception");
     }
+    if (--guard_depth == 0 && write_errno != 0) {
+        const std::string why = std::string("writing failed: ") + strerror(write_errno);
+        write_errno = 0;
+        return fail(err, why.c_str());
+    }
+    return status;
 }
 
 static IPosition to_casa(int ndim, const uint64_t *shape)

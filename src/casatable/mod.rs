@@ -5,6 +5,7 @@
 //! reverse of casacore's. Reading takes no lock and leaves no trace in the table; writing takes casacore's write lock.
 
 mod create;
+mod direct;
 mod element;
 mod error;
 mod ffi;

@@ -196,7 +196,18 @@ impl Table {
         let (kind, subtype) = (c_text(kind), c_text(subtype));
         // SAFETY: the handle is open.
         call(|err| unsafe { ffi::ct_info(self.raw, kind.as_ptr(), subtype.as_ptr(), err) })
-            .map_err(|m| self.write_error("write table.info", m))
+            .map_err(|m| self.write_error("write table.info", m))?;
+        // casacore writes this one file through a stream whose failure it does not look at.
+        let path = self.path.join("table.info");
+        let found = std::fs::read_to_string(&path).map_err(|e| Error::os(&path, "read back", e))?;
+        let said =
+            |key: &str| found.lines().find_map(|l| l.strip_prefix(key)).map(str::trim).map(str::to_owned);
+        if said("Type =").as_deref() == kind.to_str().ok()
+            && said("SubType =").as_deref() == subtype.to_str().ok()
+        {
+            return Ok(());
+        }
+        Err(self.write_error("write table.info", "it was not written whole".into()))
     }
 
     /// Names of all columns.

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
+use super::direct::Direct;
 use super::element::{DataType, Element};
 use super::error::Error;
 use super::ffi::{self, c_text, call, push_text};
@@ -33,6 +34,8 @@ pub struct Tiles {
     cell: [usize; 2],
     /// Tile: rows, channels.
     tile: [usize; 2],
+    /// For large writes.
+    direct: Option<Direct>,
 }
 
 impl Tiles {
@@ -60,8 +63,9 @@ impl Tiles {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(Error::os(&path, "open", e)),
         };
-        let tiles =
-            Self { path, file, data_type: info.data_type, rows, cell, tile: [layout.tile[0] as usize, tile] };
+        let direct = if write { Direct::open(&path) } else { None };
+        let tile = [layout.tile[0] as usize, tile];
+        let tiles = Self { path, file, data_type: info.data_type, rows, cell, tile, direct };
         let length = tiles.file.metadata().map_err(|e| Error::os(&tiles.path, "look at it", e))?.len();
         Ok((length >= tiles.bytes()).then_some(tiles))
     }
@@ -164,6 +168,18 @@ impl Tiles {
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> Result<(), Error> {
+        let direct = self.direct.as_ref().and_then(|d| d.span(offset, bytes.len()).map(|span| (d, span)));
+        if let Some((direct, (start, end))) = direct {
+            let fail = |e| Error::os(&self.path, "write", e);
+            if direct.write(&bytes[start..end], offset + start as u64).map_err(fail)? {
+                self.write_cached(&bytes[..start], offset)?;
+                return self.write_cached(&bytes[end..], offset + end as u64);
+            }
+        }
+        self.write_cached(bytes, offset)
+    }
+
+    fn write_cached(&self, bytes: &[u8], offset: u64) -> Result<(), Error> {
         for (i, piece) in bytes.chunks(PIECE_BYTES).enumerate() {
             let at = offset + (i * PIECE_BYTES) as u64;
             self.file.write_all_at(piece, at).map_err(|e| Error::os(&self.path, "write", e))?;

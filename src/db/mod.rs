@@ -5,6 +5,7 @@
 //! loss), busy handler of 30 s, writes in `BEGIN IMMEDIATE` transactions. Databases must not live on NFS
 //! (<https://sqlite.org/wal.html>).
 
+mod columns;
 mod connection;
 mod error;
 mod queue;
@@ -15,6 +16,7 @@ mod schema;
 #[cfg(test)]
 mod tests;
 
+pub use columns::{Column, ColumnBatch};
 pub use connection::Database;
 pub use error::Error;
 pub use queue::{Arrival, ClaimedGroup};

@@ -159,7 +159,7 @@ impl Database {
         Ok(batches.iter().map(|batch| batch.rows.len()).sum())
     }
 
-    fn insert_sql(&self, batch: &Batch) -> Result<String, Error> {
+    pub(super) fn insert_sql(&self, batch: &Batch) -> Result<String, Error> {
         let (table, known) = self.table(&batch.table)?;
         if let Some(row) = batch.rows.iter().find(|row| row.len() != batch.columns.len()) {
             return Err(

@@ -3,6 +3,7 @@
 use crate::kind::BadArgument;
 
 use super::fft::good_size;
+use super::frame::Frame;
 use super::kernel::{self, Kernel};
 use super::params::GridParams;
 use super::sky::Sky;
@@ -68,15 +69,9 @@ impl Way {
 }
 
 /// Bytes that one transform of one plane needs besides the image: the plane and its transpose.
-pub(super) fn plane_bytes(
-    params: &GridParams,
-    padded: (usize, usize),
-    real: bool,
-    complex: usize,
-) -> (usize, usize) {
-    let rows = if real { padded.1 / 2 + 1 } else { padded.1 } + 56;
-    let transpose = rows.max(padded.1 / if real { 2 } else { 1 }) * (params.nx + 16) * complex;
-    ((padded.0 + 64) * rows * complex, transpose)
+pub(super) fn plane_bytes(nx: usize, frame: &Frame, complex: usize) -> (usize, usize) {
+    let rows = frame.rows() + 56;
+    ((frame.along_u.cells + 64) * rows * complex, rows * (nx + 16) * complex)
 }
 
 /// The size that a padded axis needs for a kernel.
@@ -100,7 +95,9 @@ pub(super) fn choose(params: &GridParams, sky: &Sky, load: &Load) -> Result<Choi
             if single && amplified * way.amplification() > most {
                 continue;
             }
-            let (plane, transpose) = plane_bytes(params, padded, real, complex);
+            let cells = (params.cell_x_rad, params.cell_y_rad);
+            let frame = Frame::new(padded, real, support, cells, (0.0, 0.0, 0.0), (load.u_max, load.v_max));
+            let (plane, transpose) = plane_bytes(params.nx, &frame, complex);
             least_memory = least_memory.min(plane + transpose);
             if params.max_memory_bytes.is_some_and(|limit| plane + transpose > limit) {
                 continue;
@@ -161,7 +158,7 @@ fn cost(params: &GridParams, load: &Load, support: usize, (nu, nv): (usize, usiz
     let filled = (2.0 * load.v_max * params.cell_y_rad).min(1.0);
     let pixels = (params.nx * params.ny) as f64;
     let (fft, image) = if matches!(way, Way::Stack { .. }) {
-        (nv as f64 * line(nu) + params.nx as f64 * line(nv), STACK_PIXEL_NS)
+        (nv as f64 * filled * line(nu) + params.nx as f64 * line(nv), STACK_PIXEL_NS)
     } else {
         (0.5 * nv as f64 * filled * line(nu) + 0.5 * params.nx as f64 * line(nv), MOMENT_PIXEL_NS)
     };

@@ -23,10 +23,12 @@ pub(super) struct Transform<T: Real> {
     along_v: Arc<dyn Fft<T>>,
 }
 
-/// The rows of a uv plane that take part: row `i` is at `v = first + i` (modulo `nv`).
+/// The part of a uv plane that is held: row `i`, column `j` is at `v = i - low_v`, `u = j - low_u` (modulo the padded sizes).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Band {
     pub rows: usize,
+    pub low_v: usize,
+    pub low_u: usize,
     /// Half of a Hermitian plane, `v` from zero upward; else the whole periodic plane.
     pub half: bool,
 }
@@ -38,7 +40,7 @@ impl<T: Real> Transform<T> {
         Self { nu, nv, along_u: make(nu), along_v: make(nv) }
     }
 
-    /// `rows` (each `nu` long, from `row(i)`) to image: `sink(x, image row)` for every `x` of `nx`, rows of `ny` complex pixels
+    /// Rows (from `row(i)`) to image: `sink(x, image row)` for every `x` of `nx`, rows of `ny` complex pixels
     /// for a whole plane; for a half plane the imaginary parts are zero and the image is twice the real part of the sum.
     pub fn to_image<'a, Out: Send>(
         &self,
@@ -46,10 +48,10 @@ impl<T: Real> Transform<T> {
         (nx, ny): (usize, usize),
         row: impl Fn(usize) -> &'a [Complex<T>] + Sync,
         control: &Control,
-        out: &mut [Out],
+        (blocks, out): (&mut Vec<Complex<T>>, &mut [Out]),
         sink: impl Fn(usize, &[Complex<T>], &mut [Out]) + Sync,
     ) -> Result<(), Error> {
-        let blocks = self.rows_to_columns(band.rows, nx, &row, control)?;
+        self.rows_to_columns(band, nx, &row, control, blocks)?;
         let width = out.len() / nx;
         let zero = Complex::new(T::of(0.0), T::of(0.0));
         let make = || {
@@ -84,8 +86,9 @@ impl<T: Real> Transform<T> {
                     sink(x + 1, &pixels[ny..], second);
                 } else {
                     for (x, out) in [(x, first), (x + 1, second)] {
-                        for k in 0..self.nv {
-                            line[k] = column(x, k);
+                        line.fill(zero);
+                        for k in 0..band.rows {
+                            line[self.row_of(band, k)] = column(x, k);
                         }
                         self.along_v.process_with_scratch(line, scratch);
                         for y in 0..ny {
@@ -102,13 +105,14 @@ impl<T: Real> Transform<T> {
     /// First pass: transform rows along `u`, keep `nx` pixels, store them as blocks `[row block][x][row in block]`.
     fn rows_to_columns<'a>(
         &self,
-        rows: usize,
+        band: Band,
         nx: usize,
         row: &(impl Fn(usize) -> &'a [Complex<T>] + Sync),
         control: &Control,
-    ) -> Result<Vec<Complex<T>>, Error> {
-        let zero = Complex::new(T::of(0.0), T::of(0.0));
-        let mut blocks = vec![zero; rows.div_ceil(BLOCK) * nx * BLOCK];
+        blocks: &mut Vec<Complex<T>>,
+    ) -> Result<(), Error> {
+        let (zero, rows) = (Complex::new(T::of(0.0), T::of(0.0)), band.rows);
+        blocks.resize(rows.div_ceil(BLOCK) * nx * BLOCK, zero);
         let make = || {
             let scratch = vec![zero; self.along_u.get_inplace_scratch_len()];
             (vec![zero; self.nu * BLOCK], scratch)
@@ -120,7 +124,11 @@ impl<T: Real> Transform<T> {
                 let count = BLOCK.min(rows - block * BLOCK);
                 for i in 0..count {
                     let line = &mut lines[i * self.nu..(i + 1) * self.nu];
-                    line.copy_from_slice(row(block * BLOCK + i));
+                    let cells = row(block * BLOCK + i);
+                    let (negative, positive) = cells.split_at(band.low_u);
+                    line[..positive.len()].copy_from_slice(positive);
+                    line[positive.len()..self.nu - negative.len()].fill(zero);
+                    line[self.nu - negative.len()..].copy_from_slice(negative);
                     self.along_u.process_with_scratch(line, scratch);
                 }
                 for x in 0..nx {
@@ -131,27 +139,36 @@ impl<T: Real> Transform<T> {
                 }
                 Ok::<(), Error>(())
             },
-        )?;
-        Ok(blocks)
+        )
+    }
+
+    /// Where row `k` of a whole plane lies on a padded line.
+    #[inline(always)]
+    fn row_of(&self, band: Band, k: usize) -> usize {
+        if k >= band.low_v {
+            k - band.low_v
+        } else {
+            k + self.nv - band.low_v
+        }
     }
 
     /// The adjoint of [`Self::to_image`]: `source(x, image row)` fills rows of `ny` pixels (real for a half plane), and every row `i`
-    /// of the uv plane, `nu` long, is handed to `out[i * stride..]`.
+    /// of the uv plane, `cells` of it, is left in `out[i * stride + offset..]`.
     pub fn image_to_rows(
         &self,
         band: Band,
         (nx, ny): (usize, usize),
         source: impl Fn(usize, &mut [Complex<T>]) + Sync,
         control: &Control,
-        out: &mut [Complex<T>],
-        (stride, offset): (usize, usize),
+        (columns, out): (&mut Vec<Complex<T>>, &mut [Complex<T>]),
+        (stride, offset, cells): (usize, usize, usize),
     ) -> Result<(), Error> {
-        let columns = self.image_to_columns(band, (nx, ny), &source, control)?;
+        self.image_to_columns(band, (nx, ny), &source, control, columns)?;
         let zero = Complex::new(T::of(0.0), T::of(0.0));
-        let make = || vec![zero; self.along_u.get_inplace_scratch_len()];
-        out.par_chunks_mut(stride).take(band.rows).enumerate().try_for_each_init(make, |scratch, (k, out)| {
+        let make = || (vec![zero; self.nu], vec![zero; self.along_u.get_inplace_scratch_len()]);
+        let rows = out.par_chunks_mut(stride).take(band.rows).enumerate();
+        rows.try_for_each_init(make, |(line, scratch), (k, out)| {
             control.check()?;
-            let line = &mut out[offset..offset + self.nu];
             line.fill(zero);
             for (block, part) in columns.chunks(band.rows * BLOCK).enumerate() {
                 for i in 0..BLOCK.min(nx - block * BLOCK) {
@@ -159,6 +176,9 @@ impl<T: Real> Transform<T> {
                 }
             }
             self.along_u.process_with_scratch(line, scratch);
+            let (negative, positive) = out[offset..offset + cells].split_at_mut(band.low_u);
+            positive.copy_from_slice(&line[..positive.len()]);
+            negative.copy_from_slice(&line[self.nu - band.low_u..]);
             Ok(())
         })
     }
@@ -170,10 +190,11 @@ impl<T: Real> Transform<T> {
         (nx, ny): (usize, usize),
         source: &(impl Fn(usize, &mut [Complex<T>]) + Sync),
         control: &Control,
-    ) -> Result<Vec<Complex<T>>, Error> {
+        columns: &mut Vec<Complex<T>>,
+    ) -> Result<(), Error> {
         let zero = Complex::new(T::of(0.0), T::of(0.0));
         let half = T::of(0.5);
-        let mut columns = vec![zero; nx.div_ceil(BLOCK) * band.rows * BLOCK];
+        columns.resize(nx.div_ceil(BLOCK) * band.rows * BLOCK, zero);
         let make = || {
             let scratch = vec![zero; self.along_v.get_inplace_scratch_len()];
             (vec![zero; self.nv], scratch, vec![zero; 2 * ny])
@@ -205,15 +226,14 @@ impl<T: Real> Transform<T> {
                             }
                             self.along_v.process_with_scratch(line, scratch);
                             for k in 0..band.rows {
-                                out[k * BLOCK + i + j] = line[k];
+                                out[k * BLOCK + i + j] = line[self.row_of(band, k)];
                             }
                         }
                     }
                 }
                 Ok::<(), Error>(())
             },
-        )?;
-        Ok(columns)
+        )
     }
 }
 

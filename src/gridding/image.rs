@@ -30,6 +30,7 @@ impl Plan {
         let context = self.context::<T>();
         let transform = Transform::new(self.frame.nu, self.frame.nv, true);
         let (stride, rows) = (self.frame.stride(context.loops.width()), self.rows());
+        let mut transpose = Vec::new();
         for which in self.batches::<T>() {
             let mut planes = Planes::zero(stride, rows, which.clone());
             context.spread(values, &mut planes, control)?;
@@ -37,11 +38,12 @@ impl Plan {
                 let size = stride * rows;
                 let plane = &mut planes.data[(p - which.start) * size..][..size];
                 fold(&self.frame, plane, stride);
-                let row =
-                    |i: usize| &plane[(self.frame.halo + i) * stride + self.frame.halo..][..self.frame.nu];
+                let (halo, cells) = (self.frame.halo, self.frame.along_u.cells);
+                let row = |i: usize| &plane[(halo + i) * stride + halo..][..cells];
                 // Rows of an Array2 made here are contiguous.
                 let out = image.as_slice_mut().unwrap_or(&mut []);
-                transform.to_image(self.band(), (nx, ny), row, control, out, |x, pixels, out| {
+                let into = (&mut transpose, out);
+                transform.to_image(self.band(), (nx, ny), row, control, into, |x, pixels, out| {
                     self.add_screened(p, x, pixels, out);
                 })?;
             }
@@ -69,6 +71,7 @@ impl Plan {
         let context = self.context::<T>();
         let transform = Transform::new(self.frame.nu, self.frame.nv, false);
         let (stride, rows) = (self.frame.stride(context.loops.width()), self.rows());
+        let mut transpose = Vec::new();
         for which in self.batches::<T>() {
             let mut planes = Planes::zero(stride, rows, which.clone());
             for p in which.clone() {
@@ -88,8 +91,8 @@ impl Plan {
                     shape,
                     source,
                     control,
-                    proper,
-                    (stride, self.frame.halo),
+                    (&mut transpose, proper),
+                    (stride, self.frame.halo, self.frame.along_u.cells),
                 )?;
                 unfold(&self.frame, plane, stride);
             }
@@ -122,16 +125,15 @@ impl Plan {
 
     fn band(&self) -> Band {
         let half = self.wterm.real();
-        let proper = if half { self.frame.nv / 2 + 1 } else { self.frame.nv };
-        Band { rows: proper.min(self.rows() - self.frame.halo), half }
+        let rows = self.frame.proper_rows().min(self.rows() - self.frame.halo);
+        Band { rows, half, low_u: self.frame.along_u.low, low_v: self.frame.along_v.low }
     }
 
     /// Planes that the memory allows at once.
     fn batches<T: Real>(&self) -> Vec<std::ops::Range<usize>> {
         let total = self.wterm.planes();
         let bytes = std::mem::size_of::<Complex<T>>();
-        let (plane, transpose) =
-            plane_bytes(&self.params, (self.frame.nu, self.frame.nv), self.wterm.real(), bytes);
+        let (plane, transpose) = plane_bytes(self.params.nx, &self.frame, bytes);
         let room = self.params.max_memory_bytes.unwrap_or(4 << 30).saturating_sub(transpose);
         let at_once = (room / plane).clamp(1, total.max(1)).min(64);
         (0..total).step_by(at_once).map(|first| first..(first + at_once).min(total)).collect()
@@ -139,15 +141,19 @@ impl Plan {
 
     /// Arguments of the screens along an image row: `(n - 1 - middle) / half`.
     #[inline(always)]
-    fn arguments(&self, x: usize) -> Vec<f64> {
+    fn arguments<F: Real>(&self, x: usize) -> Vec<F> {
         let (half, middle) = self.sky.z_half_and_middle();
         let inverse = if half > 0.0 { 1.0 / half } else { 0.0 };
-        // A loop, not a collected iterator: it is to be compiled with its caller's vector instructions.
-        let mut s = vec![0.0; self.params.ny];
-        for (y, s) in s.iter_mut().enumerate() {
-            *s = (self.sky.z(x, y) - middle) * inverse;
-        }
+        let mut s = vec![F::of(0.0); self.params.ny];
+        self.sky.z_row(x, (middle, inverse), &mut s);
         s
+    }
+
+    /// Whether screens of moments may be computed in single precision: their phases' rounding is far below epsilon.
+    fn rough(&self) -> bool {
+        let (low, high) = self.sky.z_range;
+        let phase = std::f64::consts::TAU * self.w_max * low.abs().max(high.abs());
+        2e-7 * phase < 0.1 * self.params.epsilon
     }
 
     /// Add a plane's row `x`, times the plane's screen, to the image.
@@ -179,9 +185,12 @@ impl Plan {
         match &self.wterm {
             WTerm::Flat => out.iter_mut().zip(pixels).for_each(|(o, p)| *o += p.re),
             WTerm::Moments { .. } => {
-                let factor = self.moment_row(plane, x);
-                for ((o, p), f) in out.iter_mut().zip(pixels).zip(factor) {
-                    *o += p.re * T::of(f);
+                if self.rough() {
+                    let factor = self.moment_row::<T>(plane, x);
+                    out.iter_mut().zip(pixels).zip(factor).for_each(|((o, p), f)| *o += p.re * f);
+                } else {
+                    let factor = self.moment_row::<f64>(plane, x);
+                    out.iter_mut().zip(pixels).zip(factor).for_each(|((o, p), f)| *o += p.re * T::of(f));
                 }
             }
             WTerm::Stack { .. } => {
@@ -217,8 +226,12 @@ impl Plan {
         match &self.wterm {
             WTerm::Flat => {}
             WTerm::Moments { .. } => {
-                for (p, f) in pixels.iter_mut().zip(self.moment_row(plane, x)) {
-                    p.re *= T::of(f);
+                if self.rough() {
+                    let factor = self.moment_row::<T>(plane, x);
+                    pixels.iter_mut().zip(factor).for_each(|(p, f)| p.re *= f);
+                } else {
+                    let factor = self.moment_row::<f64>(plane, x);
+                    pixels.iter_mut().zip(factor).for_each(|(p, f)| p.re *= T::of(f));
                 }
             }
             WTerm::Stack { .. } => {
@@ -231,13 +244,13 @@ impl Plan {
     }
 
     #[inline(always)]
-    fn moment_row(&self, plane: usize, x: usize) -> Vec<f64> {
+    fn moment_row<F: Real>(&self, plane: usize, x: usize) -> Vec<F> {
         let WTerm::Moments { factors, .. } = &self.wterm else { return Vec::new() };
-        let s = self.arguments(x);
-        let mut factor = vec![0.0; s.len()];
+        let s = self.arguments::<F>(x);
+        let mut factor = vec![F::of(0.0); s.len()];
         factors[plane].row(&s, &mut factor);
         if plane % 2 == 1 {
-            factor.iter_mut().zip(&s).for_each(|(f, s)| *f *= s);
+            factor.iter_mut().zip(&s).for_each(|(f, &s)| *f *= s);
         }
         factor
     }
@@ -247,7 +260,7 @@ impl Plan {
         let WTerm::Stack { first, spacing, .. } = &self.wterm else { return Vec::new() };
         let (half, _) = self.sky.z_half_and_middle();
         let w = (first + spacing * plane as f64) * half;
-        let mut s = self.arguments(x);
+        let mut s = self.arguments::<f64>(x);
         s.iter_mut().for_each(|s| *s *= w);
         s
     }
@@ -263,7 +276,7 @@ impl Plan {
         image.axis_iter_mut(ndarray::Axis(0)).into_par_iter().enumerate().for_each(|(x, mut row)| {
             let mut factor: Vec<f64> = along_y.iter().map(|c| c * along_x[x] * scale).collect();
             if let WTerm::Stack { correction, .. } = &self.wterm {
-                let s = self.arguments(x);
+                let s = self.arguments::<f64>(x);
                 let mut extra = vec![0.0; s.len()];
                 correction.row(&s, &mut extra);
                 factor.iter_mut().zip(extra).for_each(|(f, e)| *f *= e);

@@ -65,7 +65,7 @@ pub struct Plan {
     pub(super) shifted: bool,
     /// Rows and channels of every block as given.
     pub(super) shapes: Vec<(usize, usize)>,
-    w_max: f64,
+    pub(super) w_max: f64,
 }
 
 impl Plan {
@@ -129,6 +129,7 @@ impl Plan {
             choice.kernel.support,
             (params.cell_x_rad, params.cell_y_rad),
             (params.center_l, params.center_m, z_middle),
+            (load.u_max, load.v_max),
         );
         if choice.wterm.planes_each() > 3 {
             frame.set_tile(16);

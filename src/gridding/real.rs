@@ -25,6 +25,8 @@ pub trait Real: FftNum + NumAssign + Default + PartialOrd + Sum + Debug {
     fn wide(self) -> f64;
     /// Neither NaN nor infinite.
     fn finite(self) -> bool;
+    /// Square root.
+    fn root(self) -> Self;
 }
 
 macro_rules! real {
@@ -48,6 +50,11 @@ macro_rules! real {
             #[inline(always)]
             fn finite(self) -> bool {
                 self.is_finite()
+            }
+
+            #[inline(always)]
+            fn root(self) -> Self {
+                self.sqrt()
             }
         }
     };

@@ -3,6 +3,7 @@
 use crate::kind::BadArgument;
 
 use super::params::GridParams;
+use super::real::Real;
 use super::Error;
 
 /// A plane `w = a u + b v` taken out of the baselines. Directions then appear at `l' = l + a (n - 1)`,
@@ -100,6 +101,22 @@ impl Sky {
     #[inline(always)]
     pub fn z(&self, x: usize, y: usize) -> f64 {
         self.slant.n_minus_1(self.l(x), self.m(y))
+    }
+
+    /// `(n - 1 - middle) * scale` along the image row `x`, in the precision of `F`.
+    #[inline(always)]
+    pub fn z_row<F: Real>(&self, x: usize, (middle, scale): (f64, f64), out: &mut [F]) {
+        let (one, l) = (F::of(1.0), self.l(x));
+        let quadratic = F::of(1.0 + self.slant.a * self.slant.a + self.slant.b * self.slant.b);
+        let (row, slope, square) = (F::of(1.0 - self.slant.a * l), F::of(self.slant.b), F::of(l * l));
+        let (middle, scale) = (F::of(middle), F::of(scale));
+        // A loop, not an iterator chain: it is to be compiled with its caller's vector instructions.
+        for (y, out) in out.iter_mut().enumerate() {
+            let m = F::of(self.m(y));
+            let (linear, constant) = (row - slope * m, square + m * m);
+            let root = (linear * linear - quadratic * constant).root();
+            *out = (constant / (linear + root) * -one - middle) * scale;
+        }
     }
 
     /// Half the range of `n - 1`, and its middle.

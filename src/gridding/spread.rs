@@ -386,17 +386,22 @@ fn add_rotated<T: Real>(target: &mut [Complex<T>], re: &[T], im: &[T], order: us
 
 /// Fold what kernels left outside a plane's proper rows and columns back into it. `rows` are all rows held.
 pub(super) fn fold<T: Real>(frame: &Frame, plane: &mut [Complex<T>], stride: usize) {
-    let (nu, nv, halo) = (frame.nu, frame.nv, frame.halo);
-    plane.par_chunks_mut(stride).for_each(|row| {
-        for c in (0..halo).chain(nu + halo..stride) {
-            let to = if c < halo { c + nu } else { c - nu };
-            let value = row[c];
-            // On a tiny grid the far halo can reach beyond one period.
-            row[halo + (to - halo) % nu] += value;
-        }
-    });
+    let (nu, nv, halo, span) = (frame.nu, frame.nv, frame.halo, frame.along_u);
+    if span.periodic {
+        plane.par_chunks_mut(stride).for_each(|row| {
+            for c in (0..halo).chain(nu + halo..stride) {
+                let to = if c < halo { c + nu } else { c - nu };
+                let value = row[c];
+                // On a tiny grid the far halo can reach beyond one period.
+                row[halo + (to - halo) % nu] += value;
+            }
+        });
+    }
+    if !frame.along_v.periodic {
+        return;
+    }
     let rows = plane.len() / stride;
-    let top = if frame.half { nv / 2 + 1 } else { nv } + halo;
+    let top = frame.proper_rows() + halo;
     for r in (0..halo.min(rows)).chain(top..rows.max(top)) {
         let (source, conjugate) = (r, frame.half);
         let v = (r + nv - halo) % nv;
@@ -404,9 +409,9 @@ pub(super) fn fold<T: Real>(frame: &Frame, plane: &mut [Complex<T>], stride: usi
         if to == source || to >= rows {
             continue;
         }
-        for u in 0..nu {
+        for u in 0..span.cells {
             let value = plane[source * stride + halo + u];
-            let target = if conjugate { (nu - u) % nu } else { u };
+            let target = if conjugate { span.mirror(u) } else { u };
             plane[to * stride + halo + target] += if conjugate { value.conj() } else { value };
         }
     }
@@ -414,25 +419,27 @@ pub(super) fn fold<T: Real>(frame: &Frame, plane: &mut [Complex<T>], stride: usi
 
 /// The adjoint of [`fold`]: fill the halo from the plane's proper part.
 pub(super) fn unfold<T: Real>(frame: &Frame, plane: &mut [Complex<T>], stride: usize) {
-    let (nu, nv, halo) = (frame.nu, frame.nv, frame.halo);
-    let rows = plane.len() / stride;
-    let top = if frame.half { nv / 2 + 1 } else { nv } + halo;
+    let (nu, nv, halo, span) = (frame.nu, frame.nv, frame.halo, frame.along_u);
+    let rows = if frame.along_v.periodic { plane.len() / stride } else { 0 };
+    let top = frame.proper_rows() + halo;
     for r in (0..halo.min(rows)).chain(top..rows.max(top)) {
         let v = (r + nv - halo) % nv;
         let from = halo + if frame.half { (nv - v) % nv } else { v };
         if from >= rows || from == r {
             continue;
         }
-        for u in 0..nu {
-            let source = if frame.half { (nu - u) % nu } else { u };
+        for u in 0..span.cells {
+            let source = if frame.half { span.mirror(u) } else { u };
             let value = plane[from * stride + halo + source];
             plane[r * stride + halo + u] = if frame.half { value.conj() } else { value };
         }
     }
-    plane.par_chunks_mut(stride).for_each(|row| {
-        for c in (0..halo).chain(nu + halo..stride) {
-            let from = if c < halo { c + nu } else { c - nu };
-            row[c] = row[halo + (from - halo) % nu];
-        }
-    });
+    if span.periodic {
+        plane.par_chunks_mut(stride).for_each(|row| {
+            for c in (0..halo).chain(nu + halo..stride) {
+                let from = if c < halo { c + nu } else { c - nu };
+                row[c] = row[halo + (from - halo) % nu];
+            }
+        });
+    }
 }

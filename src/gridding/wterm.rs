@@ -45,11 +45,13 @@ impl Even {
 
     /// Values for a row of arguments.
     #[inline(always)]
-    pub fn row(&self, s: &[f64], out: &mut [f64]) {
-        out.fill(0.0);
+    pub fn row<F: Real>(&self, s: &[F], out: &mut [F]) {
+        out.fill(F::of(0.0));
+        let (one, two) = (F::of(1.0), F::of(2.0));
         for &c in self.0.iter().rev() {
+            let c = F::of(c);
             for (o, &s) in out.iter_mut().zip(s) {
-                *o = *o * (2.0 * s * s - 1.0) + c;
+                *o = *o * (two * s * s - one) + c;
             }
         }
     }

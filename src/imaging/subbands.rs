@@ -27,6 +27,8 @@ pub struct Subband {
     pub restored_yx: Array2<f32>,
     /// Restored image over the subband's primary beam.
     pub pbcor_yx: Array2<f32>,
+    /// The subband's primary-beam power.
+    pub pb_yx: Array2<f32>,
     /// Noise of its residual.
     pub noise: Noise,
     /// How its own cleaning ended.
@@ -82,7 +84,8 @@ fn one(
             freq_hz,
             bandwidth_hz,
             restored_yx: blank.clone(),
-            pbcor_yx: blank,
+            pbcor_yx: blank.clone(),
+            pb_yx: blank,
             noise,
             outcome,
         });
@@ -108,5 +111,5 @@ fn one(
     let expected_jy = thermal_rms(&vis.weight_rf, vis, params.sefd_jy);
     let measured_jy = f64::from(mad_rms(part.residual_yx.iter()));
     let noise = Noise { expected_jy, natural_jy: expected_jy, measured_jy };
-    Ok(Subband { freq_hz, bandwidth_hz, restored_yx, pbcor_yx, noise, outcome: part.report.outcome })
+    Ok(Subband { freq_hz, bandwidth_hz, restored_yx, pbcor_yx, pb_yx, noise, outcome: part.report.outcome })
 }

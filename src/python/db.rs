@@ -15,13 +15,14 @@ use crate::db::{
 pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<PyDatabase>()?;
     module.add_function(wrap_pyfunction!(query, module)?)?;
+    module.add_function(wrap_pyfunction!(super::db_columns::insert_columns, module)?)?;
     module.add_function(wrap_pyfunction!(table_type, module)?)
 }
 
 /// Table, columns, rows, conflict columns.
 type PyBatch<'py> = (String, Vec<String>, Vec<Vec<Bound<'py, PyAny>>>, Vec<String>);
 
-fn value_from(object: &Bound<'_, PyAny>) -> PyResult<Value> {
+pub(super) fn value_from(object: &Bound<'_, PyAny>) -> PyResult<Value> {
     if object.is_none() {
         return Ok(Value::Null);
     }
@@ -86,7 +87,7 @@ fn conditions_from(where_: Option<Vec<(String, String, Bound<'_, PyAny>)>>) -> P
 
 /// A database of one of the schemas `queue`, `registry`, `products`, `catalog`; migrated when opened.
 #[pyclass(name = "Database", module = "dsa110_contimg._core.db", frozen)]
-struct PyDatabase {
+pub(super) struct PyDatabase {
     inner: Mutex<Database>,
 }
 
@@ -96,7 +97,7 @@ impl PyDatabase {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn run<T: Send>(
+    pub(super) fn run<T: Send>(
         &self,
         py: Python<'_>,
         work: impl FnOnce(&mut Database) -> Result<T, db::Error> + Send,

@@ -8,6 +8,7 @@ use crate::kind::BadArgument;
 use crate::tasks::image::{self, ImageParams};
 
 pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    super::tile::register(module)?;
     module.add_function(wrap_pyfunction!(image_ms, module)?)?;
     module.add_function(wrap_pyfunction!(default_options, module)?)
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::input::Input;
 use super::selection::{fields, windows, LOCK_WAIT};
 use crate::control::Control;
 use crate::coords::{ApparentFrame, Observatory};
@@ -128,7 +129,7 @@ pub enum StepRequest {
 }
 
 impl StepRequest {
-    fn step(&self, reader: &MsReader) -> Result<Step, Error> {
+    fn step(&self, reader: &dyn Input) -> Result<Step, Error> {
         Ok(match self {
             Self::Zeros {} => Step::Zeros,
             Self::Autos {} => Step::Autos,
@@ -187,13 +188,13 @@ fn bad(what: &str, expected: &str, found: &str) -> Error {
     crate::flagging::Error::from(BadArgument::new(what, expected, format!("'{found}'"))).into()
 }
 
-fn names(reader: &MsReader, text: Option<&str>) -> Result<Vec<u32>, Error> {
+fn names(reader: &dyn Input, text: Option<&str>) -> Result<Vec<u32>, Error> {
     let Some(text) = text.filter(|t| !t.trim().is_empty()) else { return Ok(Vec::new()) };
     let all: Vec<String> = reader.meta().antennas.iter().map(|a| a.name.clone()).collect();
     Ok(select("antenna", text, &all)?.into_iter().map(|k| k as u32).collect())
 }
 
-fn baselines(reader: &MsReader, text: Option<&str>) -> Result<Vec<(u32, u32)>, Error> {
+fn baselines(reader: &dyn Input, text: Option<&str>) -> Result<Vec<(u32, u32)>, Error> {
     let mut out = Vec::new();
     for pair in text.unwrap_or("").split(',').map(str::trim).filter(|p| !p.is_empty()) {
         let (a, b) = pair.split_once('&').ok_or_else(|| bad("baseline", "pairs such as '24&103'", pair))?;
@@ -204,7 +205,7 @@ fn baselines(reader: &MsReader, text: Option<&str>) -> Result<Vec<(u32, u32)>, E
     Ok(out)
 }
 
-fn channels(reader: &MsReader, text: Option<&str>) -> Result<Vec<crate::flagging::Channel>, Error> {
+fn channels(reader: &dyn Input, text: Option<&str>) -> Result<Vec<crate::flagging::Channel>, Error> {
     let numbers: Vec<String> = (0..reader.meta().spws.len()).map(|k| k.to_string()).collect();
     let mut out = Vec::new();
     for part in text.unwrap_or("").split(',').map(str::trim).filter(|p| !p.is_empty()) {
@@ -256,7 +257,7 @@ pub fn run(params: &FlagParams, control: &Control) -> Result<FlagReport, Error> 
     let reader = MsReader::open_for_repair(&params.ms)?;
     let column = Column::from_name(&params.column)
         .ok_or_else(|| bad("column", "'data' or 'corrected'", &params.column))?;
-    let steps: Vec<Step> = params.steps.iter().map(|s| s.step(&reader)).collect::<Result<_, _>>()?;
+    let flagger = Flagger::new(&params.steps, params.reset, &reader)?;
     let chosen_fields = fields(&reader, &params.field)?;
     let chosen = windows(&reader, &params.spw)?;
     control.expect(chosen.len() as u64);
@@ -266,22 +267,12 @@ pub fn run(params: &FlagParams, control: &Control) -> Result<FlagReport, Error> 
         Some(MsUpdate::begin(&reader, &["FLAG"], "contimg flag", LOCK_WAIT)?)
     };
     let mut tally = Tally::new(reader.meta().antennas.len());
-    let needs_elevation = steps.iter().any(|s| matches!(s, Step::Elevation { .. }));
     for spw in chosen {
         control.check()?;
         let request = ReadRequest { fields: chosen_fields.clone(), ..ReadRequest::new(spw, column) };
         let mut block = reader.read(&request)?;
         tally.before(&block);
-        if params.reset {
-            // What cannot be read as a number stays flagged: reading flags it again.
-            block.flag_rfp.fill(false);
-        }
-        let elevation = if needs_elevation { Some(elevations(&reader, &block)?) } else { None };
-        let context = Context {
-            time_range_mjd_s: Some(reader.meta().time_range_mjd_s),
-            elevation_deg: elevation.as_deref(),
-        };
-        let reports = run_steps(&mut block, &steps, context, control)?;
+        let reports = flagger.run(&mut block, &reader, control)?;
         tally.after(&block, reports);
         if let Some(update) = &mut update {
             update.put_flags(&request, &block.flag_rfp)?;
@@ -294,8 +285,43 @@ pub fn run(params: &FlagParams, control: &Control) -> Result<FlagReport, Error> 
     Ok(tally.report(params, &reader))
 }
 
+/// Steps understood for one input, for block after block.
+pub(super) struct Flagger {
+    steps: Vec<Step>,
+    reset: bool,
+    needs_elevation: bool,
+}
+
+impl Flagger {
+    /// Steps by name become steps with numbers: antennas, fields and windows of `input`.
+    pub(super) fn new(requests: &[StepRequest], reset: bool, input: &dyn Input) -> Result<Self, Error> {
+        let steps: Vec<Step> = requests.iter().map(|s| s.step(input)).collect::<Result<_, _>>()?;
+        let needs_elevation = steps.iter().any(|s| matches!(s, Step::Elevation { .. }));
+        Ok(Self { steps, reset, needs_elevation })
+    }
+
+    /// Run the steps over one block.
+    pub(super) fn run(
+        &self,
+        block: &mut VisBlock,
+        input: &dyn Input,
+        control: &Control,
+    ) -> Result<Vec<StepReport>, Error> {
+        if self.reset {
+            // What cannot be read as a number stays flagged: reading flags it again.
+            block.flag_rfp.fill(false);
+        }
+        let elevation = if self.needs_elevation { Some(elevations(input, block)?) } else { None };
+        let context = Context {
+            time_range_mjd_s: Some(input.meta().time_range_mjd_s),
+            elevation_deg: elevation.as_deref(),
+        };
+        Ok(run_steps(block, &self.steps, context, control)?)
+    }
+}
+
 /// Elevation of every row's phase centre \[deg\].
-fn elevations(reader: &MsReader, block: &VisBlock) -> Result<Vec<f64>, Error> {
+fn elevations(reader: &dyn Input, block: &VisBlock) -> Result<Vec<f64>, Error> {
     let earth = EarthOrientation::current().map_err(crate::coords::Error::from)?;
     let meta = reader.meta();
     let observatory = match meta.antennas.first() {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::image_products::{self, Product};
+use super::input::Input;
 use crate::beam::{Airy, Beam};
 use crate::constants::{SEFD_JY, SPEED_OF_LIGHT_M_S};
 use crate::control::Control;
@@ -151,6 +152,8 @@ pub struct SubbandReport {
     pub restored: Option<PathBuf>,
     /// The same, corrected for the beam.
     pub pbcor: Option<PathBuf>,
+    /// Primary beam of the subband.
+    pub pb: Option<PathBuf>,
     /// Noise.
     pub noise: Noise,
     /// How its own cleaning ended.
@@ -212,14 +215,28 @@ pub struct ImageReport {
 /// Parameters that cannot be, tables that cannot be read, nothing to image (all flagged, CORRECTED_DATA all zero), an
 /// unknown telescope without a beam, Measurement Sets that do not belong together, a full disk. No product is left then.
 pub fn run(params: &ImageParams, control: &Control) -> Result<ImageReport, Error> {
+    if params.ms.is_empty() {
+        return Err(bad("ms", "at least one Measurement Set", "none"));
+    }
+    let readers = params.ms.iter().map(MsReader::open).collect::<Result<Vec<_>, _>>()?;
+    let inputs: Vec<&dyn Input> = readers.iter().map(|r| r as &dyn Input).collect();
+    Ok(make(&inputs, params, control)?.report)
+}
+
+/// Images in memory, and what was written of them.
+pub(super) struct Made {
+    pub(super) report: ImageReport,
+    pub(super) images: Images,
+    /// Middle of the observation, UTC \[MJD s\].
+    pub(super) middle_mjd_s: f64,
+}
+
+/// Image what `inputs` hold, and write the products asked for.
+pub(super) fn make(inputs: &[&dyn Input], params: &ImageParams, control: &Control) -> Result<Made, Error> {
     check(params)?;
     let mut watch = Stopwatch::new();
-    let mut inputs = Vec::with_capacity(params.ms.len());
-    for path in &params.ms {
-        inputs.push(MsReader::open(path)?);
-    }
-    let setup = Setup::of(&inputs, params)?;
-    let vis = setup.gather(&inputs, params, control)?;
+    let setup = Setup::of(inputs, params)?;
+    let vis = setup.gather(inputs, params, control)?;
     watch.lap("read");
     let imaging = setup.imaging(&vis, params)?;
     let times = vis.times.clone();
@@ -235,13 +252,14 @@ pub fn run(params: &ImageParams, control: &Control) -> Result<ImageReport, Error
     let mut report = setup.report(&images, params);
     watch.lap("image");
     let context =
-        image_products::Context::new(params, &setup.telescope, setup.column.name(), &times, &inputs, &images);
+        image_products::Context::new(params, &setup.telescope, setup.column.name(), &times, inputs, &images);
+    let middle_mjd_s = context.middle_mjd_s();
     image_products::write(&context, &mut report)?;
     watch.lap("write");
     let (read, write) = (&watch.parts[0], &watch.parts[watch.parts.len() - 1]);
     report.timings.insert(0, read.clone());
     report.timings.push(write.clone());
-    Ok(report)
+    Ok(Made { report, images, middle_mjd_s })
 }
 
 fn bad(what: &str, expected: impl Into<String>, found: impl std::fmt::Display) -> Error {
@@ -249,9 +267,6 @@ fn bad(what: &str, expected: impl Into<String>, found: impl std::fmt::Display) -
 }
 
 fn check(params: &ImageParams) -> Result<(), Error> {
-    if params.ms.is_empty() {
-        return Err(bad("ms", "at least one Measurement Set", "none"));
-    }
     if params.name.file_name().is_none() {
         return Err(bad("name", "a prefix for the products", params.name.display()));
     }
@@ -293,9 +308,9 @@ struct Setup {
 }
 
 impl Setup {
-    fn of(inputs: &[MsReader], params: &ImageParams) -> Result<Self, Error> {
+    fn of(inputs: &[&dyn Input], params: &ImageParams) -> Result<Self, Error> {
         let first = inputs[0].meta();
-        let windows = inputs.iter().map(|i| windows(i, params)).collect::<Result<Vec<_>, _>>()?;
+        let windows = inputs.iter().map(|i| windows(*i, params)).collect::<Result<Vec<_>, _>>()?;
         let channels = channels(first, &windows[0]);
         for (input, own) in inputs.iter().zip(&windows) {
             if !same_channels(&channels, &self::channels(input.meta(), own)) {
@@ -327,7 +342,7 @@ impl Setup {
         };
         let cell_rad = match params.cell_arcsec {
             Some(cell) => (cell / 3600.0).to_radians(),
-            None => auto_cell(&inputs[0], &windows[0])?,
+            None => auto_cell(inputs[0], &windows[0])?,
         };
         let middle_hz = channels[channels.len() / 2].0;
         let imsize = params.imsize.unwrap_or_else(|| auto_size(&beam, middle_hz, params.pblimit, cell_rad));
@@ -350,7 +365,7 @@ impl Setup {
     }
 
     /// Fields outside the image belong to another tile.
-    fn check_fields(&self, inputs: &[MsReader], params: &ImageParams) -> Result<(), Error> {
+    fn check_fields(&self, inputs: &[&dyn Input], params: &ImageParams) -> Result<(), Error> {
         let reach = 0.5 * self.cell_rad * self.imsize[0].max(self.imsize[1]) as f64;
         let allowed = reach.max(2f64.to_radians());
         for input in inputs {
@@ -372,14 +387,15 @@ impl Setup {
         Ok(())
     }
 
-    fn rows(&self, inputs: &[MsReader]) -> usize {
-        let of =
-            |(input, own): (&MsReader, &Vec<usize>)| own.iter().map(|w| input.n_rows(*w)).max().unwrap_or(0);
+    fn rows(&self, inputs: &[&dyn Input]) -> usize {
+        let of = |(input, own): (&&dyn Input, &Vec<usize>)| {
+            own.iter().map(|w| input.n_rows(*w)).max().unwrap_or(0)
+        };
         inputs.iter().zip(&self.windows).map(of).sum::<u64>() as usize
     }
 
     /// Visibilities, weights and predicted visibilities, and a dozen planes.
-    fn check_memory(&self, inputs: &[MsReader], params: &ImageParams) -> Result<(), Error> {
+    fn check_memory(&self, inputs: &[&dyn Input], params: &ImageParams) -> Result<(), Error> {
         let vis = self.rows(inputs) as f64 * self.channels.len() as f64;
         let pixels = self.imsize[0] as f64 * self.imsize[1] as f64;
         let needed_gb = (vis * 20.0 + pixels * 4.0 * 14.0) / 1e9;
@@ -393,7 +409,7 @@ impl Setup {
 
     fn gather(
         &self,
-        inputs: &[MsReader],
+        inputs: &[&dyn Input],
         params: &ImageParams,
         control: &Control,
     ) -> Result<Visibilities, Error> {
@@ -498,7 +514,7 @@ impl Setup {
     }
 }
 
-fn windows(input: &MsReader, params: &ImageParams) -> Result<Vec<usize>, Error> {
+fn windows(input: &dyn Input, params: &ImageParams) -> Result<Vec<usize>, Error> {
     let all = input.windows();
     let chosen: Vec<usize> = match &params.spws {
         None => all,
@@ -524,7 +540,7 @@ fn same_channels(a: &[(f64, f64)], b: &[(f64, f64)]) -> bool {
     a.len() == b.len() && a.iter().zip(b).all(|(p, q)| (p.0 - q.0).abs() < 1.0)
 }
 
-fn column(inputs: &[MsReader], params: &ImageParams) -> Result<Column, Error> {
+fn column(inputs: &[&dyn Input], params: &ImageParams) -> Result<Column, Error> {
     let has = |c: Column| inputs.iter().all(|i| i.meta().has_column(c.name()));
     let column = match params.datacolumn.as_str() {
         "auto" if has(Column::Corrected) => Column::Corrected,
@@ -538,7 +554,7 @@ fn column(inputs: &[MsReader], params: &ImageParams) -> Result<Column, Error> {
     Err(bad("datacolumn", format!("{} in every Measurement Set", column.name()), "one without it"))
 }
 
-fn middle_of_fields(inputs: &[MsReader], params: &ImageParams) -> Result<RaDec, Error> {
+fn middle_of_fields(inputs: &[&dyn Input], params: &ImageParams) -> Result<RaDec, Error> {
     let mut sum = [0.0; 3];
     for input in inputs {
         for (k, field) in input.meta().fields.iter().enumerate() {
@@ -575,7 +591,7 @@ fn taper(params: &ImageParams) -> Result<Vec<Taper>, Error> {
 }
 
 /// A fifth of the finest fringe of the first rows, to a tenth of an arcsecond below.
-fn auto_cell(input: &MsReader, windows: &[usize]) -> Result<f64, Error> {
+fn auto_cell(input: &dyn Input, windows: &[usize]) -> Result<f64, Error> {
     let window = windows[windows.len() - 1];
     let mut request = ReadRequest::new(window, Column::Data).rows(0..input.n_rows(window).min(8192));
     request.without_autos = true;

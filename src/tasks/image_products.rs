@@ -6,11 +6,11 @@ use ndarray::Array2;
 use sha2::{Digest, Sha256};
 
 use super::image::{ImageParams, ImageReport, SubbandReport};
+use super::input::Input;
 use crate::constants::SECONDS_PER_DAY;
 use crate::fits::{iso_utc, Batch, Cards};
 use crate::image::{Plane, RestoringBeam};
 use crate::imaging::{Images, Noise, TimeBin};
-use crate::ms::MsReader;
 use crate::Error;
 
 /// A kind of image.
@@ -70,7 +70,7 @@ impl<'a> Context<'a> {
         telescope: &str,
         column: &str,
         times: &[TimeBin],
-        inputs: &[MsReader],
+        inputs: &[&dyn Input],
         images: &'a Images,
     ) -> Self {
         let begin = times.iter().map(|t| t.time_mjd_s - 0.5 * t.interval_s).fold(f64::INFINITY, f64::min);
@@ -103,6 +103,10 @@ impl<'a> Context<'a> {
         Self { params, images, cards, middle_mjd_s: 0.5 * (begin + end) }
     }
 
+    pub(super) fn middle_mjd_s(&self) -> f64 {
+        self.middle_mjd_s
+    }
+
     fn cards_with(&self, noise: &Noise) -> Cards {
         let mut cards = self.cards.clone();
         cards.push("RMSEXP", noise.expected_jy, "[Jy/beam] thermal, from the weights");
@@ -129,7 +133,7 @@ impl<'a> Context<'a> {
 }
 
 /// Version, parameters and inputs: as text for people, as one SHA-256 for machines.
-fn provenance(cards: &mut Cards, params: &ImageParams, inputs: &[MsReader]) {
+fn provenance(cards: &mut Cards, params: &ImageParams, inputs: &[&dyn Input]) {
     let version = env!("CARGO_PKG_VERSION");
     let asked = serde_json::to_string(params).unwrap_or_default();
     let mut hash = Sha256::new();
@@ -172,10 +176,12 @@ pub(super) fn write(context: &Context<'_>, report: &mut ImageReport) -> Result<(
     for (number, part) in images.subbands.iter().enumerate() {
         let cards = context.cards_with(&part.noise);
         let infix = format!("-sb{number:02}");
-        let mut paths = [None, None];
-        for (slot, product, data) in
-            [(0, Product::Restored, &part.restored_yx), (1, Product::Pbcor, &part.pbcor_yx)]
-        {
+        let mut paths = [None, None, None];
+        for (slot, product, data) in [
+            (0, Product::Restored, &part.restored_yx),
+            (1, Product::Pbcor, &part.pbcor_yx),
+            (2, Product::Pb, &part.pb_yx),
+        ] {
             if context.wanted(product) {
                 let path = product.path(context.params, &infix);
                 let plane = context.plane(data.clone(), product, part.freq_hz, part.bandwidth_hz);
@@ -183,13 +189,14 @@ pub(super) fn write(context: &Context<'_>, report: &mut ImageReport) -> Result<(
                 paths[slot] = Some(path);
             }
         }
-        let [restored, pbcor] = paths;
+        let [restored, pbcor, pb] = paths;
         report.subbands.push(SubbandReport {
             number,
             freq_hz: part.freq_hz,
             bandwidth_hz: part.bandwidth_hz,
             restored,
             pbcor,
+            pb,
             noise: part.noise,
             outcome: part.outcome,
         });

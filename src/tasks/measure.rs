@@ -97,13 +97,24 @@ pub struct MeasureReport {
 /// Files that cannot be read or are no images; planes whose grids differ; options that make no sense; cancelled.
 pub fn run(params: &MeasureParams, control: &Control) -> Result<MeasureReport, Error> {
     let plane = read_plane(&params.image)?;
+    let pb = params.pb.as_ref().map(|p| read_plane(p)).transpose()?;
+    on_planes(&plane, pb, params, control)
+}
+
+/// As [`run`], on planes in memory; `image` and `pb` of the parameters are not looked at.
+pub(super) fn on_planes(
+    plane: &Plane,
+    pb: Option<Plane>,
+    params: &MeasureParams,
+    control: &Control,
+) -> Result<MeasureReport, Error> {
     let shape_yx = plane.data_yx.dim();
-    let pb = params.pb.as_ref().map(|p| same_grid("pb", read_plane(p)?, &plane)).transpose()?;
+    let pb = pb.map(|p| same_grid("pb", p, plane)).transpose()?;
     let kernel = match plane.beam {
         Some(beam) if !params.ignore_beam => Some(PixelKernel::new(beam, &plane.wcs)?),
         _ => None,
     };
-    let noise = noise_maps(&params.noise, &plane, kernel.as_ref(), control)?;
+    let noise = noise_maps(&params.noise, plane, kernel.as_ref(), control)?;
     let maps = Maps {
         image_yx: plane.data_yx.view(),
         noise_yx: noise.as_ref().map(|n| n.rms_yx.view()),

@@ -1,6 +1,7 @@
 //! One file per stage: `XParams` in, `XReport` out, paths in, paths out; no mathematics, no retries.
 
 mod image_products;
+mod input;
 mod selection;
 mod sky;
 
@@ -16,4 +17,5 @@ pub mod model;
 pub mod mosaic;
 pub mod simulate;
 pub mod solve;
+pub mod tile;
 pub mod verify;

@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::input::Input;
 use crate::caltable;
+use crate::constants::SECONDS_PER_DAY;
 use crate::error::Error;
 use crate::gains::{evaluate, Applied, GainGrid, GainTable};
 use crate::kind::BadArgument;
-use crate::ms::MsReader;
 use crate::vis::{select, VisBlock};
 
 /// Longest wait for another writer of the same Measurement Set.
@@ -34,7 +35,7 @@ pub(super) struct LoadedTables {
 
 impl LoadedTables {
     /// Read all tables and see that they have the Measurement Set's antennas.
-    pub fn load(uses: &[TableUse], reader: &MsReader) -> Result<Self, Error> {
+    pub fn load(uses: &[TableUse], reader: &dyn Input) -> Result<Self, Error> {
         let mut tables = Vec::new();
         for used in uses {
             let table = caltable::read(&used.path)?;
@@ -59,6 +60,37 @@ impl LoadedTables {
             tables.push((table, used.clone()));
         }
         Ok(Self { tables })
+    }
+
+    /// Refuse tables whose solutions are further than `days` from the data's times, or whose field is further than
+    /// `dec_deg` from the data's in declination.
+    pub fn require_near(&self, reader: &dyn Input, days: f64, dec_deg: f64) -> Result<(), Error> {
+        let meta = reader.meta();
+        let [start, end] = meta.time_range_mjd_s;
+        for (table, used) in &self.tables {
+            let slots = || table.windows.iter().flat_map(|w| &w.slots).map(|s| s.time_mjd_s);
+            let away = slots().map(|t| (start - t).max(t - end).max(0.0)).fold(f64::INFINITY, f64::min);
+            let mismatch = |expected: String, found: String| crate::gains::Error::Mismatch {
+                table: used.path.display().to_string(),
+                expected,
+                found,
+            };
+            if away.is_finite() && away > days * SECONDS_PER_DAY {
+                let expected = format!("solutions within {days} days of {}", meta.path.display());
+                return Err(mismatch(expected, format!("{:.2} days away", away / SECONDS_PER_DAY)).into());
+            }
+            if let (Some(of_table), Some(of_data)) = (table.fields.first(), meta.fields.first()) {
+                let off = (of_table.centre.dec_deg() - of_data.centre.dec_deg()).abs();
+                if off > dec_deg {
+                    let expected = format!(
+                        "a table within {dec_deg} degrees of declination {:.2}",
+                        of_data.centre.dec_deg()
+                    );
+                    return Err(mismatch(expected, format!("{:.2}", of_table.centre.dec_deg())).into());
+                }
+            }
+        }
+        Ok(())
     }
 
     pub fn is_empty(&self) -> bool {
@@ -86,14 +118,14 @@ impl LoadedTables {
 }
 
 /// Fields chosen by CASA's `field`; `None` is all.
-pub(super) fn fields(reader: &MsReader, text: &str) -> Result<Option<Vec<u32>>, Error> {
+pub(super) fn fields(reader: &dyn Input, text: &str) -> Result<Option<Vec<u32>>, Error> {
     let names: Vec<String> = reader.meta().fields.iter().map(|f| f.name.clone()).collect();
     let chosen = select("field", text, &names)?;
     Ok((chosen.len() < names.len()).then(|| chosen.into_iter().map(|k| k as u32).collect()))
 }
 
 /// Windows with data chosen by CASA's `spw` (whole windows), ascending in frequency.
-pub(super) fn windows(reader: &MsReader, text: &str) -> Result<Vec<usize>, Error> {
+pub(super) fn windows(reader: &dyn Input, text: &str) -> Result<Vec<usize>, Error> {
     let names: Vec<String> = (0..reader.meta().spws.len()).map(|k| k.to_string()).collect();
     let chosen = select("spw", text, &names)?;
     let found: Vec<usize> = reader.windows().into_iter().filter(|w| chosen.contains(w)).collect();
@@ -110,7 +142,7 @@ pub(super) fn windows(reader: &MsReader, text: &str) -> Result<Vec<usize>, Error
 
 /// Antennas of a ranked, comma-separated list of names (or indices); names that are absent are passed over with a warning,
 /// as the fallback chain of the array names antennas that an old Measurement Set need not have.
-pub(super) fn ranked_antennas(reader: &MsReader, text: &str) -> Result<Vec<usize>, Error> {
+pub(super) fn ranked_antennas(reader: &dyn Input, text: &str) -> Result<Vec<usize>, Error> {
     let meta = reader.meta();
     let mut ranked = Vec::new();
     for name in text.split(',').map(str::trim).filter(|n| !n.is_empty()) {

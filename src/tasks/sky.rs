@@ -1,11 +1,12 @@
 //! Model visibilities for a stage: from MODEL_DATA, or predicted from a sky model on the fly.
 
+use super::input::Input;
 use crate::beam::{Airy, Beam};
 use crate::control::Control;
 use crate::coords::{ApparentFrame, Observatory};
 use crate::error::Error;
 use crate::kind::BadArgument;
-use crate::ms::{Meta, MsReader};
+use crate::ms::Meta;
 use crate::predict::{fill_model, Pointing, PredictParams};
 use crate::source::SkyModel;
 use crate::time::EarthOrientation;
@@ -70,7 +71,7 @@ impl Predictor {
     }
 
     /// Fill `block.model_rfp`.
-    pub fn fill(&self, block: &mut VisBlock, reader: &MsReader, control: &Control) -> Result<(), Error> {
+    pub fn fill(&self, block: &mut VisBlock, reader: &dyn Input, control: &Control) -> Result<(), Error> {
         Ok(fill_model(&self.sky, block, &reader.meta().fields, &self.params, control)?)
     }
 }

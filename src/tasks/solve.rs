@@ -2,15 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use super::input::Input;
 use super::selection::{fields, ranked_antennas, windows, LoadedTables, TableUse};
 use super::sky::{ModelSky, Predictor};
 use crate::calibration::bandpass::Smoothing;
 use crate::calibration::{
-    solve, Combine, Corruption, Intervals, Mode, Robust, RowKey, Solint, SolveParams, SolveReport, Sums,
-    WindowSums,
+    solve, Combine, Corruption, Intervals, Mode, Robust, Solint, SolveParams, SolveReport, Sums, WindowSums,
 };
 use crate::caltable;
-use crate::casatable::Table;
 use crate::control::Control;
 use crate::error::Error;
 use crate::gains::{Antenna, GainTable, Observation, RefAntMode, Target, Term};
@@ -22,7 +21,8 @@ use crate::vis::UvRange;
 #[derive(Clone, Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SolveRequest {
-    /// The Measurement Set.
+    /// The Measurement Set; not looked at when the visibilities are in memory.
+    #[serde(default)]
     pub ms: PathBuf,
     /// The table to write.
     pub output: PathBuf,
@@ -119,8 +119,16 @@ pub struct SolveOutcome {
 /// # Errors
 /// A bad parameter, nothing to solve (saying what removed it), a zero model, no solution, a table that cannot be written.
 pub fn run(request: &SolveRequest, control: &Control) -> Result<SolveOutcome, Error> {
-    let reader = MsReader::open(&request.ms)?;
-    let params = params(request, &reader)?;
+    run_on(&MsReader::open(&request.ms)?, request, control)
+}
+
+/// As [`run`], on visibilities from anywhere.
+pub(super) fn run_on(
+    reader: &dyn Input,
+    request: &SolveRequest,
+    control: &Control,
+) -> Result<SolveOutcome, Error> {
+    let params = params(request, reader)?;
     if !request.overwrite && request.output.symlink_metadata().is_ok() {
         return Err(bad(
             "output",
@@ -129,14 +137,13 @@ pub fn run(request: &SolveRequest, control: &Control) -> Result<SolveOutcome, Er
         ));
     }
     let job = Job {
-        chosen_fields: fields(&reader, &request.field)?,
-        windows: windows(&reader, &request.spw)?,
+        chosen_fields: fields(reader, &request.field)?,
+        windows: windows(reader, &request.spw)?,
         uvrange: UvRange::parse(&request.uvrange)?,
-        tables: LoadedTables::load(&request.gaintable, &reader)?,
+        tables: LoadedTables::load(&request.gaintable, reader)?,
         predictor: request.model.as_ref().map(|m| Predictor::new(m, reader.meta())).transpose()?,
-        keys: row_keys(&reader)?,
         params,
-        reader: &reader,
+        reader,
     };
     let (table, report) = job.solve(control)?;
     let mut table = table;
@@ -158,7 +165,7 @@ fn bad(what: &str, expected: &str, found: impl Into<String>) -> Error {
     crate::calibration::Error::from(BadArgument::new(what, expected, found.into())).into()
 }
 
-fn params(request: &SolveRequest, reader: &MsReader) -> Result<SolveParams, Error> {
+fn params(request: &SolveRequest, reader: &dyn Input) -> Result<SolveParams, Error> {
     let quoted = |s: &str| format!("'{s}'");
     let mode = Mode::parse(&request.calmode)
         .ok_or_else(|| bad("calmode", "'ap', 'p' or 'a'", quoted(&request.calmode)))?;
@@ -197,29 +204,14 @@ fn params(request: &SolveRequest, reader: &MsReader) -> Result<SolveParams, Erro
     })
 }
 
-/// Time, field and scan of every row of MAIN.
-fn row_keys(reader: &MsReader) -> Result<Vec<RowKey>, Error> {
-    let main = Table::open(&reader.meta().path)?;
-    let n = main.n_rows()? as usize;
-    let time: Vec<f64> = main.get_all("TIME")?;
-    let interval: Vec<f64> = main.get_all("INTERVAL")?;
-    let field: Vec<i32> = main.get_all("FIELD_ID")?;
-    let scan: Vec<i32> =
-        if main.has_column("SCAN_NUMBER")? { main.get_all("SCAN_NUMBER")? } else { vec![1; n] };
-    Ok((0..n)
-        .map(|k| RowKey { time_mjd_s: time[k], interval_s: interval[k], field: field[k], scan: scan[k] })
-        .collect())
-}
-
 struct Job<'a> {
-    reader: &'a MsReader,
+    reader: &'a dyn Input,
     params: SolveParams,
     chosen_fields: Option<Vec<u32>>,
     windows: Vec<usize>,
     uvrange: UvRange,
     tables: LoadedTables,
     predictor: Option<Predictor>,
-    keys: Vec<RowKey>,
 }
 
 impl Job<'_> {
@@ -235,9 +227,7 @@ impl Job<'_> {
     fn solve(&self, control: &Control) -> Result<(GainTable, SolveReport), Error> {
         let mut keys = Vec::new();
         for spw in &self.windows {
-            for run in self.reader.main_rows(&self.request(*spw))? {
-                keys.extend_from_slice(&self.keys[run.start as usize..run.end as usize]);
-            }
+            keys.extend(self.reader.keys(&self.request(*spw))?);
         }
         let intervals = Intervals::new(keys, self.params.solint, self.params.combine)?;
         let merge = self.params.combine.spw && self.params.term != Term::K;
@@ -298,13 +288,8 @@ impl Job<'_> {
             if let Some(predictor) = &self.predictor {
                 predictor.fill(&mut block, self.reader, control)?;
             }
-            let of_row: Vec<Option<usize>> = self
-                .reader
-                .main_rows(&request)?
-                .into_iter()
-                .flatten()
-                .map(|k| intervals.of(&self.keys[k as usize]))
-                .collect();
+            let of_row: Vec<Option<usize>> =
+                self.reader.keys(&request)?.iter().map(|k| intervals.of(k)).collect();
             if self.tables.is_empty() {
                 sums.add(&block, &of_row, self.uvrange, None, control)?;
             } else {

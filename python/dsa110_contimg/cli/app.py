@@ -34,6 +34,7 @@ COMMANDS = (
     "apply",
     "predict",
     "image",
+    "tile",
     "mosaic",
     "catalog",
     "photometry",

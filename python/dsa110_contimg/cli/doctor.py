@@ -15,12 +15,18 @@ from dsa110_contimg import ContimgError, __version__, _core
 from dsa110_contimg.cli.console import JsonOption, emit, out
 from dsa110_contimg.config import Config, load
 
-_PYTHON_BACKENDS = ("casatasks", "casatools", "python-casacore", "pyuvdata", "astroquery", "dask", "bokeh", "fastapi")
-_PROGRAMS = {"wsclean": "imaging backend", "aoflagger": "flagging backend", "chgcentre": "phase shifts", "DP3": "peer"}
-_GET = {
-    "wsclean": "Debian package wsclean",
-    "aoflagger": "Debian package aoflagger",
-    "casatasks": "pip install casatasks",
+# Optional parts: what they are for here, and how they come.
+_PACKAGES = {
+    "casatasks": ("imaging and flagging backend `casa`; comparisons", "pip install casatasks casadata"),
+    "python-casacore": ("comparisons", "pip install python-casacore"),
+    "pyuvdata": ("comparisons", "pip install pyuvdata"),
+    "ducc0": ("comparisons", "pip install ducc0"),
+    "astroquery": ("external cross-matches", "pip install astroquery"),
+    "bokeh": ("interactive plots in notebooks", "pip install bokeh"),
+}
+_PROGRAMS = {
+    "wsclean": ("imaging backend `wsclean`", "Debian package wsclean"),
+    "aoflagger": ("flagging backend `aoflagger`", "Debian package aoflagger"),
 }
 
 
@@ -44,6 +50,7 @@ def doctor(
         "backends": _backends(),
         "directories": _directories(config),
         "databases": _databases(config),
+        "earth_orientation": _earth_orientation(),
     }
     report["problems"] = _problems(report)
     emit(report, json_output, lambda: _print(report), ok=not report["problems"])
@@ -51,13 +58,22 @@ def doctor(
 
 def _backends() -> dict[str, str | None]:
     found: dict[str, str | None] = {}
-    for name in _PYTHON_BACKENDS:
+    for name in _PACKAGES:
         try:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             found[name] = None
     found.update({name: shutil.which(name) for name in _PROGRAMS})
     return found
+
+
+def _earth_orientation() -> dict[str, Any]:
+    import time
+
+    from dsa110_contimg._core import time as clock
+
+    status = clock.iers_status(40587.0 + time.time() / 86400.0)
+    return {key: status[key] for key in ("source", "coverage", "last_measured_mjd", "last_mjd")}
 
 
 def _directories(config: Config) -> dict[str, dict[str, Any]]:
@@ -111,6 +127,11 @@ def _problems(report: dict[str, Any]) -> list[str]:
             problems.append(f"{name}: expected a writable directory: {place['path']}")
         if place["free_gb"] < 5:
             problems.append(f"{name}: expected at least 5 GB free, found {place['free_gb']}: {place['path']}")
+    if report["earth_orientation"]["coverage"] == "outside":
+        problems.append(
+            "Earth orientation: expected a table that reaches today, found one that ends at MJD "
+            f"{report['earth_orientation']['last_mjd']:.0f}: renew it with `contimg iers update FILE`"
+        )
     for database in report["databases"].values():
         problems.extend(f"{database['path']}: {error}" for error in database["errors"])
     return list(dict.fromkeys(problems))
@@ -120,9 +141,10 @@ def _print(report: dict[str, Any]) -> None:
     from rich.table import Table
 
     out.print(f"dsa110_contimg {report['version']}, Python {report['python']}, {report['threads']} threads")
-    table = Table("optional", "found", "how to get it", title="Backends", title_justify="left")
-    for name, value in report["backends"].items():
-        table.add_row(name, value or "[dim]-[/]", "" if value else _GET.get(name, f"pip install {name}"))
+    table = Table("optional", "for", "found", "how to get it", title="Backends", title_justify="left")
+    for name, (purpose, source) in {**_PACKAGES, **_PROGRAMS}.items():
+        value = report["backends"][name]
+        table.add_row(name, purpose, value or "[dim]-[/]", "" if value else source)
     out.print(table)
     table = Table("place", "path", "exists", "free GB", title="Directories", title_justify="left")
     for name, place in report["directories"].items():
@@ -133,6 +155,11 @@ def _print(report: dict[str, Any]) -> None:
         state = "; ".join(database["errors"]) or ("sound" if database["exists"] else "not yet")
         table.add_row(name, database["path"], state)
     out.print(table)
+    earth = report["earth_orientation"]
+    out.print(
+        f"Earth orientation: {earth['source']}, measured to MJD {earth['last_measured_mjd']:.0f}, predicted to "
+        f"{earth['last_mjd']:.0f}; today is {earth['coverage']}"
+    )
     if report["problems"]:
         for problem in report["problems"]:
             out.print(f"[bold red]problem:[/] {problem}")

@@ -30,6 +30,13 @@ def run(
     ] = None,
     calibrators: Annotated[Path | None, typer.Option(help="CSV of calibrators, same columns.")] = None,
     config_file: Annotated[Path | None, typer.Option("--config", help="Configuration file (TOML).")] = None,
+    fast: Annotated[
+        bool,
+        typer.Option("--fast", help="Target groups in memory, without Measurement Sets: same products and records."),
+    ] = False,
+    archive: Annotated[
+        bool, typer.Option("--archive", help="With --fast: write their Measurement Sets too, while they are imaged.")
+    ] = False,
     report: Annotated[Path | None, typer.Option(help="Also write the HTML report here.")] = None,
     json_output: JsonOption = False,
 ) -> None:
@@ -56,7 +63,9 @@ def run(
             update(done, total)
             logger.info(text)
 
-        result = run_directory(directory, config, catalog=sources, calibrators=known, on_group=on_group)
+        result = run_directory(
+            directory, config, catalog=sources, calibrators=known, fast=fast, archive=archive, on_group=on_group
+        )
     if report is not None:
         _write_report(report, directory, result)
     payload = {

@@ -109,6 +109,19 @@ class Database:
             prepared.append((table, columns, [list(row.values()) for row in rows], list(conflict)))
         return self._core.insert_all(prepared)
 
+    def insert_columns(self, batches: Iterable[tuple[str, Mapping[str, Any], Sequence[str]]]) -> int:
+        """Insert ``(table, columns, conflict)`` into several tables in one transaction: all of it or nothing.
+
+        A column is an array of float64 (NaN is NULL) or int64, a list of str, rows of float64 that become JSON lists
+        with one decimal, or one value for every row. Some ten times faster than rows of objects.
+
+        Raises
+        ------
+        ValueError
+            An unknown name, columns of different lengths, a broken constraint.
+        """
+        return _db.insert_columns(self._core, [(t, list(c.items()), list(k)) for t, c, k in batches])
+
     def upsert(self, table: str, row: Mapping[str, Any], *keys: str) -> None:
         """Insert one row, or update the row equal in `keys`."""
         self.insert(table, [row], conflict=keys)

@@ -37,6 +37,36 @@ def photometry_insert(db: Database, rows: Iterable[Mapping[str, Any]]) -> int:
     return db.insert("photometry", [{"measured_at": now, **row} for row in rows], conflict=("image_path", "source_id"))
 
 
+def forget_copies(db: Database, image_path: StrPath, mjd: float) -> list[str]:
+    """Delete the measurements of the same image under another path: an epoch enters a light curve once.
+
+    They are there when a products directory was moved or copied and the run was repeated in its new place.
+
+    Parameters
+    ----------
+    db : Database
+        Products.
+    image_path : path
+        The image about to be measured.
+    mjd : float
+        Its mid time, UTC [MJD days].
+
+    Returns
+    -------
+    list of str
+        The paths forgotten.
+    """
+    kept = Path(image_path)
+    # A second: no two tiles of one name are that near.
+    near = (("mjd", ">=", mjd - 1 / 86400), ("mjd", "<=", mjd + 1 / 86400))
+    paths = {row["image_path"] for row in db.select("photometry_timeseries", *near, columns=("image_path",))}
+    copies = sorted(p for p in paths if p != str(kept) and Path(p).name == kept.name)
+    for path in copies:
+        for table in ("photometry", "photometry_timeseries"):
+            db.delete(table, ("image_path", "=", path))
+    return copies
+
+
 def discover_ms_files(db: Database, scan_dir: StrPath, *, recursive: bool = True) -> list[str]:
     """Index the Measurement Sets below a directory that are not in the index yet; returns them."""
     root = Path(scan_dir)

@@ -98,7 +98,21 @@ def register_set(
                 "pointing_dec_deg": table.get("pointing_dec_deg"),
             }
         )
-    return _handle(db).insert("caltables", rows, conflict=("path",))
+    handle = _handle(db)
+    written = handle.insert("caltables", rows, conflict=("path",))
+    _retire_copies(handle, set_name, [Path(row["path"]) for row in rows])
+    return written
+
+
+def _retire_copies(db: Database, set_name: str, paths: Sequence[Path]) -> None:
+    """Retire tables of the set that bear the name of a new one in another directory: applied, they would count twice."""
+    new = {path.name: str(path) for path in paths}
+    for row in db.select("caltables", ("set_name", "=", set_name), ("status", "=", "active"), columns=("path",)):
+        path = row["path"]
+        if new.get(Path(path).name, path) != path:
+            logger.warning("%s: retired, %s takes its place in set %s", path, new[Path(path).name], set_name)
+            values = {"status": "retired", "notes": f"superseded by {new[Path(path).name]}"}
+            db.update("caltables", values, ("path", "=", path))
 
 
 def register_set_from_prefix(

@@ -269,28 +269,45 @@ class Observation:
                 f"{self.group.group_id}: expected a bandpass within {self.context.config.calibration.borrow_days} days "
                 f"and {self.context.config.calibration.borrow_dec_deg} degrees of declination, found none"
             )
-        settings = self.context.config.calibration
         own = self.product(self.context.config.paths.caltables, self.day, f"{self.group.group_id}_2gcal")
-        stages.solve(
-            outputs["ms"],
-            own,
-            "G",
-            gaintable=list(choice.tables),
-            model=self._sky(),
-            calmode="p" if choice.provenance is Provenance.SAME_DATE else "ap",
-            combine="scan,field,spw",
-            solint="inf",
-            minsnr=settings.gain_minsnr,
-            refant=stages.refant_list(settings.refant),
-            uvrange=settings.uvrange,
-            overwrite=True,
-            progress=self.context.progress,
-        )
+        stages.solve(outputs["ms"], own, "G", progress=self.context.progress, **self.own_gain(choice))
         tables = [*choice.tables, str(own)]
         stages.apply(outputs["ms"], tables, calwt=True, progress=self.context.progress)
         return {
             "calibration": {"tables": tables, "set": choice.set_name, "distance_days": choice.distance_days},
             "provenance": choice.provenance.value,
+        }
+
+    def own_gain(self, choice: Any) -> dict[str, Any]:
+        """Options of the solve for a gain of the target's own."""
+        from dsa110_contimg.calibration import stages
+
+        settings = self.context.config.calibration
+        return {
+            "gaintable": list(choice.tables),
+            "model": self._sky(),
+            "calmode": "p" if choice.provenance is Provenance.SAME_DATE else "ap",
+            "combine": "scan,field,spw",
+            "solint": "inf",
+            "minsnr": settings.gain_minsnr,
+            "refant": stages.refant_list(settings.refant),
+            "uvrange": settings.uvrange,
+            "overwrite": True,
+        }
+
+    def image_options(self, provenance: str) -> dict[str, Any]:
+        """Options of the imager that do not depend on where the visibilities are."""
+        settings = self.context.config.imaging
+        return {
+            "imsize": [settings.imsize, settings.imsize] if settings.imsize else None,
+            "cell_arcsec": settings.cell_arcsec or None,
+            "weighting": settings.weighting,
+            "robust": settings.robust,
+            "niter": settings.niter,
+            "nsigma": settings.nsigma,
+            "pblimit": settings.pblimit,
+            "epsilon": settings.epsilon,
+            "cards": {"GROUPID": self.group.group_id, "CALPROV": provenance},
         }
 
     def image(self, outputs: Outputs) -> Outputs:
@@ -300,28 +317,25 @@ class Observation:
         from dsa110_contimg import _core
         from dsa110_contimg.database import products
 
-        settings = self.context.config.imaging
         name = self.product(self.context.config.paths.images, self.day, self.group.group_id)
-        options: dict[str, Any] = {
-            "ms": [outputs["ms"]],
-            "name": str(name),
-            "imsize": [settings.imsize, settings.imsize] if settings.imsize else None,
-            "cell_arcsec": settings.cell_arcsec or None,
-            "datacolumn": "corrected",
-            "weighting": settings.weighting,
-            "robust": settings.robust,
-            "niter": settings.niter,
-            "nsigma": settings.nsigma,
-            "pblimit": settings.pblimit,
-            "epsilon": settings.epsilon,
-            "cards": {"GROUPID": self.group.group_id, "CALPROV": outputs["provenance"]},
-        }
+        options = self.image_options(outputs["provenance"])
+        options |= {"ms": [outputs["ms"]], "name": str(name), "datacolumn": "corrected"}
         report = _core.imaging.image_ms(json.dumps(options), progress=self.context.progress)
+        made = self.record_image(report, outputs["ms"], outputs["provenance"])
+        products.ms_index_upsert(
+            self.context.products, outputs["ms"], stage="imaged", status="done", cal_applied=1, imagename=str(name)
+        )
+        return made
+
+    def record_image(self, report: dict[str, Any], ms_path: str, provenance: str) -> Outputs:
+        """Record an image with its noise, beam and provenance; what later stages read of it."""
+        from dsa110_contimg.database import products
+
         made = report["products"]
         products.images_insert(
             self.context.products,
             made["pbcor"],
-            outputs["ms"],
+            ms_path,
             "5min",
             mid_mjd=report["mjd"],
             beam_major_arcsec=report["beam"]["major_arcsec"],
@@ -339,10 +353,7 @@ class Observation:
             cellsize_arcsec=report["cell_arcsec"],
             freq_ghz=report["freq_hz"] / 1e9,
             bandwidth_mhz=report["bandwidth_hz"] / 1e6,
-            cal_provenance=outputs["provenance"],
-        )
-        products.ms_index_upsert(
-            self.context.products, outputs["ms"], stage="imaged", status="done", cal_applied=1, imagename=str(name)
+            cal_provenance=provenance,
         )
         return {
             "image": made["restored"],
@@ -357,8 +368,10 @@ class Observation:
         """Forced fluxes of the catalogue on the tile, corrected for the primary beam."""
         import pandas as pd
 
+        from dsa110_contimg.database import products
         from dsa110_contimg.photometry import campaign
 
+        products.forget_copies(self.context.products, outputs["image"], self.pointing.mid_mjd)
         table = pd.DataFrame(
             {
                 "source_id": [s.name for s in self.context.catalog],

@@ -83,7 +83,10 @@ def write_report(
         title=title,
         subtitle=subtitle,
         cards=[
-            {"value": verdicts["candidate"], "label": "ESE candidates"},
+            {
+                "value": verdicts["candidate"],
+                "label": "ESE candidate" if verdicts["candidate"] == 1 else "ESE candidates",
+            },
             {"value": verdicts["variable"], "label": "other variables"},
             {"value": len(sources), "label": "sources"},
             {"value": len(epochs), "label": "groups"},

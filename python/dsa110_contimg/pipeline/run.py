@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from dsa110_contimg import ContimgError
 from dsa110_contimg.config import Config
 from dsa110_contimg.database import Database
 from dsa110_contimg.pipeline import sky
+from dsa110_contimg.pipeline.fast import FastObservation
 from dsa110_contimg.pipeline.meter import metered
 from dsa110_contimg.pipeline.observation import Context, Observation, pointing_of
 from dsa110_contimg.pipeline.runner import GroupResult, Runner
@@ -52,6 +54,8 @@ def run_directory(
     *,
     catalog: Sequence[sky.CatalogSource],
     calibrators: Sequence[sky.CatalogSource],
+    fast: bool = False,
+    archive: bool = False,
     on_group: Callable[[int, int, str], None] = lambda _done, _total, _text: None,
 ) -> RunResult:
     """Process every usable group of a directory; may be stopped and run again.
@@ -67,6 +71,10 @@ def run_directory(
         Configuration.
     catalog, calibrators : sequence of CatalogSource
         What is measured, and what may calibrate.
+    fast : bool
+        Take target groups through `contimg tile`'s path: in memory, with the same products and records.
+    archive : bool
+        With `fast`: write the targets' Measurement Sets too.
     on_group : callable
         Called with (groups done, groups in all, what is being done).
 
@@ -77,6 +85,9 @@ def run_directory(
     """
     from dsa110_contimg.conversion.groups import classify_groups
 
+    # Paths are what databases know products by: the same ones wherever the command is started.
+    root = config.paths.root.absolute()
+    config = config.model_copy(update={"paths": config.paths.model_copy(update={"root": root})})
     grouping = config.grouping
     found = classify_groups(
         directory,
@@ -96,7 +107,8 @@ def run_directory(
         list(calibrators),
     )
     runner = Runner(Database(config.paths.queue, "queue"))
-    observations = _observations([*found.complete, *found.semi_complete], context, result)
+    made: Callable[..., Observation] = partial(FastObservation, archive=archive) if fast else Observation
+    observations = _observations([*found.complete, *found.semi_complete], context, result, made)
     for done, observation in enumerate(observations):
 
         def on_stage(name: str, done: int = done, observation: Observation = observation) -> None:
@@ -109,7 +121,9 @@ def run_directory(
     return result
 
 
-def _observations(groups: Sequence[Any], context: Context, result: RunResult) -> list[Observation]:
+def _observations(
+    groups: Sequence[Any], context: Context, result: RunResult, made: Callable[..., Observation]
+) -> list[Observation]:
     radius = context.config.calibration.calibrator_radius_deg
     observations = []
     for group in groups:
@@ -121,7 +135,7 @@ def _observations(groups: Sequence[Any], context: Context, result: RunResult) ->
             result.groups.append(entry)
             continue
         calibrator = sky.in_beam_calibrator(context.calibrators, pointing.ra_deg, pointing.dec_deg, radius)
-        observations.append(Observation(context, group, pointing, calibrator))
+        observations.append(made(context, group, pointing, calibrator))
     return sorted(observations, key=lambda o: (o.kind != "calibrator", o.group.group_id))
 
 

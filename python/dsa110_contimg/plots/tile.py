@@ -85,5 +85,24 @@ def image_png(
         axes.set_ylabel("declination")
         axes.set_title(title)
         axes.grid(alpha=0.2)
-        fig.colorbar(picture, ax=axes, label="mJy/beam", shrink=0.85)
+        bar = fig.colorbar(picture, ax=axes, label="mJy/beam", shrink=0.85)
+        ticks = _asinh_ticks(3 * sigma, top)
+        bar.set_ticks(ticks, labels=[f"{tick:g}" for tick in ticks])
+        bar.minorticks_off()
         return png(fig)
+
+
+def _asinh_ticks(linear_width: float, top: float) -> list[float]:
+    """Round values that lie apart on an arcsinh scale: zero, then 1, 2, 5 times powers of ten above the noise."""
+    import math
+
+    ticks, last = [0.0], 0.0
+    span = math.asinh(top / linear_width)
+    for exponent in range(math.floor(math.log10(linear_width)) - 1, math.ceil(math.log10(top)) + 1):
+        for digit in (1, 2, 5):
+            value = digit * 10.0**exponent
+            place = math.asinh(value / linear_width)
+            if value <= top and place - last > 0.07 * span:
+                ticks.append(value)
+                last = place
+    return ticks

@@ -2,6 +2,7 @@
 
 mod geometry;
 mod group;
+mod memory;
 mod stream;
 
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use self::geometry::Geometry;
 use self::group::Group;
+pub(in crate::tasks) use self::memory::OpenGroup;
 use super::verify::{self, Verdict, VerifyParams};
 use crate::constants::{SUBBANDS, TELESCOPE_NAME};
 use crate::control::Control;

@@ -29,14 +29,14 @@ const SAME_TIME_S: f64 = 0.5;
 const HASH_BYTES: usize = 4 << 20;
 
 /// Arrays of one subband.
-struct Buffer {
-    vis_rfp: Array3<Complex32>,
-    weight_rfp: Array3<f32>,
-    flag_rfp: Array3<bool>,
+pub(super) struct Buffer {
+    pub(super) vis_rfp: Array3<Complex32>,
+    pub(super) weight_rfp: Array3<f32>,
+    pub(super) flag_rfp: Array3<bool>,
 }
 
 impl Buffer {
-    fn new(shape: (usize, usize, usize)) -> Self {
+    pub(super) fn new(shape: (usize, usize, usize)) -> Self {
         Self {
             vis_rfp: Array3::zeros(shape),
             weight_rfp: Array3::zeros(shape),
@@ -127,7 +127,12 @@ fn read_all(
     Ok(())
 }
 
-fn read_one(group: &Group, path: &Path, buffer: &mut Buffer, control: &Control) -> Result<(), Error> {
+pub(super) fn read_one(
+    group: &Group,
+    path: &Path,
+    buffer: &mut Buffer,
+    control: &Control,
+) -> Result<(), Error> {
     let reader = Reader::open(path)?;
     let plan = reader.plan(&Selection::default())?;
     if same_rows(group, &plan.rows) {
@@ -199,7 +204,7 @@ fn place_rows(
 }
 
 /// `V exp(-2 pi i (w_new - w_old) f / c)`, antenna by antenna in double precision.
-fn rotate(vis_rfp: &mut Array3<Complex32>, freq_hz: &[f64], geometry: &Geometry) {
+pub(super) fn rotate(vis_rfp: &mut Array3<Complex32>, freq_hz: &[f64], geometry: &Geometry) {
     let (_, channels, products) = vis_rfp.dim();
     let Some(all) = vis_rfp.as_slice_mut() else { return };
     let row = channels * products;

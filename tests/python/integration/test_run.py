@@ -28,11 +28,13 @@ def config_for(root: Path) -> Config:
     return load(None, paths={"root": root}, imaging={"imsize": 512, "cell_arcsec": 15.0, "niter": 500})
 
 
-def process(simulated: Campaign, root: Path, incoming: Path | None = None) -> RunResult:
+def process(simulated: Campaign, root: Path, incoming: Path | None = None, *, fast: bool = False) -> RunResult:
     catalog = [CatalogSource(s.name, s.ra_deg, s.dec_deg, s.flux_jy, s.alpha) for s in simulated.sources]
     c = simulated.calibrator
     calibrators = [CatalogSource(c.name, c.ra_deg, c.dec_deg, c.flux_jy, c.alpha)]
-    return run_directory(incoming or simulated.out, config_for(root), catalog=catalog, calibrators=calibrators)
+    return run_directory(
+        incoming or simulated.out, config_for(root), catalog=catalog, calibrators=calibrators, fast=fast
+    )
 
 
 def essence(result: RunResult) -> list[tuple[Any, ...]]:
@@ -50,6 +52,17 @@ def test_a_rerun_skips_what_is_done_and_changes_nothing(simulated: Campaign, tmp
     again = process(simulated, tmp_path)
     assert {g["status"] for g in again.groups} == {"skipped"}
     assert essence(again) == essence(first)
+
+
+def test_the_fast_path_gives_the_same_light_curves_and_skips_what_is_done(simulated: Campaign, tmp_path: Path) -> None:
+    staged = process(simulated, tmp_path / "staged")
+    fast = process(simulated, tmp_path / "fast", fast=True)
+    assert fast.ok, [g["reason"] for g in fast.groups if g["status"] == "failed"]
+    assert essence(fast) == essence(staged)
+    assert not list((tmp_path / "fast").rglob("science/**/table.dat"))
+    assert "tile" in {s["name"] for s in fast.stages}
+    again = process(simulated, tmp_path / "fast", fast=True)
+    assert {g["status"] for g in again.groups} == {"skipped"}
 
 
 def test_a_damaged_group_does_not_stop_the_others(simulated: Campaign, tmp_path: Path) -> None:

@@ -165,11 +165,6 @@ def run_with_fault(
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(
-    reason="casacore throws from a destructor when a buffered write of a small metadata file fails: the process ends "
-    "(hidden staging directory left, swept by the next run) where it should report the error",
-    strict=True,
-)
 def test_every_kind_of_failing_call(shim: Path, files: list[Path], tmp_path: Path) -> None:
     out = tmp_path / "ms-out" / "x.ms"
     out.parent.mkdir()

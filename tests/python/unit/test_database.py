@@ -109,3 +109,29 @@ def test_migrate_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
     assert (tmp_path / "state" / "products.sqlite3").is_file()
     assert migrate([]) == 2
     assert "products" in capsys.readouterr().out
+
+
+def test_an_image_in_two_places_is_one_epoch(db: Database) -> None:
+    rows = [
+        {"source_id": "J0000", "mjd": 61000.25, "image_path": path, "peak_jyb": 1.0, "flags": 0}
+        for path in ("/old/a-image.fits", "/new/a-image.fits", "/old/b-image.fits")
+    ]
+    rows.append({**rows[0], "mjd": 61001.25})
+    db.insert("photometry_timeseries", rows)
+    assert products.forget_copies(db, "/new/a-image.fits", 61000.25) == ["/old/a-image.fits"]
+    # What is measured in its own place stays, and so does another image of the same moment.
+    assert sorted(r["image_path"] for r in db.select("photometry_timeseries", ("mjd", "<", 61001))) == [
+        "/new/a-image.fits",
+        "/old/b-image.fits",
+    ]
+
+
+def test_a_table_made_again_elsewhere_is_applied_once(tmp_path: Path) -> None:
+    db = registry.ensure_db(tmp_path / "registry.sqlite3")
+    for place in ("old", "new"):
+        for name in ("x_bpcal", "x_gpcal"):
+            (tmp_path / place / name).mkdir(parents=True)
+            table = {"path": tmp_path / place / name}
+            registry.register_set(db, "x", [table], valid_start_mjd=61000.0, valid_end_mjd=61001.0)
+    found = registry.get_active_applylist(db, 61000.5)
+    assert found == [str(tmp_path / "new" / "x_bpcal"), str(tmp_path / "new" / "x_gpcal")]

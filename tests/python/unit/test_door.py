@@ -36,6 +36,8 @@ def test_ctrl_c_interrupts_a_long_call() -> None:
     code = """
 import os, signal, threading, time
 from dsa110_contimg import _core
+# A shell starts what runs in its background with the signal ignored, and children inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sent = []
 def send():
     sent.append(time.monotonic()); os.kill(os.getpid(), signal.SIGINT)
