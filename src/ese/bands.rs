@@ -95,11 +95,27 @@ pub struct BandsParams {
     pub judge: JudgeParams,
     /// Least ln Bayes factor over every alternative.
     pub min_log_bf: f64,
+    /// The same where the colour of the dip could not be tested and the score is above `judge.min_score`: then shape and score decide.
+    pub min_log_bf_scored: f64,
+}
+
+impl BandsParams {
+    /// Whether the score has a say.
+    pub(super) fn by_score(&self, j: &BandsJudgement) -> bool {
+        j.lens.is_some_and(|l| l.chromatic.is_none()) && j.score.total > self.judge.min_score
+    }
+
+    /// Whether the Bayes factor is large enough.
+    pub(super) fn likely(&self, j: &BandsJudgement) -> bool {
+        let needed =
+            if self.by_score(j) { self.min_log_bf_scored.min(self.min_log_bf) } else { self.min_log_bf };
+        j.log_bf_lens.is_some_and(|b| b >= needed)
+    }
 }
 
 impl Default for BandsParams {
     fn default() -> Self {
-        Self { judge: JudgeParams::default(), min_log_bf: 10.0 }
+        Self { judge: JudgeParams::default(), min_log_bf: 7.0, min_log_bf_scored: 5.0 }
     }
 }
 
@@ -166,7 +182,7 @@ pub fn judge_bands(bands: &[Band<'_>], params: &BandsParams) -> BandsJudgement {
             judged.alternatives = Some(weighed.alternatives);
         }
     }
-    let lens = judged.log_bf_lens.is_some_and(|b| b >= params.min_log_bf)
+    let lens = params.likely(&judged)
         && judged.lens.is_some_and(|l| l.depth >= p.min_depth && l.unlensed >= LEAST_UNLENSED);
     judged.trigger = lens && judged.in_progress;
     let others = receivers.iter().enumerate().filter(|(g, _)| Some(*g) != primary).map(|(_, r)| r);

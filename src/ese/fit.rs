@@ -2,7 +2,7 @@
 
 use super::models::log_likelihood;
 use super::noise::{log_sum_exp, Bank};
-use super::refine::{Params, Problem, Refined};
+use super::refine::{Params, Problem, Refined, LEAST_FRACTION};
 use super::series::Series;
 use super::template::{alpha_of, sigma_of, Form, Lens, Table, Template, ALPHAS, SIGMAS};
 
@@ -46,6 +46,8 @@ pub struct LensFit {
     pub source_sigma: f64,
     /// Standard deviation of its natural logarithm.
     pub source_ln_err: f64,
+    /// Fraction of the flux in the part of the source that is lensed.
+    pub fraction: f64,
     /// Distance from the centre of a round lens at closest approach \[lens widths\].
     pub impact: f64,
     /// Depth at the deepest observed point, a fraction of the unlensed flux.
@@ -124,7 +126,7 @@ pub(super) fn fit(search: &Search<'_>) -> Option<(Refined, f64)> {
 
 /// The lens of a fit at a receiver.
 pub(super) fn lens_of(at: &Params, form: Form, scale: f64) -> Lens<'static> {
-    Table::get().lens(form, at[0].exp() * scale, at[1].exp(), at[4])
+    Table::get().lens(form, at[0].exp() * scale, at[1].exp(), at[5])
 }
 
 /// The best templates, of as many source sizes and forms as there are.
@@ -208,52 +210,55 @@ fn scan(
     (0..=steps)
         .map(|c| {
             let centre = first + CENTRE_STEP * crossing * c as f64;
-            let value = sums
-                .iter()
-                .zip(&lenses)
-                .map(|(s, (lens, reach))| s.log_likelihood(lens, *reach, crossing, centre))
-                .sum();
-            let at = [alpha.ln(), sigma.ln(), crossing.ln(), centre, impact];
+            let (mut value, mut fraction) = (0.0, 1.0f64);
+            for (s, (lens, reach)) in sums.iter().zip(&lenses) {
+                let found = s.log_likelihood(lens, *reach, crossing, centre);
+                value += found.0;
+                fraction = if sums.len() == 1 { found.1 } else { fraction.min(found.1) };
+            }
+            let at = [alpha.ln(), sigma.ln(), crossing.ln(), centre, fraction, impact];
             Start { log_likelihood: value, form, sigma: 0, at }
         })
         .reduce(|a, b| if b.log_likelihood > a.log_likelihood { b } else { a })
 }
 
-/// A series with the sums of the points before each index, so that its unlensed part costs nothing.
+/// A series with its sums, so that its unlensed part costs nothing.
 struct Sums {
     series: Series,
-    /// `sum w y`, `sum w`.
-    before: Vec<(f64, f64)>,
     wyy: f64,
+    wy: f64,
+    w: f64,
 }
 
 impl Sums {
     fn new(series: Series) -> Self {
-        let mut before = vec![(0.0, 0.0)];
-        let mut wyy = 0.0;
+        let (mut wyy, mut wy, mut sum) = (0.0, 0.0, 0.0);
         for (y, w) in series.y.iter().zip(&series.w) {
-            let last = before[before.len() - 1];
-            before.push((last.0 + w * y, last.1 + w));
             wyy += w * y * y;
+            wy += w * y;
+            sum += w;
         }
-        Self { series, before, wyy }
+        Self { series, wyy, wy, w: sum }
     }
 
-    fn log_likelihood(&self, lens: &Template<'_>, reach: f64, crossing: f64, centre: f64) -> f64 {
+    /// ln L, and the fraction of the flux that is lensed.
+    fn log_likelihood(&self, lens: &Template<'_>, reach: f64, crossing: f64, centre: f64) -> (f64, f64) {
         let s = &self.series;
         let low = s.mjd.partition_point(|t| *t < centre - reach);
         let high = s.mjd.partition_point(|t| *t <= centre + reach);
-        let total = self.before[s.len()];
-        let (mut wym, mut wmm) = (
-            total.0 - self.before[high].0 + self.before[low].0,
-            total.1 - self.before[high].1 + self.before[low].1,
-        );
         let rate = 1.0 / crossing;
+        let (mut wyd, mut wd, mut wdd) = (0.0, 0.0, 0.0);
         for i in low..high {
-            let m = lens.at((s.mjd[i] - centre) * rate);
-            wym += s.w[i] * s.y[i] * m;
-            wmm += s.w[i] * m * m;
+            let d = lens.at((s.mjd[i] - centre) * rate) - 1.0;
+            let w = s.w[i] * d;
+            wyd += w * s.y[i];
+            wd += w;
+            wdd += w * d;
         }
-        log_likelihood(self.wyy, wym, wmm)
+        // The fraction of the flux that is lensed, by least squares for `c (1 + f d)`.
+        let best = (wyd * self.w - self.wy * wd) / (self.wy * wdd - wyd * wd);
+        let fraction = if best.is_finite() { best.clamp(LEAST_FRACTION, 1.0) } else { 1.0 };
+        let (wym, wmm) = (self.wy + fraction * wyd, self.w + fraction * (2.0 * wd + fraction * wdd));
+        (log_likelihood(self.wyy, wym, wmm), fraction)
     }
 }

@@ -9,7 +9,7 @@ use super::refine::Refined;
 
 /// ln prior odds of a lens over an achromatic dip that has the very shape of a lens's: gain errors of all bands at once have edges, or
 /// are taken out with the reference sources.
-const FLAT_ODDS: f64 = 7.0;
+const FLAT_ODDS: f64 = 6.0;
 /// Receivers with fewer epochs have no say.
 const LEAST_EPOCHS: usize = 5;
 
@@ -79,13 +79,14 @@ fn chromaticity(receiver: &Receiver, lens: &Refined, scale: f64) -> Option<f64> 
         .iter()
         .map(|b| (b.ratio, lens_of(&lens.at, lens.form, scale / (b.ratio * b.ratio))))
         .collect();
+    let seen = |m: f64| 1.0 + lens.at[4] * (m - 1.0);
     let law = |t: f64, ratio: f64| {
         let x = (t - centre) / crossing;
-        let band = narrow.iter().find(|n| n.0 == ratio).map_or(1.0, |n| n.1.at(x));
-        band / mean.at(x).max(1e-3)
+        let band = narrow.iter().find(|n| n.0 == ratio).map_or(1.0, |n| seen(n.1.at(x)));
+        band / seen(mean.at(x)).max(1e-3)
     };
     let plain = |t: f64, ratio: f64| {
-        let m = mean.at((t - centre) / crossing).clamp(0.05, 2.0);
+        let m = seen(mean.at((t - centre) / crossing)).clamp(0.05, 2.0);
         ((1.0 - (1.0 - m) / (ratio * ratio)) / m).max(0.05)
     };
     chromatic::ratio(&receiver.bands, EPOCH_DAYS, &[&law, &plain])
@@ -94,7 +95,12 @@ fn chromaticity(receiver: &Receiver, lens: &Refined, scale: f64) -> Option<f64> 
 fn described(lens: &Refined, log_evidence: f64, bank: &Bank, chromatic: Option<f64>) -> LensFit {
     let crossing = lens.at[2].exp();
     let shape = lens_of(&lens.at, lens.form, 1.0);
-    let seen: Vec<f64> = bank.series.mjd.iter().map(|t| shape.at((t - lens.at[3]) / crossing)).collect();
+    let seen: Vec<f64> = bank
+        .series
+        .mjd
+        .iter()
+        .map(|t| 1.0 + lens.at[4] * (shape.at((t - lens.at[3]) / crossing) - 1.0))
+        .collect();
     let deepest = seen.iter().copied().fold(1.0, f64::min);
     let unlensed = seen.iter().filter(|m| (**m - 1.0).abs() < 0.05).count();
     LensFit {
@@ -108,7 +114,8 @@ fn described(lens: &Refined, log_evidence: f64, bank: &Bank, chromatic: Option<f
         mjd_err_days: lens.err[3],
         source_sigma: lens.at[1].exp(),
         source_ln_err: lens.err[1],
-        impact: lens.at[4],
+        fraction: lens.at[4],
+        impact: lens.at[5],
         depth: 1.0 - deepest,
         unlensed: unlensed as f64 / seen.len().max(1) as f64,
         chromatic,

@@ -12,6 +12,11 @@ use crate::variability::{Memory, Process, Whitener};
 const AMPLITUDES: [f64; 7] = [0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32];
 const TIMES: [f64; 5] = [3.0, 9.0, 27.0, 81.0, 243.0];
 
+/// Typical relative amplitude of scintillation and flicker on these times, and the scatter of its logarithm: few compact sources vary by
+/// more than 10 % within months at 1.4 GHz (Hancock et al. 2019, doi:10.1093/mnras/stz2808).
+const TYPICAL: f64 = 0.03;
+const LN_SCATTER: f64 = 0.8;
+
 /// One kind of noise: its whitener and the whitened series.
 pub(super) struct Noise {
     /// ln of its prior probability among all.
@@ -45,7 +50,8 @@ impl Bank {
                 processes.push(Process { memory: Memory::Smooth, amplitude, tau_days });
             }
         }
-        let others = (processes.len() - 1) as f64;
+        let ln_chance = |p: &Process| -0.5 * ((p.amplitude.max(1e-9) / TYPICAL).ln() / LN_SCATTER).powi(2);
+        let others = log_sum_exp(&processes[1..].iter().map(ln_chance).collect::<Vec<f64>>());
         let noises = processes
             .iter()
             .enumerate()
@@ -54,7 +60,12 @@ impl Bank {
                 let mut y = Vec::with_capacity(series.len());
                 whitener.whiten(series.y.iter().copied(), &mut y);
                 let yy = y.iter().map(|v| v * v).sum();
-                Noise { ln_prior: if k == 0 { 0.5f64.ln() } else { (0.5 / others).ln() }, whitener, y, yy }
+                Noise {
+                    ln_prior: 0.5f64.ln() + if k == 0 { 0.0 } else { ln_chance(process) - others },
+                    whitener,
+                    y,
+                    yy,
+                }
             })
             .collect();
         Self { series, noises }

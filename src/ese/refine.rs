@@ -4,14 +4,17 @@ use super::noise::{log_sum_exp, Bank};
 use super::template::{Form, Table};
 use crate::math::linear::Cholesky;
 
-/// ln strength, ln source size, ln crossing time \[days\], centre \[MJD\], impact parameter (round lenses only).
-pub(super) type Params = [f64; 5];
+/// ln strength, ln source size, ln crossing time \[days\], centre \[MJD\], fraction of the flux that is lensed, impact parameter (round
+/// lenses only).
+pub(super) type Params = [f64; 6];
 
 /// Ends of the uniform priors of ln strength, ln source size, ln crossing time, and of the impact parameter; the centre's are the
 /// light curve's with a crossing time more on each side.
 const LOW: [f64; 3] = [-3.5, -3.2, 0.4];
 const HIGH: [f64; 3] = [3.0, 1.0, 5.6];
 const WIDEST_IMPACT: f64 = 2.5;
+/// Least fraction of the flux in the part of the source that is lensed; what is larger than the lens is not.
+pub(super) const LEAST_FRACTION: f64 = 0.1;
 /// Steps of the derivatives: about half a row of the table.
 const STEPS: [f64; 3] = [0.06, 0.12, 0.03];
 
@@ -49,7 +52,7 @@ impl Problem<'_> {
     /// Widths of the priors.
     fn range(&self, at: &Params) -> Params {
         let centre = self.last_mjd - self.first_mjd + 2.0 * at[2].exp();
-        [HIGH[0] - LOW[0], HIGH[1] - LOW[1], HIGH[2] - LOW[2], centre, WIDEST_IMPACT]
+        [HIGH[0] - LOW[0], HIGH[1] - LOW[1], HIGH[2] - LOW[2], centre, 1.0 - LEAST_FRACTION, WIDEST_IMPACT]
     }
 
     fn clamped(&self, mut p: Params) -> Params {
@@ -58,16 +61,19 @@ impl Problem<'_> {
         }
         let margin = p[2].exp();
         p[3] = p[3].clamp(self.first_mjd - margin, self.last_mjd + margin);
+        p[4] = p[4].clamp(LEAST_FRACTION, 1.0);
         // A lens passed on the other side is the same.
-        p[4] = p[4].abs().min(WIDEST_IMPACT);
+        p[5] = p[5].abs().min(WIDEST_IMPACT);
         p
     }
 
     fn model(&self, p: &Params, group: usize, out: &mut Vec<f64>) {
-        let lens = self.table.lens(self.form, p[0].exp() * self.scale[group], p[1].exp(), p[4]);
+        let lens = self.table.lens(self.form, p[0].exp() * self.scale[group], p[1].exp(), p[5]);
         let rate = (-p[2]).exp();
         out.clear();
-        out.extend(self.banks[group].series.mjd.iter().map(|t| lens.at((t - p[3]) * rate)));
+        out.extend(
+            self.banks[group].series.mjd.iter().map(|t| 1.0 + p[4] * (lens.at((t - p[3]) * rate) - 1.0)),
+        );
     }
 
     /// Whitened residuals of all receivers, each with its best level, and ln L with the levels integrated out.
@@ -149,7 +155,7 @@ impl Problem<'_> {
             let mut next = at;
             for k in 0..n {
                 // No further at once than a lens stays recognisable.
-                let most = [0.7, 0.9, 0.4, 0.7 * at[2].exp(), 0.7][k];
+                let most = [0.7, 0.9, 0.4, 0.7 * at[2].exp(), 0.3, 0.7][k];
                 next[k] -= step[k].clamp(-most, most);
             }
             let next = self.clamped(next);
@@ -177,7 +183,7 @@ impl Problem<'_> {
     fn curvature(&self, noise: &[usize], at: &Params, here: &[f64]) -> (Vec<f64>, Vec<f64>) {
         let n = self.count();
         let range = self.range(at);
-        let steps = [STEPS[0], STEPS[1], STEPS[2], 0.03 * at[2].exp(), 0.05];
+        let steps = [STEPS[0], STEPS[1], STEPS[2], 0.03 * at[2].exp(), -0.04, 0.05];
         let columns: Vec<Vec<f64>> = (0..n)
             .map(|k| {
                 let mut p = *at;
@@ -243,7 +249,7 @@ mod tests {
             first_mjd: 0.0,
             last_mjd: 149.0,
         };
-        let r = problem.refine(&[0], [0.4f64.ln(), 0.3f64.ln(), 17f64.ln(), 75.0, 0.0], 25);
+        let r = problem.refine(&[0], [0.4f64.ln(), 0.3f64.ln(), 17f64.ln(), 75.0, 1.0, 0.0], 25);
         // Noise-free: strength, time and centre come back; size trades against them a little.
         assert!((r.at[0] - 0.5f64.ln()).abs() < 0.1 && (r.at[2] - 14f64.ln()).abs() < 0.06, "{:?}", r.at);
         assert!((r.at[3] - 73.3).abs() < 0.1 && r.log_occam < -5.0, "{r:?}");

@@ -71,7 +71,7 @@ fn weighing(j: &BandsJudgement, l: &LensFit, params: &BandsParams, bands: usize,
     if let (Some(a), Some(bf)) = (&j.alternatives, j.log_bf_lens) {
         let flat = l.chromatic.is_some_and(|c| c < -2.0) && l.log_evidence > a.best().1;
         let rival = if flat { "a dip that is the same in all bands" } else { a.best().0 };
-        let than = if bf >= params.min_log_bf {
+        let than = if params.likely(j) {
             "more likely than"
         } else if bf > 0.0 {
             "not enough more likely than"
@@ -79,13 +79,18 @@ fn weighing(j: &BandsJudgement, l: &LensFit, params: &BandsParams, bands: usize,
             "less likely than"
         };
         let needed = params.min_log_bf;
-        out.push(format!("a plasma lens is {than} {rival} (ln Bayes factor {bf:.1}, needed {needed:.1})"));
+        let also = if params.by_score(j) { " or, with the score and one band, " } else { "" };
+        let less =
+            if also.is_empty() { String::new() } else { format!("{also}{:.1}", params.min_log_bf_scored) };
+        out.push(format!(
+            "a plasma lens is {than} {rival} (ln Bayes factor {bf:.1}, needed {needed:.1}{less})"
+        ));
     }
     if j.verdict == Verdict::Candidate || j.trigger {
         let form = if l.form == Form::Round { "round" } else { "long" };
         out.push(format!(
             "{form} lens of strength {:.2} (factor {:.1}), crossed in {:.1} +- {:.1} days a width, closest at MJD {:.1} +- {:.1}, \
-             source {:.2} (factor {:.1}) lens widths, depth {:.0} %",
+             source {:.2} (factor {:.1}) lens widths, {:.0} % of the flux lensed, depth {:.0} %",
             l.alpha,
             l.alpha_ln_err.min(5.0).exp(),
             l.crossing_days,
@@ -94,6 +99,7 @@ fn weighing(j: &BandsJudgement, l: &LensFit, params: &BandsParams, bands: usize,
             l.mjd_err_days,
             l.source_sigma,
             l.source_ln_err.min(5.0).exp(),
+            100.0 * l.fraction,
             100.0 * l.depth
         ));
     }
