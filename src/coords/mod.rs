@@ -5,6 +5,7 @@
 
 mod apparent;
 mod batch;
+mod bodies;
 mod error;
 mod horizontal;
 mod lmn;
@@ -18,6 +19,7 @@ mod vector;
 
 pub use apparent::ApparentFrame;
 pub use batch::{directions, Conversion, Frames};
+pub use bodies::{bodies, BODIES};
 pub use error::Error;
 pub use horizontal::{AzEl, HaDec};
 pub use lmn::Lmn;

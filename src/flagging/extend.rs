@@ -7,9 +7,11 @@ use crate::vis::VisBlock;
 /// Grow flags: `(in time, in frequency)` fractions, 0 is off; `products` flags all products where one is flagged.
 pub(super) fn extend(block: &mut VisBlock, (time, freq): (f64, f64), products: bool) {
     if products {
-        for mut sample in block.flag_rfp.rows_mut() {
-            if sample.iter().any(|f| *f) {
-                sample.fill(true);
+        let np = block.products.len().max(1);
+        if let Some(flags) = block.flag_rfp.as_slice_mut() {
+            for sample in flags.chunks_exact_mut(np) {
+                let any = sample.iter().fold(false, |any, f| any | *f);
+                sample.fill(any);
             }
         }
     }

@@ -15,7 +15,7 @@ mod selection;
 mod step;
 
 pub use error::Error;
-pub use run::{run, StepReport};
+pub use run::{run, run_recorded, StepReport};
 pub use step::{Channel, Context, Manual, QuackMode, Step};
 
 #[cfg(test)]

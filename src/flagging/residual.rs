@@ -1,5 +1,7 @@
 //! The clip after RFI: amplitudes far above the rest, product by product.
 
+use ndarray::{Axis, Zip};
+
 use crate::vis::VisBlock;
 
 /// Most samples a median is taken of; 10^6 know it to 0.1 %.
@@ -26,13 +28,18 @@ pub(super) fn clip(block: &mut VisBlock, sigma: f64) {
         let centre = median(&mut amps);
         let mut off: Vec<f32> = amps.iter().map(|a| (a - centre).abs()).collect();
         let limit = centre + sigma as f32 * 1.4826 * median(&mut off);
-        for row in &cross {
-            for f in 0..nf {
-                if block.vis_rfp[[*row, f, p]].norm() > limit {
-                    block.flag_rfp[[*row, f, p]] = true;
+        let square = limit * limit;
+        let rows = &block.rows;
+        Zip::indexed(block.flag_rfp.outer_iter_mut()).and(block.vis_rfp.outer_iter()).par_for_each(
+            |row, mut flag, vis| {
+                if rows.antenna1[row] != rows.antenna2[row] {
+                    let vis = vis.index_axis(Axis(1), p);
+                    for (f, v) in flag.index_axis_mut(Axis(1), p).iter_mut().zip(vis) {
+                        *f |= v.norm_sqr() > square;
+                    }
                 }
-            }
-        }
+            },
+        );
     }
 }
 

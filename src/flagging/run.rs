@@ -1,5 +1,7 @@
 //! A run of steps over a block.
 
+use ndarray::{Array3, Zip};
+
 use super::{antennas, extend, residual, rfi, samples, selection, Context, Error, Step};
 use crate::control::Control;
 use crate::kind::BadArgument;
@@ -10,6 +12,8 @@ use crate::vis::VisBlock;
 pub struct StepReport {
     /// Name of the step.
     pub step: String,
+    /// Its bit in the record of provenance.
+    pub bit: u16,
     /// Its parameters.
     pub parameters: serde_json::Value,
     /// Samples in the block.
@@ -39,22 +43,44 @@ pub fn run(
     context: Context<'_>,
     control: &Control,
 ) -> Result<Vec<StepReport>, Error> {
+    run_recorded(block, steps, context, None, control)
+}
+
+/// [`run`], and note in `bits_rfp` which step flagged each sample ([`Step::bit`]; bit 0: flagged before).
+///
+/// # Errors
+/// As [`run`]; a record of another shape.
+pub fn run_recorded(
+    block: &mut VisBlock,
+    steps: &[Step],
+    context: Context<'_>,
+    mut bits_rfp: Option<&mut Array3<u16>>,
+    control: &Control,
+) -> Result<Vec<StepReport>, Error> {
     let shape = block.vis_rfp.dim();
     if block.flag_rfp.dim() != shape
         || block.rows.len() != shape.0
         || block.products.len() != shape.2
         || block.channels.freq_hz.len() != shape.1
+        || bits_rfp.as_ref().is_some_and(|bits| bits.dim() != shape)
     {
         let found = format!("flags {:?}, {} rows", block.flag_rfp.dim(), block.rows.len());
         return Err(BadArgument::new("block", format!("arrays that share the axes {shape:?}"), found).into());
+    }
+    if let Some(bits) = &mut bits_rfp {
+        note(bits, block, 1);
     }
     let mut reports = Vec::new();
     for step in steps {
         control.check()?;
         let before = count(block);
         one(block, step, context, control)?;
+        if let Some(bits) = &mut bits_rfp {
+            note(bits, block, step.bit());
+        }
         reports.push(StepReport {
             step: step.name().to_owned(),
+            bit: step.bit(),
             parameters: step.parameters(),
             samples: block.flag_rfp.len() as u64,
             before,
@@ -62,6 +88,15 @@ pub fn run(
         });
     }
     Ok(reports)
+}
+
+/// Flagged samples without a bit get this one.
+fn note(bits_rfp: &mut Array3<u16>, block: &VisBlock, bit: u16) {
+    Zip::from(bits_rfp).and(&block.flag_rfp).for_each(|bits, flag| {
+        if *flag && *bits == 0 {
+            *bits = bit;
+        }
+    });
 }
 
 fn count(block: &VisBlock) -> u64 {

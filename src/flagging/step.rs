@@ -132,6 +132,25 @@ impl Step {
         }
     }
 
+    /// The step's bit in a record of what flagged each sample; bit 0 is what was flagged before, bit 15 a backend outside.
+    pub fn bit(&self) -> u16 {
+        1 << match self {
+            Self::Zeros => 1,
+            Self::Autos => 2,
+            Self::Clip { .. } => 3,
+            Self::DeadAntennas { .. } => 4,
+            Self::BadChannels { .. } => 5,
+            Self::Shadow { .. } => 6,
+            Self::Quack { .. } => 7,
+            Self::Elevation { .. } => 8,
+            Self::UvRange(_) => 9,
+            Self::Manual(_) => 10,
+            Self::Rfi(_) => 11,
+            Self::Residual { .. } => 12,
+            Self::Extend { .. } => 13,
+        }
+    }
+
     /// Parameters for the report.
     pub fn parameters(&self) -> serde_json::Value {
         use serde_json::json;

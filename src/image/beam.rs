@@ -25,11 +25,44 @@ impl RestoringBeam {
         let (ia, ib) = (k / self.major_rad.powi(2), k / self.minor_rad.powi(2));
         [ia * s * s + ib * c * c, 2.0 * s * c * (ia - ib), ia * c * c + ib * s * s]
     }
+
+    /// Second moments `[ll, lm, mm]` of the Gaussian, `l` east and `m` north \[rad^2\].
+    pub fn covariance(&self) -> [f64; 3] {
+        let k = 1.0 / (8.0 * std::f64::consts::LN_2);
+        let (s, c) = self.pa_rad.sin_cos();
+        let (major, minor) = (k * self.major_rad.powi(2), k * self.minor_rad.powi(2));
+        [major * s * s + minor * c * c, (major - minor) * s * c, major * c * c + minor * s * s]
+    }
+
+    /// The Gaussian of second moments `[ll, lm, mm]` \[rad^2\]; `None` when they are not those of an ellipse.
+    pub fn from_covariance([ll, lm, mm]: [f64; 3]) -> Option<Self> {
+        let mean = 0.5 * (ll + mm);
+        let half = (0.5 * (mm - ll)).hypot(lm);
+        let (major, minor) = (mean + half, mean - half);
+        if !(minor > 0.0 && major.is_finite()) {
+            return None;
+        }
+        let k = 8.0 * std::f64::consts::LN_2;
+        // mm - ll = 2 half cos(2 pa), 2 lm = 2 half sin(2 pa)
+        let pa_rad = if half > 0.0 { 0.5 * (2.0 * lm).atan2(mm - ll) } else { 0.0 };
+        Some(Self { major_rad: (k * major).sqrt(), minor_rad: (k * minor).sqrt(), pa_rad })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn moments_there_and_back() {
+        for pa_deg in [-80.0f64, -30.0, 0.0, 45.0, 89.0] {
+            let b = RestoringBeam { major_rad: 3.0, minor_rad: 1.0, pa_rad: pa_deg.to_radians() };
+            let back = RestoringBeam::from_covariance(b.covariance()).unwrap();
+            assert!((back.major_rad - 3.0).abs() < 1e-12 && (back.minor_rad - 1.0).abs() < 1e-12);
+            assert!((back.pa_rad - b.pa_rad).abs() < 1e-12, "{pa_deg}");
+        }
+        assert!(RestoringBeam::from_covariance([1.0, 2.0, 1.0]).is_none());
+    }
 
     #[test]
     fn half_power_on_the_axes() {

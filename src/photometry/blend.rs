@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use rayon::prelude::*;
 
 use super::forced::{Maps, PixelFit};
-use super::kernel::PixelKernel;
+use super::shape::Shapes;
 use super::window::Window;
 use super::Error;
 use crate::control::Control;
@@ -67,7 +67,7 @@ fn distance(a: [f64; 2], b: [f64; 2]) -> f64 {
 /// the single formal error. Positions that coincide cannot be told apart: they keep their single fits, flagged.
 pub(super) fn refit(
     maps: Maps<'_>,
-    kernel: &PixelKernel,
+    shapes: Shapes<'_>,
     pixel_xy: &[[f64; 2]],
     (limit_px, half): (f64, usize),
     fits: &mut [PixelFit],
@@ -80,7 +80,7 @@ pub(super) fn refit(
         .enumerate()
         .map(|(number, group)| {
             control.check()?;
-            Ok(solve_group(maps, kernel, pixel_xy, half, group, single)
+            Ok(solve_group(maps, shapes, pixel_xy, half, group, single)
                 .into_iter()
                 .map(|(i, fit)| {
                     (i, PixelFit { cluster: Some(number), flags: fit.flags | Measurement::BLEND, ..fit })
@@ -96,14 +96,14 @@ pub(super) fn refit(
 
 fn solve_group(
     maps: Maps<'_>,
-    kernel: &PixelKernel,
+    shapes: Shapes<'_>,
     pixel_xy: &[[f64; 2]],
     half: usize,
     group: &[usize],
     single: &[PixelFit],
 ) -> Vec<(usize, PixelFit)> {
     if group.len() <= WHOLE_GROUP {
-        let fits = joint(maps, kernel, pixel_xy, half, group, single);
+        let fits = joint(maps, shapes, pixel_xy, half, group, single);
         return group.iter().copied().zip(fits).collect();
     }
     group
@@ -117,7 +117,7 @@ fn solve_group(
             });
             near.truncate(NEIGHBOURS);
             near.insert(0, i);
-            (i, joint(maps, kernel, pixel_xy, half, &near, single)[0])
+            (i, joint(maps, shapes, pixel_xy, half, &near, single)[0])
         })
         .collect()
 }
@@ -125,7 +125,7 @@ fn solve_group(
 /// Amplitudes of `group`, over the union of its members' windows, weighted by the local noise.
 fn joint(
     maps: Maps<'_>,
-    kernel: &PixelKernel,
+    shapes: Shapes<'_>,
     pixel_xy: &[[f64; 2]],
     half: usize,
     group: &[usize],
@@ -153,7 +153,7 @@ fn joint(
             }
             let w = 1.0 / (noise * noise);
             for (k, &i) in row.iter_mut().zip(group) {
-                *k = kernel.at(x as f64 - pixel_xy[i][0], y as f64 - pixel_xy[i][1]);
+                *k = shapes.of(i).at(x as f64 - pixel_xy[i][0], y as f64 - pixel_xy[i][1]);
             }
             for i in 0..n {
                 right[i] += w * d * row[i];

@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use super::annulus::ring_rms;
 use super::blend;
 use super::kernel::PixelKernel;
+use super::shape::Shapes;
 use super::window::{nearest_pixel, Noise, Scratch, Sums, Window};
 use super::Error;
 use crate::control::Control;
@@ -153,26 +154,55 @@ pub fn measure(
     params: &ForcedParams,
     control: &Control,
 ) -> Result<Vec<PixelFit>, Error> {
+    measure_shapes(maps, kernel.map(Shapes::from), pixel_xy, params, control)
+}
+
+/// As [`measure`], with kernels of their own for sources that are resolved or smeared: the flux is the peak of that kernel.
+///
+/// # Errors
+/// As [`measure`]; more kernels than positions.
+pub fn measure_shapes(
+    maps: Maps<'_>,
+    shapes: Option<Shapes<'_>>,
+    pixel_xy: &[[f64; 2]],
+    params: &ForcedParams,
+    control: &Control,
+) -> Result<Vec<PixelFit>, Error> {
     params.check()?;
     maps.check()?;
     control.expect(pixel_xy.len() as u64);
-    let half = kernel.map(|k| k.half_window(params.nbeam)).transpose()?;
-    let one = |scratch: &mut Scratch, xy: &[f64; 2]| match (kernel, half) {
-        (Some(kernel), Some(half)) => fit_one(maps, kernel, *xy, half, params, scratch),
-        _ => peak_in_box(maps, *xy, params, scratch),
+    let half = shapes.map(|s| s.beam.half_window(params.nbeam)).transpose()?;
+    let own = shapes.map_or(&[] as &[_], |s| s.own);
+    if own.len() > pixel_xy.len() {
+        let expected = format!("at most {} kernels, one a position", pixel_xy.len());
+        return Err(BadArgument::new("shapes", expected, own.len()).into());
+    }
+    for kernel in own.iter().flatten() {
+        kernel.half_window(params.nbeam)?;
+    }
+    let one = |scratch: &mut Scratch, i: usize| match (shapes, half) {
+        (Some(shapes), Some(half)) => {
+            let kernel = shapes.of(i);
+            // Checked above: a kernel of its own is wider than the beam, its window wider too.
+            let half = kernel.half_window(params.nbeam).unwrap_or(half);
+            fit_one(maps, kernel, pixel_xy[i], half, params, scratch)
+        }
+        _ => peak_in_box(maps, pixel_xy[i], params, scratch),
     };
-    let parts: Result<Vec<Vec<PixelFit>>, Error> = pixel_xy
-        .par_chunks(64)
+    let parts: Result<Vec<Vec<PixelFit>>, Error> = (0..pixel_xy.len().div_ceil(64))
+        .into_par_iter()
         .map_init(Scratch::default, |scratch, part| {
             control.check()?;
-            let fits = part.iter().map(|xy| one(scratch, xy)).collect();
-            control.advance(part.len() as u64);
+            let range = 64 * part..(64 * part + 64).min(pixel_xy.len());
+            let done = range.len() as u64;
+            let fits = range.map(|i| one(scratch, i)).collect();
+            control.advance(done);
             Ok(fits)
         })
         .collect();
     let mut fits = parts?.concat();
-    if let (Some(kernel), Some(beams), Some(half)) = (kernel, params.cluster_beams, half) {
-        blend::refit(maps, kernel, pixel_xy, (beams * kernel.major_px, half), &mut fits, control)?;
+    if let (Some(shapes), Some(beams), Some(half)) = (shapes, params.cluster_beams, half) {
+        blend::refit(maps, shapes, pixel_xy, (beams * shapes.beam.major_px, half), &mut fits, control)?;
     }
     Ok(fits)
 }

@@ -14,6 +14,7 @@ mod catalog;
 mod coords;
 mod db;
 mod db_columns;
+mod detection;
 mod ese;
 mod flagging;
 mod gridding;
@@ -21,6 +22,7 @@ mod imaging;
 mod mosaic;
 mod ms;
 mod photometry;
+mod photometry_gains;
 mod predict;
 mod simulate;
 mod tile;
@@ -39,6 +41,7 @@ const ROOMS: &[(&str, Register)] = &[
     ("catalog", catalog::register),
     ("coords", coords::register),
     ("db", db::register),
+    ("detection", detection::register),
     ("ese", ese::register),
     ("flagging", flagging::register),
     ("gridding", gridding::register),

@@ -9,10 +9,10 @@ use pyo3::types::PyDict;
 
 use super::catalog::positions;
 use super::ese::to_python;
-use super::variability::column;
 use super::{arrays, door, errors};
 use crate::detection::{background, BackgroundParams};
-use crate::photometry::{self as core, EnsembleParams};
+use crate::image::RestoringBeam;
+use crate::photometry as core;
 use crate::source::Measurement;
 use crate::tasks::{inject, measure};
 
@@ -23,6 +23,10 @@ pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
         ("BLEND", Measurement::BLEND),
         ("RESOLVED", Measurement::RESOLVED),
         ("PEAK_IN_BOX", Measurement::PEAK_IN_BOX),
+        ("LOW_ELEVATION", Measurement::LOW_ELEVATION),
+        ("BODY_NEAR", Measurement::BODY_NEAR),
+        ("POLS_DIFFER", Measurement::POLS_DIFFER),
+        ("NO_REFERENCE", Measurement::NO_REFERENCE),
     ];
     for (name, bit) in flags {
         module.add(name, bit)?;
@@ -31,10 +35,17 @@ pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(measure_pixels, module)?)?;
     module.add_function(wrap_pyfunction!(inject_source, module)?)?;
     module.add_function(wrap_pyfunction!(background_maps, module)?)?;
-    module.add_function(wrap_pyfunction!(baseline, module)?)?;
-    module.add_function(wrap_pyfunction!(ensemble_correction, module)?)?;
-    module.add_function(wrap_pyfunction!(leave_one_out, module)?)?;
-    module.add_function(wrap_pyfunction!(normalise, module)?)
+    super::photometry_gains::register(module)
+}
+
+/// Sizes `(major, minor, pa)` \[degrees\]; a source without one is a point.
+fn sizes(list: Vec<Option<[f64; 3]>>) -> Vec<Option<RestoringBeam>> {
+    let beam = |[major, minor, pa]: [f64; 3]| RestoringBeam {
+        major_rad: major.to_radians(),
+        minor_rad: minor.to_radians(),
+        pa_rad: pa.to_radians(),
+    };
+    list.into_iter().map(|size| size.filter(|s| s.iter().all(|v| v.is_finite())).map(beam)).collect()
 }
 
 /// Options of `measure_image`, from a dictionary; an unknown key is an error.
@@ -56,6 +67,15 @@ fn measure_params(
             "box_px" => p.forced.box_px = value.extract()?,
             "cluster_beams" => p.forced.cluster_beams = value.extract()?,
             "error_factor" => p.forced.error_factor = value.extract()?,
+            "sizes_deg" => p.sizes = sizes(value.extract()?),
+            "resolved_area" => p.resolved_area = value.extract()?,
+            "averaging" => p.averaging = value.extract()?,
+            "limit_sigma" => p.limit_sigma = value.extract()?,
+            "fraction_floor" => p.fraction_floor = value.extract()?,
+            "min_elevation_deg" => p.sky.min_elevation_deg = value.extract()?,
+            "near_deg" => p.sky.near_deg = value.extract()?,
+            "bands" => p.bands = value.extract()?,
+            "pols" => p.pols = value.extract()?,
             "noise_map" => noise = value.extract()?,
             "background_map" => level = value.extract()?,
             "mesh_beams" => {
@@ -64,9 +84,9 @@ fn measure_params(
                 }
             }
             other => {
-                let expected =
-                    "pb, min_pb, ignore_beam, blank_fits, nbeam, annulus_px, box_px, cluster_beams, \
-                                error_factor, noise_map, background_map or mesh_beams";
+                let expected = "pb, min_pb, ignore_beam, blank_fits, nbeam, annulus_px, box_px, cluster_beams, \
+                    error_factor, noise_map, background_map, mesh_beams, sizes_deg, resolved_area, averaging, \
+                    limit_sigma, fraction_floor, min_elevation_deg, near_deg, bands or pols";
                 return Err(errors::exception(&crate::kind::BadArgument::new("option", expected, other)));
             }
         }
@@ -92,9 +112,12 @@ fn measure_image<'py>(
     let report = door::run_detached(py, progress, |control| measure::run(&params, control))?;
     let rows = &report.measurements;
     let out = PyDict::new(py);
-    let columns: [(&str, fn(&Measurement) -> f64); 6] = [
+    let columns: [(&str, fn(&Measurement) -> f64); 9] = [
+        ("peak_jy", |m| m.peak_jy),
         ("flux_jy", |m| m.flux_jy),
         ("flux_err_jy", |m| m.flux_err_jy),
+        ("fit_err_jy", |m| m.fit_err_jy),
+        ("upper_limit_jy", |m| m.upper_limit_jy),
         ("local_rms_jy", |m| m.local_rms_jy),
         ("chi2", |m| m.chi2),
         ("pix_x", |m| m.pixel_xy[0]),
@@ -115,6 +138,26 @@ fn measure_image<'py>(
     out.set_item("noise_jy", report.noise_jy)?;
     out.set_item("shape_yx", report.shape_yx)?;
     out.set_item("blank_sky", to_python(py, &report.blank_sky)?)?;
+    out.set_item("correlation", to_python(py, &report.correlation)?)?;
+    out.set_item("bandwidth_hz", report.bandwidth_hz)?;
+    for (k, name) in ["x_deg", "y_deg"].into_iter().enumerate() {
+        let offsets = report.offset_rad.iter().map(|o| o[k].to_degrees());
+        out.set_item(name, PyArray1::from_iter(py, offsets))?;
+    }
+    out.set_item("bands", report.bands.into_iter().map(|b| band(py, b)).collect::<PyResult<Vec<_>>>()?)?;
+    Ok(out)
+}
+
+fn band(py: Python<'_>, report: measure::BandReport) -> PyResult<Bound<'_, PyDict>> {
+    let out = PyDict::new(py);
+    out.set_item("path", report.path)?;
+    out.set_item("freq_hz", report.freq_hz)?;
+    out.set_item("bandwidth_hz", report.bandwidth_hz)?;
+    let beam = report.beam.map(|b| [b.major_rad, b.minor_rad, b.pa_rad].map(f64::to_degrees));
+    out.set_item("beam_deg", beam)?;
+    out.set_item("noise_jy", report.noise_jy)?;
+    out.set_item("flux_jy", report.flux_jy.into_pyarray(py))?;
+    out.set_item("flux_err_jy", report.flux_err_jy.into_pyarray(py))?;
     Ok(out)
 }
 
@@ -177,66 +220,4 @@ fn background_maps<'py>(
     let (image, params) = (view.as_array(), BackgroundParams { box_px, step_px, clip_sigma, samples });
     let maps = door::run_detached(py, None, |control| background(image, &params, control))?;
     Ok((maps.level_yx.into_pyarray(py), maps.rms_yx.into_pyarray(py)))
-}
-
-/// Median and scaled MAD of a source's first epochs, and their number; None with too few.
-#[pyfunction]
-#[pyo3(signature = (mjd, flux_jy, *, epochs=10, min_epochs=3))]
-fn baseline(
-    mjd: &Bound<'_, PyAny>,
-    flux_jy: &Bound<'_, PyAny>,
-    epochs: usize,
-    min_epochs: usize,
-) -> PyResult<Option<(f64, f64, usize)>> {
-    let params = EnsembleParams {
-        baseline_epochs: epochs,
-        min_baseline_epochs: min_epochs,
-        ..EnsembleParams::default()
-    };
-    let found =
-        core::baseline(column(mjd, "mjd")?.as_slice()?, column(flux_jy, "flux_jy")?.as_slice()?, &params);
-    Ok(found.map(|b| (b.flux_jy, b.rms_jy, b.n)))
-}
-
-/// `(factor, rms, err, used)` of one epoch.
-#[pyfunction]
-#[pyo3(signature = (flux_jy, baseline_jy, *, clip_sigma=3.0, min_references=3))]
-fn ensemble_correction<'py>(
-    py: Python<'py>,
-    flux_jy: &Bound<'py, PyAny>,
-    baseline_jy: &Bound<'py, PyAny>,
-    clip_sigma: f64,
-    min_references: usize,
-) -> PyResult<(f64, f64, f64, Bound<'py, PyArray1<bool>>)> {
-    let params = EnsembleParams { clip_sigma, min_references, ..EnsembleParams::default() };
-    let (flux, base) = (column(flux_jy, "flux_jy")?, column(baseline_jy, "baseline_jy")?);
-    let c =
-        core::correction(flux.as_slice()?, base.as_slice()?, &params).map_err(|e| errors::exception(&e))?;
-    Ok((c.factor, c.rms, c.err, c.used.into_pyarray(py)))
-}
-
-/// For each reference `(factor, rms, err)` from all others; NaN where too few others remain.
-#[pyfunction]
-#[pyo3(signature = (flux_jy, baseline_jy, *, clip_sigma=3.0, min_references=3))]
-fn leave_one_out<'py>(
-    py: Python<'py>,
-    flux_jy: &Bound<'py, PyAny>,
-    baseline_jy: &Bound<'py, PyAny>,
-    clip_sigma: f64,
-    min_references: usize,
-) -> PyResult<(Bound<'py, PyArray1<f64>>, Bound<'py, PyArray1<f64>>, Bound<'py, PyArray1<f64>>)> {
-    let params = EnsembleParams { clip_sigma, min_references, ..EnsembleParams::default() };
-    let (flux, base) = (column(flux_jy, "flux_jy")?, column(baseline_jy, "baseline_jy")?);
-    let found = core::leave_one_out(flux.as_slice()?, base.as_slice()?, &params)
-        .map_err(|e| errors::exception(&e))?;
-    let array = |get: fn(&core::Correction) -> f64| {
-        PyArray1::from_iter(py, found.iter().map(move |c| c.as_ref().map_or(f64::NAN, get)))
-    };
-    Ok((array(|c| c.factor), array(|c| c.rms), array(|c| c.err)))
-}
-
-/// Flux and error on the scale of the baselines.
-#[pyfunction]
-fn normalise(flux_jy: f64, flux_err_jy: f64, factor: f64, factor_err: f64) -> (f64, f64) {
-    core::normalise(flux_jy, flux_err_jy, factor, factor_err)
 }

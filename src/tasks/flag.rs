@@ -1,6 +1,9 @@
 //! Stage "flag": a list of flagging steps over a Measurement Set, window by window.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+
+use ndarray::Array3;
 
 use super::input::Input;
 use super::selection::{fields, windows, LOCK_WAIT};
@@ -8,7 +11,7 @@ use crate::control::Control;
 use crate::coords::{ApparentFrame, Observatory};
 use crate::error::Error;
 use crate::flagging::rfi::RfiParams;
-use crate::flagging::{run as run_steps, Context, Manual, QuackMode, Step, StepReport};
+use crate::flagging::{run_recorded, Context, Manual, QuackMode, Step, StepReport};
 use crate::kind::BadArgument;
 use crate::ms::{Column, MsReader, MsUpdate, ReadRequest};
 use crate::time::EarthOrientation;
@@ -37,6 +40,10 @@ pub struct FlagParams {
     /// Count only.
     #[serde(default)]
     pub trial: bool,
+    /// Directory for the record of which step flagged each sample: `bits.spwNN.npy`, u16, (row, channel, product); bits as in the
+    /// report, bit 0 is what was flagged before.
+    #[serde(default)]
+    pub provenance: Option<PathBuf>,
 }
 
 fn data() -> String {
@@ -109,8 +116,8 @@ pub enum StepRequest {
     },
     /// [`Step::Rfi`].
     Rfi {
-        /// Threshold of one sample, 6.
-        threshold: Option<f32>,
+        /// Fraction of noise that may be flagged, 2e-4.
+        false_alarm: Option<f64>,
     },
     /// [`Step::Residual`].
     Residual {
@@ -170,9 +177,9 @@ impl StepRequest {
                     }
                 },
             }),
-            Self::Rfi { threshold } => {
+            Self::Rfi { false_alarm } => {
                 let default = RfiParams::default();
-                Step::Rfi(RfiParams { threshold: threshold.unwrap_or(default.threshold), ..default })
+                Step::Rfi(RfiParams { false_alarm: false_alarm.unwrap_or(default.false_alarm), ..default })
             }
             Self::Residual { sigma } => Step::Residual { sigma: sigma.unwrap_or(7.0) },
             Self::Extend { grow_time, grow_freq, products } => Step::Extend {
@@ -247,6 +254,12 @@ pub struct FlagReport {
     pub antennas: Vec<(String, f64)>,
     /// Flagged fraction of cross-correlations of each window.
     pub windows: Vec<(usize, f64)>,
+    /// Flagged fraction of cross-correlations of each channel, window by window as in `windows`, channels ascending.
+    pub channels: Vec<Vec<f64>>,
+    /// Times \[UTC MJD s\] and the flagged fraction of their cross-correlations.
+    pub times: Vec<(f64, f64)>,
+    /// Lengths of baselines \[m\] (upper ends of steps of a factor 1.5) and the flagged fraction of their cross-correlations.
+    pub lengths: Vec<(f64, f64)>,
 }
 
 /// Run the steps and write FLAG.
@@ -272,7 +285,11 @@ pub fn run(params: &FlagParams, control: &Control) -> Result<FlagReport, Error> 
         let request = ReadRequest { fields: chosen_fields.clone(), ..ReadRequest::new(spw, column) };
         let mut block = reader.read(&request)?;
         tally.before(&block);
-        let reports = flagger.run(&mut block, &reader, control)?;
+        let mut bits = params.provenance.is_some().then(|| Array3::zeros(block.flag_rfp.dim()));
+        let reports = flagger.run(&mut block, &reader, bits.as_mut(), control)?;
+        if let (Some(directory), Some(bits)) = (&params.provenance, &bits) {
+            super::flag_bits::write(directory, spw, bits)?;
+        }
         tally.after(&block, reports);
         if let Some(update) = &mut update {
             update.put_flags(&request, &block.flag_rfp)?;
@@ -300,13 +317,15 @@ impl Flagger {
         Ok(Self { steps, reset, needs_elevation })
     }
 
-    /// Run the steps over one block.
+    /// Run the steps over one block; `bits_rfp` takes the step that flagged each sample.
     pub(super) fn run(
         &self,
         block: &mut VisBlock,
         input: &dyn Input,
+        bits_rfp: Option<&mut Array3<u16>>,
         control: &Control,
     ) -> Result<Vec<StepReport>, Error> {
+        let flagged = block.flag_rfp.iter().map(|f| u64::from(*f)).sum();
         if self.reset {
             // What cannot be read as a number stays flagged: reading flags it again.
             block.flag_rfp.fill(false);
@@ -316,7 +335,23 @@ impl Flagger {
             time_range_mjd_s: Some(input.meta().time_range_mjd_s),
             elevation_deg: elevation.as_deref(),
         };
-        Ok(run_steps(block, &self.steps, context, control)?)
+        let mut reports = run_recorded(block, &self.steps, context, bits_rfp, control)?;
+        if self.reset {
+            reports.insert(0, cleared(block, flagged));
+        }
+        Ok(reports)
+    }
+}
+
+/// The report's line of a reset: all flags there were are gone.
+fn cleared(block: &VisBlock, before: u64) -> StepReport {
+    StepReport {
+        step: "reset".into(),
+        bit: 0,
+        parameters: serde_json::json!({}),
+        samples: block.flag_rfp.len() as u64,
+        before,
+        added: 0,
     }
 }
 
@@ -341,6 +376,9 @@ fn elevations(reader: &dyn Input, block: &VisBlock) -> Result<Vec<f64>, Error> {
     Ok(out)
 }
 
+/// Ratio of the ends of a step of lengths.
+const LENGTH_STEP: f64 = 1.5;
+
 struct Tally {
     steps: Vec<StepReport>,
     samples: u64,
@@ -349,6 +387,9 @@ struct Tally {
     cross: [u64; 2],
     antennas: Vec<[u64; 2]>,
     windows: Vec<(usize, f64)>,
+    channels: Vec<Vec<f64>>,
+    times: BTreeMap<u64, [u64; 2]>,
+    lengths: BTreeMap<i32, [u64; 2]>,
 }
 
 impl Tally {
@@ -361,6 +402,9 @@ impl Tally {
             cross: [0; 2],
             antennas: vec![[0; 2]; antennas],
             windows: Vec::new(),
+            channels: Vec::new(),
+            times: BTreeMap::new(),
+            lengths: BTreeMap::new(),
         }
     }
 
@@ -378,13 +422,23 @@ impl Tally {
             }
         }
         let mut window = [0u64; 2];
+        let (_, nf, np) = block.flag_rfp.dim();
+        let mut channels = vec![[0u64; 2]; nf];
         for (row, flags) in block.flag_rfp.outer_iter().enumerate() {
             let flagged = flags.iter().filter(|f| **f).count() as u64;
             self.after += flagged;
             let (i, j) = (block.rows.antenna1[row] as usize, block.rows.antenna2[row] as usize);
             if i != j {
                 let size = flags.len() as u64;
-                for count in [&mut window, &mut self.antennas[i]] {
+                for (f, count) in channels.iter_mut().enumerate() {
+                    count[0] += (0..np).map(|p| u64::from(flags[[f, p]])).sum::<u64>();
+                    count[1] += np as u64;
+                }
+                // Modified Julian seconds are positive: their bits sort as they do.
+                let time = self.times.entry(block.rows.time_mjd_s[row].to_bits()).or_default();
+                let length = block.rows.uvw_m[row].iter().map(|x| x * x).sum::<f64>().sqrt().max(1.0);
+                let step = self.lengths.entry((length.ln() / LENGTH_STEP.ln()).ceil() as i32).or_default();
+                for count in [&mut window, &mut self.antennas[i], time, step] {
                     count[0] += flagged;
                     count[1] += size;
                 }
@@ -395,6 +449,7 @@ impl Tally {
         self.cross[0] += window[0];
         self.cross[1] += window[1];
         self.windows.push((block.channels.spw, fraction(window)));
+        self.channels.push(channels.into_iter().map(fraction).collect());
     }
 
     fn report(self, params: &FlagParams, reader: &MsReader) -> FlagReport {
@@ -407,6 +462,9 @@ impl Tally {
             after_cross: fraction(self.cross),
             antennas: named.map(|(k, c)| (reader.meta().antennas[k].name.clone(), fraction(*c))).collect(),
             windows: self.windows,
+            channels: self.channels,
+            times: self.times.into_iter().map(|(t, c)| (f64::from_bits(t), fraction(c))).collect(),
+            lengths: self.lengths.into_iter().map(|(k, c)| (LENGTH_STEP.powi(k), fraction(c))).collect(),
             steps: self.steps,
         }
     }

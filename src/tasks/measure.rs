@@ -1,18 +1,29 @@
-//! Stage measure: forced fluxes of catalogue positions on one image.
+//! Stage measure: forced fluxes of catalogue positions on one image, in the band and in its parts.
+//!
+//! Over the usual size: the options of a stage and what they mean stand together.
 
 use std::path::PathBuf;
 
 use ndarray::Array2;
 
+use crate::constants::TELESCOPE_NAME;
 use crate::control::Control;
 use crate::coords::RaDec;
 use crate::detection::{background, Background, BackgroundParams};
-use crate::fits::read_plane;
+use crate::fits::{read_plane, read_plane_with_cards};
+use crate::image::Wcs;
 use crate::image::{Plane, RestoringBeam};
 use crate::kind::BadArgument;
-use crate::photometry::{blank_sky, measure, BlankSky, ForcedParams, Maps, PixelFit, PixelKernel};
+use crate::photometry::{
+    blank_sky, measure_shapes, noise_correlation, BlankSky, ForcedParams, Maps, NoiseCorrelation, PixelFit,
+    PixelKernel, Shapes,
+};
 use crate::source::Measurement;
 use crate::Error;
+
+use super::measure_shapes::{self as shapes, SourceShape};
+use super::measure_sky::sky_flags;
+pub use super::measure_sky::SkyLimits;
 
 /// Where the noise of a fit comes from.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,6 +53,12 @@ pub struct MeasureParams {
     pub pb: Option<PathBuf>,
     /// Positions, ICRS.
     pub positions: Vec<RaDec>,
+    /// Sizes of the sources on the sky (the beam not in them) by index; beyond the end and `None`: points.
+    pub sizes: Vec<Option<RestoringBeam>>,
+    /// Area over the beam's from which a source counts as resolved.
+    pub resolved_area: f64,
+    /// Integration \[s\] and channel \[Hz\] of the visibilities, to undo smearing; `None` leaves it.
+    pub averaging: Option<[f64; 2]>,
     /// Options of the fit.
     pub forced: ForcedParams,
     /// Noise.
@@ -52,6 +69,16 @@ pub struct MeasureParams {
     pub min_pb: f64,
     /// Blank positions fitted to scale the errors to what noise really does; 0 keeps the plain formula.
     pub blank_fits: usize,
+    /// Below this signal-to-noise ratio a source has an upper limit, this many times its error.
+    pub limit_sigma: f64,
+    /// Fractional error added in quadrature: of the calibration, of the beam \[1\].
+    pub fraction_floor: f64,
+    /// Limits of the flags that depend on time and place.
+    pub sky: SkyLimits,
+    /// Images of parts of the band, each with its primary beam unless it is corrected already: each source is measured in each.
+    pub bands: Vec<(PathBuf, Option<PathBuf>)>,
+    /// Images of the two polarisations, which must agree.
+    pub pols: Option<[PathBuf; 2]>,
 }
 
 impl MeasureParams {
@@ -61,13 +88,45 @@ impl MeasureParams {
             image,
             pb: None,
             positions,
+            sizes: Vec::new(),
+            resolved_area: 1.05,
+            averaging: None,
             forced: ForcedParams::default(),
             noise: NoiseSource::Ring,
             ignore_beam: false,
             min_pb: 0.0,
             blank_fits: 0,
+            limit_sigma: 5.0,
+            fraction_floor: 0.0,
+            sky: SkyLimits::default(),
+            bands: Vec::new(),
+            pols: None,
         }
     }
+
+    /// The same on another image, and nothing beyond it.
+    fn on(&self, image: &std::path::Path) -> Self {
+        Self { image: image.to_owned(), pb: None, bands: Vec::new(), pols: None, ..self.clone() }
+    }
+}
+
+/// One part of the band.
+#[derive(Clone, Debug)]
+pub struct BandReport {
+    /// Its image.
+    pub path: PathBuf,
+    /// Reference frequency \[Hz\].
+    pub freq_hz: f64,
+    /// Bandwidth \[Hz\].
+    pub bandwidth_hz: f64,
+    /// Beam.
+    pub beam: Option<RestoringBeam>,
+    /// Median noise \[Jy/beam\].
+    pub noise_jy: f64,
+    /// Flux density of each source \[Jy\].
+    pub flux_jy: Vec<f64>,
+    /// Its error \[Jy\].
+    pub flux_err_jy: Vec<f64>,
 }
 
 /// What was measured.
@@ -77,18 +136,26 @@ pub struct MeasureReport {
     pub measurements: Vec<Measurement>,
     /// Primary-beam response at each position; NaN without `pb` or outside.
     pub pb: Vec<f64>,
+    /// Offsets from the image's reference position, east and north \[rad\]; NaN on the far side of the sky.
+    pub offset_rad: Vec<[f64; 2]>,
     /// The image's beam.
     pub beam: Option<RestoringBeam>,
     /// Mid time, UTC \[MJD s\].
     pub time_mjd_s: f64,
     /// Reference frequency \[Hz\].
     pub freq_hz: f64,
+    /// Bandwidth \[Hz\].
+    pub bandwidth_hz: f64,
     /// Median noise over the image before primary-beam correction \[Jy/beam\]; NaN unless the noise is a map.
     pub noise_jy: f64,
     /// Scatter of blank fits, when asked for and enough were blank.
     pub blank_sky: Option<BlankSky>,
+    /// Correlation of the noise, when blank fits were asked for.
+    pub correlation: Option<NoiseCorrelation>,
     /// Size of the image `(y, x)`.
     pub shape_yx: (usize, usize),
+    /// Parts of the band.
+    pub bands: Vec<BandReport>,
 }
 
 /// Measure every position on the image.
@@ -96,19 +163,57 @@ pub struct MeasureReport {
 /// # Errors
 /// Files that cannot be read or are no images; planes whose grids differ; options that make no sense; cancelled.
 pub fn run(params: &MeasureParams, control: &Control) -> Result<MeasureReport, Error> {
-    let plane = read_plane(&params.image)?;
-    let pb = params.pb.as_ref().map(|p| read_plane(p)).transpose()?;
-    on_planes(&plane, pb, params, control)
+    let mut report = one_image(params, control)?;
+    for (path, pb) in &params.bands {
+        let band = one_image(&MeasureParams { pb: pb.clone(), ..params.on(path) }, control)?;
+        let column = |get: fn(&Measurement) -> f64| band.measurements.iter().map(get).collect();
+        report.bands.push(BandReport {
+            path: path.clone(),
+            freq_hz: band.freq_hz,
+            bandwidth_hz: band.bandwidth_hz,
+            beam: band.beam,
+            noise_jy: band.noise_jy,
+            flux_jy: column(|m| m.flux_jy),
+            flux_err_jy: column(|m| m.flux_err_jy),
+        });
+    }
+    if let Some([first, second]) = &params.pols {
+        let (x, y) = (one_image(&params.on(first), control)?, one_image(&params.on(second), control)?);
+        for (m, (x, y)) in report.measurements.iter_mut().zip(x.measurements.iter().zip(&y.measurements)) {
+            // Five sigma, and a tenth of the flux: leakage and beam squint make a few percent.
+            let difference = (x.flux_jy - y.flux_jy).abs();
+            let limit = (5.0 * x.fit_err_jy.hypot(y.fit_err_jy)).max(0.05 * (x.flux_jy + y.flux_jy).abs());
+            if difference > limit {
+                m.flags |= Measurement::POLS_DIFFER;
+            }
+        }
+    }
+    Ok(report)
 }
 
-/// As [`run`], on planes in memory; `image` and `pb` of the parameters are not looked at.
+fn one_image(params: &MeasureParams, control: &Control) -> Result<MeasureReport, Error> {
+    let (plane, cards) = read_plane_with_cards(&params.image)?;
+    let pb = params.pb.as_ref().map(|p| read_plane(p)).transpose()?;
+    measured(&plane, pb, cards.text("TELESCOP").unwrap_or_default(), params, control)
+}
+
+/// As [`run`], on planes of this array in memory; `image`, `pb`, `bands` and `pols` of the parameters are not looked at.
 pub(super) fn on_planes(
     plane: &Plane,
     pb: Option<Plane>,
     params: &MeasureParams,
     control: &Control,
 ) -> Result<MeasureReport, Error> {
-    let shape_yx = plane.data_yx.dim();
+    measured(plane, pb, TELESCOPE_NAME, params, control)
+}
+
+fn measured(
+    plane: &Plane,
+    pb: Option<Plane>,
+    telescope: &str,
+    params: &MeasureParams,
+    control: &Control,
+) -> Result<MeasureReport, Error> {
     let pb = pb.map(|p| same_grid("pb", p, plane)).transpose()?;
     let kernel = match plane.beam {
         Some(beam) if !params.ignore_beam => Some(PixelKernel::new(beam, &plane.wcs)?),
@@ -124,32 +229,54 @@ pub(super) fn on_planes(
     let pixel_xy: Vec<[f64; 2]> =
         params.positions.iter().map(|p| plane.wcs.sky_to_pixel(*p).unwrap_or(outside)).collect();
     let mut forced = params.forced;
-    let blank = match (&kernel, params.blank_fits) {
-        (Some(kernel), n) if n > 0 => blank_sky(maps, kernel, &pixel_xy, n, &forced, control)?,
-        _ => None,
-    };
-    forced.error_factor = blank.map_or(forced.error_factor, |b| b.error_factor);
-    let fits = measure(maps, kernel.as_ref(), &pixel_xy, &forced, control)?;
+    let (blank, correlation) = scatter(maps, kernel.as_ref(), &pixel_xy, params, control)?;
+    let correlated = correlation.map_or(forced.error_factor, |c| c.error_factor);
+    forced.error_factor = blank.map_or(correlated, |b| b.error_factor);
+    let shape = shapes::of_sources(plane, kernel.is_some(), &pixel_xy, params)?;
+    let own: Vec<Option<PixelKernel>> = shape.iter().map(|s| s.kernel).collect();
+    let all = kernel.as_ref().map(|beam| Shapes { beam, own: &own });
+    let fits = measure_shapes(maps, all, &pixel_xy, &forced, control)?;
     let pb_at: Vec<f64> =
         pixel_xy.iter().map(|xy| pb.as_ref().map_or(f64::NAN, |p| bilinear(&p.data_yx, *xy))).collect();
-    let measurements = fits
-        .iter()
-        .enumerate()
-        .map(|(i, fit)| {
+    let mut measurements: Vec<Measurement> = (0..fits.len())
+        .map(|i| {
             let response = if pb.is_some() { pb_at[i] } else { 1.0 };
-            corrected(fit, params.positions[i], pixel_xy[i], response, params.min_pb)
+            corrected(&fits[i], (params.positions[i], pixel_xy[i]), &shape[i], response, params)
         })
         .collect();
+    sky_flags(&mut measurements, plane, telescope, &params.sky)?;
     Ok(MeasureReport {
         measurements,
         pb: pb_at,
+        offset_rad: pixel_xy.iter().map(|xy| offset(&plane.wcs, *xy)).collect(),
         beam: plane.beam,
         time_mjd_s: plane.time_mjd_s,
         freq_hz: plane.freq_hz,
+        bandwidth_hz: plane.bandwidth_hz,
         noise_jy: noise.as_ref().map_or(f64::NAN, |n| middle(&n.rms_yx)),
         blank_sky: blank,
-        shape_yx,
+        correlation,
+        shape_yx: plane.data_yx.dim(),
+        bands: Vec::new(),
     })
+}
+
+/// What noise really does to a fit: blank fits, and the correlation that stands in where there is no blank sky.
+fn scatter(
+    maps: Maps<'_>,
+    kernel: Option<&PixelKernel>,
+    pixel_xy: &[[f64; 2]],
+    params: &MeasureParams,
+    control: &Control,
+) -> Result<(Option<BlankSky>, Option<NoiseCorrelation>), Error> {
+    let Some(kernel) = kernel.filter(|_| params.blank_fits > 0) else { return Ok((None, None)) };
+    let blank = blank_sky(maps, kernel, pixel_xy, params.blank_fits, &params.forced, control)?;
+    Ok((blank, noise_correlation(maps, kernel, 20_000, control)?))
+}
+
+fn offset(wcs: &Wcs, xy: [f64; 2]) -> [f64; 2] {
+    let lmn = wcs.pixel_to_lmn(xy);
+    [lmn.l, lmn.m]
 }
 
 fn same_grid(what: &str, map: Plane, image: &Plane) -> Result<Plane, Error> {
@@ -192,19 +319,32 @@ fn noise_maps(
     }
 }
 
-fn corrected(fit: &PixelFit, position: RaDec, pixel_xy: [f64; 2], response: f64, min_pb: f64) -> Measurement {
-    let seen = response > 0.0 && response >= min_pb;
+fn corrected(
+    fit: &PixelFit,
+    (position, pixel_xy): (RaDec, [f64; 2]),
+    shape: &SourceShape,
+    response: f64,
+    params: &MeasureParams,
+) -> Measurement {
+    let seen = response > 0.0 && response >= params.min_pb;
     let scale = if seen { 1.0 / response } else { f64::NAN };
+    let flux_jy = fit.flux_jy * scale * shape.area_ratio;
+    let fit_err_jy = fit.flux_err_jy * scale * shape.area_ratio * shape.error_factor;
+    let detected = flux_jy >= params.limit_sigma * fit_err_jy;
+    let flags = fit.flags | if shape.resolved { Measurement::RESOLVED } else { 0 };
     Measurement {
         position,
         pixel_xy,
-        flux_jy: fit.flux_jy * scale,
-        flux_err_jy: fit.flux_err_jy * scale,
+        peak_jy: fit.flux_jy * scale,
+        flux_jy,
+        flux_err_jy: fit_err_jy.hypot(params.fraction_floor * flux_jy),
+        fit_err_jy,
+        upper_limit_jy: if detected { f64::NAN } else { params.limit_sigma * fit_err_jy },
         local_rms_jy: fit.local_rms_jy * scale,
         chi2: fit.chi2,
         dof: fit.dof,
         cluster: fit.cluster,
-        flags: if seen { fit.flags } else { fit.flags | Measurement::OUTSIDE },
+        flags: if seen { flags } else { flags | Measurement::OUTSIDE },
     }
 }
 

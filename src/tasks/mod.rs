@@ -2,13 +2,17 @@
 
 mod image_products;
 mod input;
+mod measure_shapes;
+mod measure_sky;
 mod selection;
 mod sky;
 
 pub mod apply;
 pub mod configure;
 pub mod convert;
+pub mod find;
 pub mod flag;
+mod flag_bits;
 pub mod flag_versions;
 pub mod image;
 pub mod inject;

@@ -9,6 +9,7 @@ from . import (
     catalog as catalog,
     coords as coords,
     db as db,
+    detection as detection,
     ese as ese,
     flagging as flagging,
     gridding as gridding,

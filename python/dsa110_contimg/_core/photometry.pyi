@@ -14,6 +14,10 @@ EDGE: int
 BLEND: int
 RESOLVED: int
 PEAK_IN_BOX: int
+LOW_ELEVATION: int
+BODY_NEAR: int
+POLS_DIFFER: int
+NO_REFERENCE: int
 
 def measure_image(
     image: str | PathLike[str],
@@ -59,3 +63,21 @@ def leave_one_out(
     flux_jy: _Column, baseline_jy: _Column, *, clip_sigma: float = 3.0, min_references: int = 3
 ) -> tuple[_Column, _Column, _Column]: ...
 def normalise(flux_jy: float, flux_err_jy: float, factor: float, factor_err: float) -> tuple[float, float]: ...
+def gain_field(
+    flux_sef: NDArray[np.float64],
+    err_sef: NDArray[np.float64],
+    x_se: NDArray[np.float64],
+    y_se: NDArray[np.float64],
+    freq_hz: _Column,
+    reference: list[bool],
+    *,
+    options: dict[str, Any] | None = None,
+    progress: Callable[[int, int], object] | None = None,
+) -> dict[str, Any]: ...
+def flux_scale(
+    flux_jy: _Column, err_jy: _Column, catalog_jy: _Column, *, catalog_scatter: float = 0.1, min_sources: int = 3
+) -> dict[str, Any]: ...
+def fractional_floor(residual: _Column, sigma: _Column) -> dict[str, Any] | None: ...
+def adaptive_bins(
+    flux_jy: _Column, err_jy: _Column, *, target_snr: float = 5.0, max_width: int = 16
+) -> list[dict[str, Any]]: ...

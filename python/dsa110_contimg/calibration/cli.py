@@ -73,8 +73,12 @@ def _parser() -> argparse.ArgumentParser:  # noqa: PLR0915 - one line an option
                  "baselines", "summary"),
     )  # fmt: skip
     f.add_argument("--datacolumn", default="data")
-    f.add_argument("--backend", default="native", choices=("native", "aoflagger"))
+    f.add_argument("--backend", default="native", choices=("native", "aoflagger", "casa"))
+    f.add_argument("--aoflagger-path")
+    f.add_argument("--strategy", "--aoflagger-strategy")
     f.add_argument("--antenna")
+    f.add_argument("--baseline")
+    f.add_argument("--timerange")
     f.add_argument("--spw")
     f.add_argument("--field")
     f.add_argument("--uvrange", default="2~50m")
@@ -199,13 +203,21 @@ def _flag(args: argparse.Namespace) -> dict[str, Any]:
     run = {
         "reset": lambda: f.reset_flags(args.ms),
         "zeros": lambda: f.flag_zeros(args.ms, column),
-        "rfi": lambda: f.flag_rfi(args.ms, column, args.backend),
+        "rfi": lambda: f.flag_rfi(args.ms, column, args.backend, args.aoflagger_path, args.strategy),
         "shadow": lambda: f.flag_shadow(args.ms, args.shadow_tolerance),
         "quack": lambda: f.flag_quack(args.ms, args.quack_interval, args.quack_mode),
         "elevation": lambda: f.flag_elevation(args.ms, args.lower_limit, args.upper_limit),
         "clip": lambda: f.flag_clip(args.ms, (args.clip_min, min(args.clip_max, 1e38)), datacolumn=column),
         "extend": lambda: f.flag_extend(args.ms, args.grow_time, args.grow_freq, datacolumn=column),
-        "manual": lambda: f.flag_manual(args.ms, args.antenna, None, args.spw, args.field, datacolumn=column),
+        "manual": lambda: f.flag_manual(
+            args.ms,
+            args.antenna,
+            args.baseline,
+            args.spw,
+            args.field,
+            time_range_mjd_s=f.parse_timerange(args.timerange) if args.timerange else None,
+            datacolumn=column,
+        ),
         "antenna": lambda: f.flag_antenna(args.ms, args.antenna or "", column),
         "baselines": lambda: f.flag_baselines(args.ms, args.uvrange, column),
         "summary": lambda: f.flag_summary(args.ms),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Sequence
 from os import PathLike, fspath
 from typing import Any
 
@@ -40,26 +41,104 @@ def flag_rfi(
     aoflagger_path: str | None = None,
     strategy: str | None = None,
     extend_flags: bool = True,
+    false_alarm: float | None = None,
 ) -> Report:
-    """RFI: SumThreshold and rank operator, the 7-sigma residual clip, and (with `extend_flags`) all products.
+    """RFI, the 7-sigma residual clip, and (with `extend_flags`) all products.
 
-    `backend` ``aoflagger`` runs that program (`aoflagger_path`, `strategy`) instead of the core's own step.
+    `backend` ``aoflagger`` runs that program (`aoflagger_path`, `strategy`), ``casa`` CASA's tfcrop and rflag, instead of the
+    core's own step. `false_alarm` is the fraction of noise that the core's step may flag.
     """
     steps = [dict(step) for step in stages.RFI_STEPS]
     if not extend_flags:
         steps = [step for step in steps if step["step"] != "extend"]
+    if backend == "native":
+        if false_alarm is not None:
+            steps[0]["false_alarm"] = false_alarm
+    else:
+        run_backend(ms, backend, datacolumn=datacolumn, aoflagger_path=aoflagger_path, strategy=strategy)
+        steps = steps[1:]
+    return stages.flag(ms, steps, column=datacolumn)
+
+
+def run_backend(
+    ms: StrPath,
+    backend: str,
+    *,
+    datacolumn: str = "data",
+    aoflagger_path: str | None = None,
+    strategy: str | None = None,
+) -> None:
+    """Find RFI with another program: ``aoflagger`` or ``casa``."""
+    column = {"data": "DATA", "corrected": "CORRECTED_DATA"}.get(datacolumn, datacolumn.upper())
     if backend == "aoflagger":
-        column = {"data": "DATA", "corrected": "CORRECTED_DATA"}.get(datacolumn, datacolumn.upper())
-        command = [aoflagger_path or "aoflagger", "-column", column]
-        if strategy:
-            command += ["-strategy", strategy]
-        done = subprocess.run([*command, fspath(ms)], capture_output=True, text=True, check=False)  # noqa: S603
+        program = aoflagger_path or "aoflagger"
+        command = [program, "-column", column, *(["-strategy", strategy] if strategy else []), fspath(ms)]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+        except FileNotFoundError as problem:
+            raise DataError(f"backend aoflagger: expected the program {program!r} on the path, found none") from problem
         if done.returncode != 0:
             raise DataError(f"aoflagger on {ms}: expected exit code 0, found {done.returncode}: {done.stderr[-300:]}")
-        steps = steps[1:]
-    elif backend != "native":
-        raise ValueError(f"backend: expected 'native' or 'aoflagger', found {backend!r}")
-    return stages.flag(ms, steps, column=datacolumn)
+    elif backend == "casa":
+        try:
+            from casatasks import flagdata
+        except ImportError as problem:
+            raise DataError("backend casa: expected the package casatasks, found none") from problem
+        common = {"vis": fspath(ms), "datacolumn": datacolumn, "action": "apply", "flagbackup": False}
+        flagdata(
+            mode="tfcrop", timecutoff=4.0, freqcutoff=4.0, timefit="line", freqfit="poly", maxnpieces=5, winsize=3, **common
+        )  # fmt: skip
+        flagdata(mode="rflag", timedevscale=4.0, freqdevscale=4.0, **common)
+    else:
+        raise ValueError(f"backend: expected 'native', 'aoflagger' or 'casa', found {backend!r}")
+
+
+def around_rfi(steps: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Steps before and after the RFI step, which another program takes over."""
+    at = next((k for k, step in enumerate(steps) if step["step"] == "rfi"), len(steps))
+    return list(steps[:at]), list(steps[at + 1 :])
+
+
+def parse_timerange(text: str) -> tuple[float, float]:
+    """``from~to`` in ISO UTC (``2026-01-25T22:26:05`` or ``2026/01/25/22:26:05``) as MJD seconds."""
+    from datetime import UTC, datetime
+
+    def one(part: str) -> float:
+        words = part.strip()
+        if words.count("/") == 3:
+            words = words.replace("/", "-", 2).replace("/", "T")
+        try:
+            when = datetime.fromisoformat(words)
+        except ValueError as problem:
+            raise ValueError(f"timerange: expected ISO times 'from~to', found {text!r}") from problem
+        when = when if when.tzinfo else when.replace(tzinfo=UTC)
+        return when.timestamp() + 40_587 * 86_400.0
+
+    first, mark, last = text.partition("~")
+    if not mark:
+        raise ValueError(f"timerange: expected ISO times 'from~to', found {text!r}")
+    return one(first), one(last)
+
+
+def save_flags(ms: StrPath, name: str, comment: str = "") -> None:
+    """Save FLAG under a name, where CASA's ``flagmanager`` finds it."""
+    from dsa110_contimg import _core
+
+    _core.flagging.save_version(fspath(ms), name, comment)
+
+
+def restore_flags(ms: StrPath, name: str) -> None:
+    """Put a saved version back into FLAG."""
+    from dsa110_contimg import _core
+
+    _core.flagging.restore_version(fspath(ms), name)
+
+
+def list_flag_versions(ms: StrPath) -> list[dict[str, str]]:
+    """Saved versions, ``{"name", "comment"}``, the oldest first."""
+    from dsa110_contimg import _core
+
+    return [dict(version) for version in _core.flagging.versions(fspath(ms))]
 
 
 def flag_antenna(ms: StrPath, antenna: str, datacolumn: str = "data") -> Report:

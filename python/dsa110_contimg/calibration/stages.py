@@ -139,6 +139,7 @@ def flag(
     spw: str = "",
     column: str = "data",
     trial: bool = False,
+    provenance: StrPath | None = None,
     progress: Progress = None,
 ) -> dict[str, Any]:
     """Run flagging steps; the report has a line for each.
@@ -152,10 +153,13 @@ def flag(
         Forget all flags of the selection first.
     trial : bool
         Count only, write nothing.
+    provenance : path, optional
+        Directory for ``bits.spwNN.npy``: for each (row, channel, product) the bit of the step that flagged it, uint16; bit 0
+        is what was flagged before.
     """
     from dsa110_contimg import _core
 
-    request = {
+    request: dict[str, Any] = {
         "ms": fspath(ms),
         "steps": [dict(step) for step in steps],
         "reset": reset,
@@ -164,6 +168,8 @@ def flag(
         "column": column,
         "trial": trial,
     }
+    if provenance is not None:
+        request["provenance"] = fspath(provenance)
     return dict(_core.flagging.flag(json.dumps(request), progress=progress))
 
 

@@ -129,29 +129,3 @@ def within(
     order = np.argsort(-column(found["flux_mjy"]), kind="stable")
     found = found.iloc[order].reset_index(drop=True)
     return found if max_sources is None else found.head(max_sources)
-
-
-def ingest(table: pd.DataFrame, path: StrPath) -> int:
-    """Write a table with ra_deg, dec_deg, flux_mjy into a catalogue database with its HEALPix index.
-
-    Returns
-    -------
-    int
-        Rows written.
-    """
-    from dsa110_contimg.catalog.names import source_name
-    from dsa110_contimg.database import open_database
-
-    ra, dec = column(table["ra_deg"]), column(table["dec_deg"])
-    pixels = _compiled.catalog.healpix(ra, dec).tolist()
-    optional = [c for c in ("alpha", "maj_arcsec", "min_arcsec") if c in table]
-    names = table["source_id"].astype(str) if "source_id" in table else map(source_name, ra, dec)
-    rows = []
-    for i, name in enumerate(names):
-        flux = float(table["flux_mjy"].iloc[i])
-        row = {"source_id": name, "ra_deg": float(ra[i]), "dec_deg": float(dec[i]), "healpix": pixels[i]}
-        row |= {"flux_mjy": flux, "s_nvss": flux / 1e3}
-        row["snr_nvss"] = float(table["snr"].iloc[i]) if "snr" in table else None
-        row |= {c: float(table[c].iloc[i]) for c in optional}
-        rows.append(row)
-    return open_database(path, "catalog").insert("sources", rows, conflict=("source_id",))

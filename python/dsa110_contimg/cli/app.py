@@ -38,6 +38,8 @@ COMMANDS = (
     "mosaic",
     "catalog",
     "photometry",
+    "normalize",
+    "source",
     "ese",
     "lightcurves",
     "caltables",

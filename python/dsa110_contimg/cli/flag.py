@@ -1,4 +1,4 @@
-"""``contimg flag``: bad data and RFI."""
+"""``contimg flag``: bad data and RFI; flag versions."""
 
 from __future__ import annotations
 
@@ -16,19 +16,27 @@ def flag(
     ms: Annotated[Path, typer.Argument(help="Measurement Set.")],
     *,
     mode: Annotated[
-        str, typer.Option("--mode", help="zeros (zeros, autocorrelations, dead antennas) or rfi (these, then RFI).")
+        str,
+        typer.Option("--mode", help="zeros (zeros, autocorrelations, dead antennas), rfi (these, then RFI) or none."),
     ] = "zeros",
     steps: Annotated[
-        str,
-        typer.Option(
-            "--steps", help="Instead of --mode: comma list of zeros,autos,clip,dead,channels,rfi,residual,extend."
-        ),
+        str, typer.Option("--steps", help="Instead of --mode: a comma list of steps, in their order.")
     ] = "",
+    backend: Annotated[str, typer.Option("--backend", help="RFI by native, aoflagger or casa.")] = "native",
+    strategy: Annotated[str, typer.Option("--strategy", help="Strategy file of aoflagger.")] = "",
+    false_alarm: Annotated[float | None, typer.Option("--false-alarm", help="Share of noise RFI may take.")] = None,
     clip: Annotated[tuple[float, float] | None, typer.Option("--clip", help="Least and greatest amplitude.")] = None,
     uvrange: Annotated[str, typer.Option("--uvrange", help="Flag baselines inside, e.g. '2~50m'.")] = "",
     antenna: Annotated[str, typer.Option("--antenna", help="Flag antennas by name, comma list.")] = "",
+    baseline: Annotated[str, typer.Option("--baseline", help="Flag baselines, e.g. '24&103'.")] = "",
     channels: Annotated[str, typer.Option("--channels", help="Flag channels, e.g. '3:10~20'.")] = "",
-    shadow: Annotated[bool, typer.Option("--shadow", help="Flag shadowed antennas.")] = False,
+    timerange: Annotated[str, typer.Option("--timerange", help="Flag times, ISO UTC, 'from~to'.")] = "",
+    shadow: Annotated[float | None, typer.Option("--shadow", help="Flag shadowed antennas; tolerance [m].")] = None,
+    quack: Annotated[float | None, typer.Option("--quack", help="Flag the ends of the scan; length [s].")] = None,
+    quackmode: Annotated[str, typer.Option("--quackmode", help="beg, endb, tail or end.")] = "beg",
+    elevation: Annotated[tuple[float, float] | None, typer.Option("--elevation", help="Limits kept [deg].")] = None,
+    growtime: Annotated[float, typer.Option("--growtime", help="Flag channels flagged above, percent of times.")] = 0,
+    growfreq: Annotated[float, typer.Option("--growfreq", help="Flag times flagged above, percent of channels.")] = 0,
     channel_fraction: Annotated[
         float | None, typer.Option("--channel-flag-threshold", help="Flag channels flagged above this fraction.")
     ] = None,
@@ -37,51 +45,121 @@ def flag(
     spw: Annotated[str, typer.Option("--spw", help="Spectral windows in CASA's words.")] = "",
     column: Annotated[str, typer.Option("--column", help="data or corrected.")] = "data",
     trial: Annotated[bool, typer.Option("--trial", help="Count only, write nothing.")] = False,
+    save: Annotated[str, typer.Option("--save", help="Save the flags as they are under this name first.")] = "",
+    restore: Annotated[str, typer.Option("--restore", help="Put saved flags back; no step is run.")] = "",
+    versions: Annotated[bool, typer.Option("--versions", help="List saved flags; no step is run.")] = False,
+    provenance: Annotated[Path | None, typer.Option("--provenance", help="Directory: which step flagged what.")] = None,
+    plot: Annotated[Path | None, typer.Option("--plot", help="PNG of the flagged fractions.")] = None,
     json_output: JsonOption = False,
 ) -> None:
     """Flag a Measurement Set, step by step, and say what each step did."""
-    from dsa110_contimg.calibration import stages
+    from dsa110_contimg.calibration import flagging, stages
 
-    if steps:
-        chosen: list[dict[str, Any]] = [{"step": name.strip()} for name in steps.split(",") if name.strip()]
-    elif mode == "zeros":
-        chosen = [dict(step) for step in stages.STANDARD_STEPS]
-    elif mode == "rfi":
-        chosen = [dict(step) for step in (*stages.STANDARD_STEPS, *stages.RFI_STEPS)]
-    else:
-        raise CommandError(f"--mode: expected 'zeros' or 'rfi', found {mode!r}")
-    if clip is not None:
-        at = next((k for k, step in enumerate(chosen) if step["step"] == "clip"), min(2, len(chosen)))
-        chosen[at : at + (1 if at < len(chosen) and chosen[at]["step"] == "clip" else 0)] = [
-            {"step": "clip", "min": clip[0], "max": clip[1]}
-        ]
-    if uvrange:
-        chosen.append({"step": "uvrange", "uvrange": uvrange})
-    if antenna:
-        chosen.append({"step": "manual", "antenna": antenna})
-    if channels:
-        chosen.append({"step": "manual", "spw": channels})
-    if shadow:
-        chosen.append({"step": "shadow"})
-    if channel_fraction is not None:
-        chosen.append({"step": "channels", "fraction": channel_fraction})
+    if versions or restore:
+        if restore:
+            flagging.restore_flags(ms, restore)
+        found = flagging.list_flag_versions(ms)
+        report = {"ms": str(ms), "versions": found, "restored": restore or None}
+        console.emit(report, json_output, lambda: _print_versions(report))
+        return
+    named: dict[str, dict[str, Any] | None] = {
+        "clip": {"min": clip[0], "max": clip[1]} if clip else None,
+        "shadow": {"tolerance_m": shadow} if shadow is not None else None,
+        "quack": {"interval_s": quack, "mode": quackmode} if quack is not None else None,
+        "elevation": {"lower_deg": elevation[0], "upper_deg": elevation[1]} if elevation else None,
+        "uvrange": {"uvrange": uvrange} if uvrange else None,
+        "manual": _manual(antenna, baseline, channels, timerange),
+        "rfi": {"false_alarm": false_alarm} if false_alarm is not None else None,
+        "channels": {"fraction": channel_fraction} if channel_fraction is not None else None,
+        "extend": {"grow_time": growtime / 100, "grow_freq": growfreq / 100} if growtime or growfreq else None,
+    }
+    chosen = _chosen(mode, steps, named)
+    if save:
+        flagging.save_flags(ms, save)
+    before = None
+    if backend != "native" and any(step["step"] == "rfi" for step in chosen) and not trial:
+        if provenance is not None:
+            raise CommandError("--provenance: expected --backend native, which knows its steps")
+        before, chosen = flagging.around_rfi(chosen)
+        if reset or before:
+            stages.flag(ms, before, reset=reset, field=field, spw=spw, column=column)
+        flagging.run_backend(ms, backend, datacolumn=column, strategy=strategy or None)
     with console.bar("flag", quiet=json_output) as progress:
         report = stages.flag(
-            ms, chosen, reset=reset, field=field, spw=spw, column=column, trial=trial, progress=progress
-        )
+            ms, chosen, reset=reset and before is None, field=field, spw=spw, column=column, trial=trial,
+            provenance=provenance, progress=progress,
+        )  # fmt: skip
+    report["backend"] = backend
+    if plot is not None:
+        from dsa110_contimg.plots import flags as plots
+
+        report["plot"] = str(plots.flag_report(report, plot))
     console.emit(report, json_output, lambda: _print(report))
 
 
+#: Where a step that an option asks for goes, when the mode does not have it: selections before RFI is looked for.
+_ORDER = (
+    "zeros", "autos", "clip", "shadow", "quack", "elevation", "uvrange", "manual", "dead", "rfi", "residual", "channels",
+    "extend",
+)  # fmt: skip
+
+
+def _chosen(mode: str, steps: str, named: dict[str, dict[str, Any] | None]) -> list[dict[str, Any]]:
+    from dsa110_contimg.calibration import stages
+
+    if steps:
+        names = [name.strip() for name in steps.split(",") if name.strip()]
+        missing = [name for name, given in named.items() if given is not None and name not in names]
+        needy = [name for name in names if name in ("clip", "uvrange", "manual") and named[name] is None]
+        if missing or needy:
+            raise CommandError(
+                f"--steps: expected the steps that options are given for, found none for: {', '.join(missing + needy)}"
+            )
+        return [{"step": name, **(named.get(name) or {})} for name in names]
+    modes = {"zeros": stages.STANDARD_STEPS, "rfi": (*stages.STANDARD_STEPS, *stages.RFI_STEPS), "none": ()}
+    if mode not in modes:
+        raise CommandError(f"--mode: expected 'zeros', 'rfi' or 'none', found {mode!r}")
+    chosen = {step["step"]: dict(step) for step in modes[mode]}
+    for name, given in named.items():
+        if given is not None:
+            if name == "rfi" and name not in chosen:
+                raise CommandError("--false-alarm: expected --mode rfi")
+            chosen[name] = {"step": name, **given}
+    return [chosen[name] for name in _ORDER if name in chosen]
+
+
+def _manual(antenna: str, baseline: str, channels: str, timerange: str) -> dict[str, Any] | None:
+    given: dict[str, Any] = {
+        key: text for key, text in (("antenna", antenna), ("baseline", baseline), ("spw", channels)) if text
+    }
+    if timerange:
+        from dsa110_contimg.calibration import flagging
+
+        given["time_range_mjd_s"] = list(flagging.parse_timerange(timerange))
+    return given or None
+
+
 def _print(report: dict[str, Any]) -> None:
-    table = Table("step", "added %", "before %")
+    table = Table("step", "added %", "before %", "parameters")
     for step in report["steps"]:
         samples = max(step["samples"], 1)
-        table.add_row(step["step"], f"{100 * step['added'] / samples:.3f}", f"{100 * step['before'] / samples:.3f}")
+        given = ", ".join(f"{key} {value}" for key, value in step["parameters"].items() if value not in (None, []))
+        added, before = 100 * step["added"] / samples, 100 * step["before"] / samples
+        table.add_row(step["step"], f"{added:.3f}", f"{before:.3f}", given)
     console.out.print(table)
     console.out.print(
         f"flagged: {100 * report['before']:.2f} % before, {100 * report['after']:.2f} % after "
         f"({100 * report['after_cross']:.2f} % of cross-correlations)"
     )
+
+
+def _print_versions(report: dict[str, Any]) -> None:
+    table = Table("version", "comment")
+    for version in report["versions"]:
+        table.add_row(version["name"], version["comment"])
+    console.out.print(table)
+    if report["restored"]:
+        console.out.print(f"restored: {report['restored']}")
 
 
 def register(app: typer.Typer) -> None:

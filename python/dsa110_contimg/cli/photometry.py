@@ -29,6 +29,13 @@ def photometry(
     cluster_beams: Annotated[float, typer.Option(help="Fit sources closer than this jointly; 0: never [beams].")] = 1.5,
     blank_fits: Annotated[int, typer.Option(help="Blank-sky fits that scale the errors; 0: plain errors.")] = 4000,
     mesh_beams: Annotated[float, typer.Option(help="Side of the boxes of the noise map; 0: rings [beams].")] = 20.0,
+    band: Annotated[list[Path] | None, typer.Option(help="Image of a part of the band, in order; repeat.")] = None,
+    floor: Annotated[float, typer.Option(help="Fractional error added to each flux.")] = 0.0,
+    averaging: Annotated[
+        tuple[float, float], typer.Option(help="Integration [s] and channel [Hz], to undo smearing; 0 0: leave it.")
+    ] = (0.0, 0.0),
+    blind: Annotated[bool, typer.Option("--blind", help="Find sources without a catalogue instead.")] = False,
+    seed_sigma: Annotated[float, typer.Option(help="Least peak of a found source [sigma].")] = 5.0,
     db: Annotated[Path | None, typer.Option(help="Products database to record in.")] = None,
     json_output: JsonOption = False,
 ) -> None:
@@ -36,6 +43,9 @@ def photometry(
     from dsa110_contimg.photometry.field import measure_field
     from dsa110_contimg.photometry.forced import measure_positions
 
+    if blind:
+        _find(image, seed_sigma, json_output)
+        return
     if (ra is None) != (dec is None):
         raise CommandError("--ra, --dec: expected both or neither, found one")
     options: dict[str, Any] = {
@@ -45,6 +55,9 @@ def photometry(
         "cluster_beams": cluster_beams or None,
         "blank_fits": blank_fits,
         "mesh_beams": mesh_beams or None,
+        "bands": [(path, None) for path in band or []],
+        "fraction_floor": floor,
+        "averaging": averaging if any(averaging) else None,
     }
     with bar("measuring", quiet=json_output) as progress:
         if ra is not None and dec is not None:
@@ -54,7 +67,8 @@ def photometry(
                 image, catalog_path=catalog, min_mjy=min_mjy, products_db=db, progress=progress, **options
             )
     rows = table.to_dict("records")
-    payload = {"image": str(image), **about, "measurements": rows}
+    bands = [{k: v.tolist() if hasattr(v, "tolist") else v for k, v in part.items()} for part in about.pop("bands", [])]
+    payload = {"image": str(image), **about, "bands": bands, "measurements": rows}
 
     def human() -> None:
         from rich.table import Table
@@ -68,3 +82,28 @@ def photometry(
         out.print(shown)
 
     emit(payload, json_output, human)
+
+
+def _find(image: Path, seed_sigma: float, json_output: bool) -> None:
+    from dsa110_contimg._core import detection
+
+    with bar("finding", quiet=json_output) as progress:
+        found = detection.find_sources(image, seed_sigma=seed_sigma, progress=progress)
+    about = {key: found.pop(key) for key in ("mjd", "freq_hz")}
+    names = list(found)
+    rows = [dict(zip(names, values, strict=True)) for values in zip(*(found[n].tolist() for n in names), strict=True)]
+
+    def human() -> None:
+        from rich.table import Table
+
+        shown = Table("RA [deg]", "Dec [deg]", "peak [mJy/beam]", "flux [mJy]", "size [arcsec]", "S/N")
+        for row in rows:
+            peak, flux = (
+                f"{1e3 * row[k]:.2f} ± {1e3 * row[e]:.2f}"
+                for k, e in (("peak_jy", "peak_err_jy"), ("flux_jy", "flux_err_jy"))
+            )
+            size = f"{row['maj_arcsec']:.1f} x {row['min_arcsec']:.1f}"
+            shown.add_row(f"{row['ra_deg']:.5f}", f"{row['dec_deg']:+.5f}", peak, flux, size, f"{row['snr']:.1f}")
+        out.print(shown)
+
+    emit({"image": str(image), **about, "found": rows}, json_output, human)

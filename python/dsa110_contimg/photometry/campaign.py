@@ -17,6 +17,7 @@ from dsa110_contimg._core import photometry as _core
 from dsa110_contimg._core import variability as _statistics
 from dsa110_contimg.photometry.forced import measure_positions
 from dsa110_contimg.photometry.nominate import light_curves, vary_and_nominate
+from dsa110_contimg.photometry.rows import record
 from dsa110_contimg.utils.columns import column
 
 if TYPE_CHECKING:
@@ -66,44 +67,8 @@ def measure_epoch(
     if "flux_mjy" in sources:
         table["nvss_flux_mjy"] = sources["flux_mjy"].to_numpy()
     table["mjd"] = about["mjd"] if mjd is None else mjd
-    record(db, str(Path(image)), table)
+    record(db, str(Path(image)), table, about)
     return table
-
-
-def record(db: Database, image_path: str, table: pd.DataFrame) -> int:
-    """Write measurements of one image, all or none; positions outside it are left out. Returns the sources written."""
-    now = time.time()
-    measured, series = [], []
-    for row in table.to_dict("records"):
-        if row["flux_jy"] != row["flux_jy"]:
-            continue
-        err = row["flux_err_jy"]
-        common = {"source_id": row["source_id"], "mjd": row["mjd"], "ra_deg": row["ra_deg"], "dec_deg": row["dec_deg"]}
-        flux = {"peak_jyb": row["flux_jy"], "peak_err_jyb": err}
-        measured.append(
-            {
-                "image_path": image_path,
-                **common,
-                **flux,
-                "nvss_flux_mjy": row.get("nvss_flux_mjy"),
-                "snr": row["flux_jy"] / err if err > 0 else None,
-                "flux_jy": row["flux_jy"],
-                "flux_err_jy": err,
-                "pb_response": row.get("pb"),
-                "local_rms": row.get("local_rms_jy"),
-                "quality_flag": "good" if int(row["flags"]) == 0 else "flagged",
-                "flags": int(row["flags"]),
-                "measured_at": now,
-            }
-        )
-        series.append({**common, "image_path": image_path, **flux, "flags": int(row["flags"])})
-    db.insert_all(
-        [
-            ("photometry", measured, ("image_path", "source_id")),
-            ("photometry_timeseries", series, ("source_id", "mjd", "image_path")),
-        ]
-    )
-    return len(measured)
 
 
 def normalise(db: Database, references: Iterable[str] | None = None) -> list[dict[str, Any]]:

@@ -42,6 +42,20 @@ def _parser() -> argparse.ArgumentParser:
     plot.add_argument("--source-id", required=True)
     plot.add_argument("--products-db", type=Path, default=None)
     plot.add_argument("--out", type=Path, default=None)
+    adaptive = commands.add_parser("adaptive", help="the narrowest bands in which a position is seen")
+    adaptive.add_argument("--ms", type=Path, default=None, help="image the parts of its band first")
+    adaptive.add_argument("--images", type=Path, nargs="+", default=None, help="images of the parts instead")
+    adaptive.add_argument("--ra", type=float, required=True, help="[degrees]")
+    adaptive.add_argument("--dec", type=float, required=True, help="[degrees]")
+    adaptive.add_argument("--output-dir", type=Path, default=None, help="where the images go")
+    adaptive.add_argument("--target-snr", type=float, default=5.0)
+    adaptive.add_argument("--max-width", type=int, default=16)
+    adaptive.add_argument("--imsize", type=int, default=1024)
+    adaptive.add_argument("--max-spws", type=int, default=16, help="parts of the band")
+    for unused in ("--quality-tier", "--backend", "--max-workers"):
+        adaptive.add_argument(unused, default=None, help="kept for old command lines; has no effect")
+    for unused in ("--parallel", "--serialize-ms-access"):
+        adaptive.add_argument(unused, action="store_true", help="kept for old command lines; has no effect")
     detect = commands.add_parser("ese-detect", help="statistics and candidates from the recorded light curves")
     detect.add_argument("--products-db", type=Path, required=True)
     detect.add_argument("--min-sigma", type=float, default=5.0, help="least significance of the dip")
@@ -101,6 +115,20 @@ def _nvss(options: argparse.Namespace) -> dict[str, Any]:
     return {"image": str(options.fits), "mjd": about["mjd"], "measured": len(table), "recorded": about["recorded"]}
 
 
+def _adaptive(options: argparse.Namespace) -> dict[str, Any]:
+    from dsa110_contimg.photometry.adaptive import image_parts, measure_adaptive
+
+    if (options.ms is None) == (options.images is None):
+        raise ValueError("--ms, --images: expected one of them, found both or neither")
+    if options.images is not None:
+        parts: list[tuple[Path, Path | None]] = [(p, None) for p in options.images]
+    else:
+        directory = options.output_dir or options.ms.parent / f"{options.ms.stem}_adaptive"
+        parts = image_parts(options.ms, directory, parts=options.max_spws, imsize=options.imsize)
+    found = measure_adaptive(parts, options.ra, options.dec, target_snr=options.target_snr, max_width=options.max_width)
+    return {k: [None if isinstance(x, float) and x != x else x for x in v] for k, v in found.items()}
+
+
 def _plot(options: argparse.Namespace) -> dict[str, Any]:
     from dsa110_contimg.photometry.source import Source
 
@@ -125,7 +153,14 @@ def _ese_detect(options: argparse.Namespace) -> dict[str, Any]:
     return {"judged": len(judged), "candidates": [{"source_id": n, "reasons": judged[n]["reasons"]} for n in found]}
 
 
-_COMMANDS = {"peak": _peak, "peak-many": _peak_many, "nvss": _nvss, "plot": _plot, "ese-detect": _ese_detect}
+_COMMANDS = {
+    "peak": _peak,
+    "peak-many": _peak_many,
+    "nvss": _nvss,
+    "adaptive": _adaptive,
+    "plot": _plot,
+    "ese-detect": _ese_detect,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

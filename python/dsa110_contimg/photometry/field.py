@@ -55,6 +55,21 @@ def field_sources(
     return table.drop_duplicates("source_id")
 
 
+def sizes_of(sources: pd.DataFrame) -> list[tuple[float, float, float] | None]:
+    """Catalogue sizes ``(major, minor, pa)`` [degrees]; None where the catalogue has none or only a limit."""
+    import numpy as np
+
+    if "maj_arcsec" not in sources:
+        return []
+    major = sources["maj_arcsec"].to_numpy(dtype=float) / 3600.0
+    columns = [
+        sources[c].to_numpy(dtype=float) if c in sources else np.zeros(len(major)) for c in ("min_arcsec", "pa_deg")
+    ]
+    minor, pa = np.nan_to_num(columns[0] / 3600.0), np.nan_to_num(columns[1])
+    rows = zip(major.tolist(), minor.tolist(), pa.tolist(), strict=True)
+    return [(a, min(b, a), p) if a > 0 else None for a, b, p in rows]
+
+
 def measure_field(
     image: StrPath,
     *,
@@ -84,6 +99,7 @@ def measure_field(
         radius_deg=radius_deg,
         max_sources=max_sources,
     )
+    options.setdefault("sizes_deg", sizes_of(sources))
     table, about = measure_positions(
         image, sources["ra_deg"].tolist(), sources["dec_deg"].tolist(), progress=progress, **options
     )
@@ -94,7 +110,7 @@ def measure_field(
     about["recorded"] = 0
     if products_db is not None:
         from dsa110_contimg.database import open_database
-        from dsa110_contimg.photometry.campaign import record
+        from dsa110_contimg.photometry.rows import record
 
-        about["recorded"] = record(open_database(products_db, "products"), str(Path(image)), table)
+        about["recorded"] = record(open_database(products_db, "products"), str(Path(image)), table, about)
     return table, about

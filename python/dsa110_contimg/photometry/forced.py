@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 StrPath = str | os.PathLike[str]
 _NAN = float("nan")
+_ABOUT = (
+    *("beam_deg", "mjd", "freq_hz", "bandwidth_hz", "noise_jy", "shape_yx", "blank_sky", "correlation"),
+    "bands",
+)
 
 
 @dataclass(frozen=True)
@@ -82,15 +86,19 @@ def measure_positions(
         ``pb`` (primary-beam FITS to divide by), ``min_pb``, ``nbeam``, ``annulus_px``, ``box_px``, ``cluster_beams``
         (None: no joint fits), ``noise_map``, ``background_map``, ``mesh_beams`` (make a noise map in boxes
         of so many beams), ``blank_fits`` (positions of blank sky that scale the errors), ``error_factor``,
-        ``ignore_beam``.
+        ``ignore_beam``; ``sizes_deg`` (major, minor, pa of resolved sources or None), ``resolved_area``, ``averaging``
+        (integration [s] and channel [Hz], to undo smearing), ``limit_sigma``, ``fraction_floor``, ``min_elevation_deg``,
+        ``near_deg`` (Sun, Moon, planets), ``bands`` (pairs of image and primary beam or None), ``pols`` (two images).
 
     Returns
     -------
     table : pandas.DataFrame
-        One row a position: ra_deg, dec_deg, flux_jy, flux_err_jy, local_rms_jy, chi2, dof, pix_x, pix_y,
-        cluster, flags, pb.
+        One row a position: ra_deg, dec_deg, peak_jy, flux_jy (of the whole source; the peak for a point), flux_err_jy,
+        fit_err_jy (noise alone), upper_limit_jy (NaN for detections), local_rms_jy, chi2, dof, pix_x, pix_y, x_deg, y_deg
+        (offset from the image's centre), cluster, flags, pb.
     image : dict
-        ``beam_deg`` (major, minor, pa) or None, ``mjd``, ``freq_hz``, ``noise_jy``, ``shape_yx``, ``blank_sky``.
+        ``beam_deg`` (major, minor, pa) or None, ``mjd``, ``freq_hz``, ``bandwidth_hz``, ``noise_jy``, ``shape_yx``,
+        ``blank_sky``, ``correlation``, ``bands`` (one a part of the band: path, freq_hz, flux_jy, flux_err_jy, ...).
 
     Raises
     ------
@@ -102,7 +110,7 @@ def measure_positions(
 
     ra, dec = _columns(ra_deg, dec_deg)
     found = _core.measure_image(Path(image), ra, dec, options=options, progress=progress)
-    about = {key: found.pop(key) for key in ("beam_deg", "mjd", "freq_hz", "noise_jy", "shape_yx", "blank_sky")}
+    about = {key: found.pop(key) for key in _ABOUT}
     return pd.DataFrame({"ra_deg": np.mod(ra, 360.0), "dec_deg": dec, **found}), about
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,11 +75,15 @@ class Source:
             "peak_err_jyb",
             "peak_norm",
             "peak_norm_err",
+            "gain",
+            "gain_err",
+            "band_norm_ujy",
+            "band_norm_err_ujy",
             "flags",
         ]
         table = pd.DataFrame(rows, columns=columns)
         for name in columns:
-            if name != "image_path":
+            if name != "image_path" and not name.startswith("band_"):
                 table[name] = column(table[name])
         err = table["peak_err_jyb"].where(table["peak_err_jyb"] > 0, np.nan)
         table["snr"] = table["peak_jyb"] / err
@@ -104,8 +108,15 @@ class Source:
 
     @property
     def limits(self) -> pd.DataFrame:
-        """The other measurements; their fluxes are still signed fluxes."""
-        return self.measurements[~(self.measurements["snr"] > DETECTION_SNR)]
+        """The other measurements; their fluxes are still signed fluxes. ``upper_limit_jy`` is 5 times the error."""
+        rest = self.measurements[~(self.measurements["snr"] > DETECTION_SNR)]
+        return rest.assign(upper_limit_jy=DETECTION_SNR * rest["peak_err_jyb"])
+
+    @property
+    def bands(self) -> pd.DataFrame:
+        """Fluxes in the parts of the band: mjd, image_path, band, freq_hz, flux_jy, flux_err_jy; normalised where they are."""
+        rows = self._store.select("photometry_bands", ("source_id", "=", self.source_id), order_by=["mjd", "band"])
+        return band_table(rows, self.measurements)
 
     def curve(self, use_normalized: bool = True) -> tuple[Any, Any, Any]:
         """``(mjd, flux_jy, err_jy)``; normalised when asked for and there is any such point."""
@@ -177,13 +188,119 @@ class Source:
             figure.savefig(Path(outfile or f"{self.source_id}_lightcurve.png"), dpi=plot_dpi)
         return figure
 
+    def plot_bands(self, figsize: tuple[float, float] = (8.0, 5.0)) -> Figure:
+        """Draw one panel a part of the band (at most eight, neighbours averaged), on one scale of flux over mean.
+
+        Raises
+        ------
+        ValueError
+            The source was not measured in parts of the band.
+        """
+        from dsa110_contimg.plots.lightcurves import plot_bands
+
+        table = self.bands
+        if table.empty:
+            raise ValueError(f"{self.source_id}: expected measurements in parts of the band, found none")
+        return plot_bands(table, title=self.name, figsize=figsize)
+
+    def show_lightcurve(self, use_normalized: bool = True) -> Any:
+        """The light curve as a bokeh figure, for a notebook; needs `bokeh`."""
+        from dsa110_contimg.plots.interactive import lightcurve
+
+        mjd, flux, err = self.curve(use_normalized)
+        return lightcurve(mjd, flux, err, title=self.name)
+
+    def cutouts(self, size_arcmin: float = 10.0, *, limit: int | None = None) -> list[dict[str, Any]]:
+        """Cutouts of the images that it was measured in: data_yx, extent [arcmin], mjd, image_path, beam; missing files left out."""
+        from dsa110_contimg.photometry.cutouts import cutout
+
+        paths = self.measurements[["image_path", "mjd"]].to_dict("records")[:limit]
+        made = (cutout(row["image_path"], self.ra_deg, self.dec_deg, size_arcmin) for row in paths)
+        return [{**c, "mjd": row["mjd"]} for c, row in zip(made, paths, strict=True) if c is not None]
+
+    def show_all_cutouts(
+        self,
+        size_arcmin: float = 10.0,
+        *,
+        columns: int = 5,
+        limit: int | None = 20,
+        outfile: str | os.PathLike[str] | None = None,
+    ) -> Figure:
+        """Draw the cutouts on one z-scale, so that what changes is the source.
+
+        Raises
+        ------
+        FileNotFoundError
+            None of the images is there.
+        """
+        from dsa110_contimg.plots.cutouts import plot_cutouts
+
+        made = self.cutouts(size_arcmin, limit=limit)
+        if not made:
+            raise FileNotFoundError(
+                f"{self.source_id}: expected images of its {self.n_epochs} measurements, found none"
+            )
+        figure = plot_cutouts(made, title=self.name, columns=columns)
+        if outfile is not None:
+            figure.savefig(Path(outfile), dpi=150)
+        return figure
+
+    def export_regions(self, path: str | os.PathLike[str], radius_arcsec: float = 30.0) -> Path:
+        """Write a circle around the source as a DS9 region file, or for a path ending in ``.ann`` a Karma annotation."""
+        return export_regions([self], path, radius_arcsec)
+
+    def export(self, path: str | os.PathLike[str]) -> Path:
+        """Write the measurements as CSV, Parquet (needs `pyarrow`) or VOTable, by the path's ending."""
+        from dsa110_contimg.photometry.export import write_table
+
+        return write_table(self.measurements, path)
+
     def crossmatch_external(
         self, radius_arcsec: float = 5.0, catalogs: Sequence[str] = ("simbad", "ned", "gaia"), timeout: float = 30.0
     ) -> dict[str, Any]:
-        """What other catalogues have here; needs `astroquery` and a network. A service that fails gives None."""
+        """What other catalogues have here, over the network or remembered. A service that fails or stalls gives None."""
         from dsa110_contimg.catalog.external import query_services
+        from dsa110_contimg.config import load
 
-        return query_services(self.coord, radius_arcsec, catalogs, timeout)
+        cache = load().paths.catalogs / "external"
+        return query_services(self.coord, radius_arcsec, catalogs, timeout, cache_dir=cache)
+
+
+def export_regions(sources: Iterable[Source], path: str | os.PathLike[str], radius_arcsec: float = 30.0) -> Path:
+    """Write circles around sources: DS9 regions, or for a path ending in ``.ann`` a Karma annotation."""
+    target = Path(path)
+    if target.suffix.lower() == ".ann":
+        lines = ["COORD W", "PA STANDARD", "COLOR GREEN"]
+        for s in sources:
+            lines.append(f"CIRCLE {s.ra_deg:.7f} {s.dec_deg:.7f} {radius_arcsec / 3600.0:.7f}")
+            lines.append(f"TEXT {s.ra_deg:.7f} {s.dec_deg:.7f} {s.name}")
+    else:
+        lines = ["# Region file format: DS9", "icrs"]
+        for s in sources:
+            lines.append(f'circle({s.ra_deg:.7f},{s.dec_deg:.7f},{radius_arcsec:g}") # text={{{s.name}}}')
+    partial = target.with_name(f".{target.name}.partial")
+    partial.write_text("\n".join(lines) + "\n")
+    partial.replace(target)
+    return target
+
+
+def band_table(rows: Sequence[Mapping[str, Any]], measurements: pd.DataFrame) -> pd.DataFrame:
+    """Rows of ``photometry_bands`` as a table, their normalised fluxes instead where the light curve has them."""
+    import json
+
+    import pandas as pd
+
+    columns = ["mjd", "image_path", "band", "freq_hz", "flux_jy", "flux_err_jy"]
+    table = pd.DataFrame(rows, columns=columns)
+    for _, row in measurements.iterrows():
+        for name, packed in (("flux_jy", row["band_norm_ujy"]), ("flux_err_jy", row["band_norm_err_ujy"])):
+            if isinstance(packed, str):
+                here = table["image_path"] == row["image_path"]
+                values = [float("nan") if v is None else 1e-6 * v for v in json.loads(packed)]
+                table.loc[here, name] = [values[int(b)] for b in table.loc[here, "band"]]
+    for name in ("mjd", "freq_hz", "flux_jy", "flux_err_jy"):
+        table[name] = column(table[name])
+    return table
 
 
 def _open(products_db: MeasurementStore | str | os.PathLike[str] | None) -> MeasurementStore:

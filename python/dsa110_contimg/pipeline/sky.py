@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dsa110_contimg.catalog.names import source_name as iau_name
+
 #: 1.4 GHz, where catalogue fluxes hold.
 REFERENCE_HZ = 1.4e9
 
@@ -43,46 +45,35 @@ class CatalogSource:
         return math.degrees(2.0 * math.asin(min(1.0, root)))
 
 
-def iau_name(ra_deg: float, dec_deg: float) -> str:
-    """`JHHMMSS+DDMMSS`, rounded to whole seconds, right at 24 h."""
-    seconds = round(ra_deg % 360.0 * 240.0) % 86400
-    arcsec = round(abs(dec_deg) * 3600.0)
-    sign = "-" if dec_deg < 0 else "+"
-    return (
-        f"J{seconds // 3600:02d}{seconds // 60 % 60:02d}{seconds % 60:02d}"
-        f"{sign}{arcsec // 3600:02d}{arcsec // 60 % 60:02d}{arcsec % 60:02d}"
-    )
-
-
 def read_catalog(path: str | os.PathLike[str]) -> list[CatalogSource]:
-    """Read a CSV with ``ra_deg``, ``dec_deg`` and ``flux_jy`` (or ``flux_mjy``, ``nvss_flux_mjy``); ``name`` (or
-    ``source_id``) and ``alpha`` are optional.
+    """Read a catalogue as `dsa110_contimg.catalog.loaders.load_catalog` does; names must be unique.
 
     Raises
     ------
     ValueError
-        A missing column, a value out of range, two sources of one name: with the file and the line.
+        A missing column, a value out of range, two sources of one name: with the file and the line or row.
     """
     import pandas as pd
 
-    table = pd.read_csv(path, comment="#")
-    fluxes = {"flux_jy": 1.0, "flux_mjy": 1e-3, "nvss_flux_mjy": 1e-3}
-    flux_column = next((c for c in fluxes if c in table), None)
-    if flux_column is None or not {"ra_deg", "dec_deg"} <= set(table):
-        columns = ", ".join(table.columns)
-        raise ValueError(f"{path}: expected columns ra_deg, dec_deg and one of {', '.join(fluxes)}, found {columns}")
-    name_column = next((c for c in ("name", "source_id") if c in table), None)
+    from dsa110_contimg import DataError
+    from dsa110_contimg.catalog.loaders import load_catalog
+
+    try:
+        table = load_catalog(path)
+    except DataError as error:
+        raise ValueError(str(error)) from error
+    names = [iau_name(r, d) for r, d in zip(table["ra_deg"], table["dec_deg"], strict=True)]
+    if "source_id" in table:
+        names = [str(given) if pd.notna(given) else made for given, made in zip(table["source_id"], names, strict=True)]
+    alpha = table["alpha"].fillna(-0.7) if "alpha" in table else pd.Series(-0.7, index=table.index)
     sources: dict[str, CatalogSource] = {}
-    for line, row in enumerate(table.to_dict("records"), start=2):
-        ra_deg, dec_deg = float(row["ra_deg"]), float(row["dec_deg"])
-        flux_jy = float(row[flux_column]) * fluxes[flux_column]
-        if not (math.isfinite(flux_jy) and 0.0 <= ra_deg <= 360.0 and -90.0 <= dec_deg <= 90.0):
-            raise ValueError(f"{path}, line {line}: expected a position in degrees and a flux, found {row}")
-        name = str(row[name_column]) if name_column else iau_name(ra_deg, dec_deg)
+    rows = zip(names, table["ra_deg"], table["dec_deg"], table["flux_mjy"], alpha, strict=True)
+    for line, (name, ra_deg, dec_deg, flux_mjy, index) in enumerate(rows, start=2):
+        if not math.isfinite(flux_mjy):
+            raise ValueError(f"{path}, line {line}: expected a position in degrees and a flux, found {flux_mjy} mJy")
         if name in sources:
             raise ValueError(f"{path}, line {line}: expected each name once, found {name} again")
-        alpha = float(row.get("alpha", -0.7))
-        sources[name] = CatalogSource(name, ra_deg, dec_deg, flux_jy, alpha if math.isfinite(alpha) else -0.7)
+        sources[name] = CatalogSource(name, float(ra_deg), float(dec_deg), 1e-3 * float(flux_mjy), float(index))
     return list(sources.values())
 
 

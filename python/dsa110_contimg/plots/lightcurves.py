@@ -156,3 +156,43 @@ def plot_eta_v(
     if bool(np.any(candidate)):
         axes.legend(frameon=False, fontsize=8)
     return figure
+
+
+def plot_bands(
+    table: pd.DataFrame, *, title: str = "", most: int = 8, figsize: tuple[float, float] = (8.0, 5.0)
+) -> Figure:
+    """Draw light curves of the parts of the band, one panel each, as flux over the part's own median.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Columns ``mjd``, ``freq_hz``, ``flux_jy``, ``flux_err_jy``.
+    most : int
+        Neighbouring parts are averaged down to at most so many panels.
+    """
+    import numpy as np
+    from matplotlib.figure import Figure
+
+    parts = np.sort(table["freq_hz"].dropna().unique())
+    groups = np.array_split(parts, min(most, len(parts)))
+    figure = Figure(figsize=figsize, layout="constrained")
+    panels = figure.subplots(len(groups), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
+    for axes, group in zip(panels, groups[::-1], strict=True):
+        rows = table[table["freq_hz"].isin(group) & (table["flux_err_jy"] > 0)].copy()
+        level = rows.groupby("freq_hz")["flux_jy"].transform("median")
+        rows["r"], rows["w"] = rows["flux_jy"] / level, (level / rows["flux_err_jy"]) ** 2
+        rows["rw"] = rows["r"] * rows["w"]
+        sums = rows.groupby("mjd")[["rw", "w"]].sum()
+        err = 1.0 / np.sqrt(sums["w"])
+        axes.errorbar(sums.index, sums["rw"] / sums["w"], err, fmt="o", ms=3, lw=0.8, color=_POINT)
+        axes.axhline(1.0, color=_BASE, lw=0.8, ls="--", zorder=0)
+        axes.text(
+            0.995, 0.92, f"{np.mean(group) / 1e6:.0f} MHz", transform=axes.transAxes, ha="right", va="top", fontsize=7
+        )
+        axes.tick_params(labelsize=7)
+        axes.spines[["top", "right"]].set_visible(False)
+    panels[-1].ticklabel_format(axis="x", useOffset=False, style="plain")
+    panels[-1].set_xlabel("MJD [days]")
+    figure.supylabel("flux density over its median", fontsize=9)
+    figure.suptitle(title, fontsize=10)
+    return figure

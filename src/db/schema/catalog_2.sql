@@ -9,3 +9,9 @@ ALTER TABLE sources ADD COLUMN n_vlass INTEGER;
 CREATE TABLE stable_ids (
     source_id TEXT PRIMARY KEY
 );
+-- With a list of stable sources only those are final references.
+DROP VIEW final_references;
+CREATE VIEW final_references AS
+    SELECT * FROM good_references
+    WHERE snr_nvss >= 80
+      AND (NOT EXISTS (SELECT 1 FROM stable_ids) OR source_id IN (SELECT source_id FROM stable_ids));

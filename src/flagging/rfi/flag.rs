@@ -2,29 +2,59 @@
 
 use std::collections::BTreeMap;
 
+use ndarray::Axis;
 use rayon::prelude::*;
 
-use super::sum_threshold::sum_threshold;
-use super::{background, rank, Plane, RfiParams};
+use super::confirm::{confirm, grow};
+use super::limits::{windows, Window};
+use super::response::response;
+use super::scan::scan;
+use super::whiten::whiten;
+use super::{stack, Plane, RfiParams};
 use crate::control::Control;
 use crate::flagging::Error;
 use crate::kind::BadArgument;
 use crate::vis::VisBlock;
 
-/// Flag RFI of cross-correlations, product by product.
+/// Flag RFI of cross-correlations in all products.
 ///
 /// # Errors
 /// Parameters out of range; cancellation.
 pub fn flag(block: &mut VisBlock, params: &RfiParams, control: &Control) -> Result<(), Error> {
-    let fractions = (0.0..1.0).contains(&params.grow_freq) && (0.0..1.0).contains(&params.grow_time);
-    if !(params.threshold > 0.0 && params.rounds > 0 && fractions) {
-        return Err(BadArgument::new(
-            "rfi",
-            "threshold > 0, rounds >= 1, growth from 0 to 1",
-            format!("{params:?}"),
-        )
-        .into());
+    check(params)?;
+    let baselines = baselines(block);
+    let rows: Vec<usize> = baselines.iter().flatten().copied().collect();
+    let response = response(block, &rows);
+    let search = Search { block, response, params, windows: shapes(&baselines, block, params) };
+    let mut found = baselines
+        .par_iter()
+        .map_init(Scratch::default, |scratch, rows| {
+            control.check()?;
+            Ok(search.one(rows, scratch))
+        })
+        .collect::<Result<Vec<Found>, Error>>()?;
+    if params.stack > 0 {
+        found.par_chunks_mut(params.stack.max(1)).for_each_init(Scratch::default, |scratch, group| {
+            search.stacked(group, scratch);
+        });
     }
+    control.check()?;
+    write(block, &baselines, &found);
+    Ok(())
+}
+
+fn check(params: &RfiParams) -> Result<(), Error> {
+    let growth = (0.0..1.0).contains(&params.grow);
+    let chance = params.false_alarm > 0.0 && params.false_alarm < 0.5;
+    if growth && chance && params.longest_freq > 0 && params.longest_time > 0 {
+        return Ok(());
+    }
+    let expected = "false_alarm above 0 and below 0.5, growth from 0 to 1, lengths >= 1";
+    Err(BadArgument::new("rfi", expected, format!("{params:?}")).into())
+}
+
+/// Rows of each baseline in their times, baselines from the shortest to the longest.
+fn baselines(block: &VisBlock) -> Vec<Vec<usize>> {
     let mut of: BTreeMap<(u32, u32), Vec<usize>> = BTreeMap::new();
     for k in 0..block.rows.len() {
         let pair = (block.rows.antenna1[k], block.rows.antenna2[k]);
@@ -32,107 +62,95 @@ pub fn flag(block: &mut VisBlock, params: &RfiParams, control: &Control) -> Resu
             of.entry(pair).or_default().push(k);
         }
     }
-    let np = block.products.len();
-    let mut baselines: Vec<Vec<usize>> = of.into_values().collect();
-    for rows in &mut baselines {
+    let length =
+        |rows: &Vec<usize>| rows.first().map_or(0.0, |k| block.rows.uvw_m[*k].iter().map(|x| x * x).sum());
+    let mut out: Vec<(f64, Vec<usize>)> = of.into_values().map(|rows| (length(&rows), rows)).collect();
+    out.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut out: Vec<Vec<usize>> = out.into_iter().map(|(_, rows)| rows).collect();
+    for rows in &mut out {
         rows.sort_by(|a, b| block.rows.time_mjd_s[*a].total_cmp(&block.rows.time_mjd_s[*b]));
     }
-    let found: Result<Vec<Vec<Vec<bool>>>, Error> = baselines
-        .par_iter()
-        .map_init(Scratch::default, |scratch, rows| {
-            control.check()?;
-            Ok((0..np).map(|p| baseline(block, rows, p, params, scratch)).collect())
-        })
-        .collect();
-    for (rows, masks) in baselines.iter().zip(found?) {
-        for (p, mask) in masks.into_iter().enumerate() {
-            let nf = block.channels.freq_hz.len();
-            for (t, row) in rows.iter().enumerate() {
-                for f in 0..nf {
-                    block.flag_rfp[[*row, f, p]] |= mask[t * nf + f];
-                }
-            }
-        }
-    }
-    Ok(())
+    out
 }
 
-/// Least sigma, as a fraction of the median amplitude.
-const SOURCE_STRUCTURE: f32 = 0.02;
+/// Rectangles for every number of times that occurs.
+fn shapes(baselines: &[Vec<usize>], block: &VisBlock, params: &RfiParams) -> BTreeMap<usize, Vec<Window>> {
+    let nf = block.channels.freq_hz.len();
+    let longest = (params.longest_time, params.longest_freq);
+    let counts: BTreeMap<usize, ()> = baselines.iter().map(|rows| (rows.len(), ())).collect();
+    counts.into_keys().map(|nt| (nt, windows((nt, nf), longest, params.false_alarm))).collect()
+}
 
 #[derive(Default)]
 struct Scratch {
-    excess: Vec<f32>,
-    values: Vec<f32>,
+    whiten: super::whiten::Scratch,
+    scan: super::scan::Scratch,
+    rim: Vec<bool>,
+    sums: Vec<[f32; 2]>,
+}
+
+/// A baseline in units of noise and what was found on it.
+struct Found {
+    plane: Plane,
     mask: Vec<bool>,
-    line: Vec<bool>,
 }
 
-/// Mask of one baseline and product, (time, frequency).
-fn baseline(
-    block: &VisBlock,
-    rows: &[usize],
-    p: usize,
-    params: &RfiParams,
-    scratch: &mut Scratch,
-) -> Vec<bool> {
-    let (nt, nf) = (rows.len(), block.channels.freq_hz.len());
-    let mut plane = Plane { nt, nf, amp: Vec::with_capacity(nt * nf), mask: Vec::with_capacity(nt * nf) };
-    for row in rows {
-        for f in 0..nf {
-            plane.amp.push(block.vis_rfp[[*row, f, p]].norm());
-            plane.mask.push(block.flag_rfp[[*row, f, p]]);
-        }
-    }
-    let before = plane.mask.clone();
-    for round in 0..params.rounds {
-        let Some(median) = background::subtract(&plane, round > 0, &mut scratch.excess, &mut scratch.values)
-        else {
-            return plane.mask;
-        };
-        // Beats of bright sources are no interference: amplitudes within a few per cent of the median are left alone.
-        let sigma = background::noise(&scratch.excess, &plane.mask, &mut scratch.values)
-            .max(SOURCE_STRUCTURE * median);
-        if !(sigma > 0.0) {
-            return plane.mask;
-        }
-        let factor = (1 << (params.rounds - 1 - round)) as f32;
-        // Each round starts from the data's own flags: what a first, rough background caught is looked at again.
-        plane.mask.copy_from_slice(&before);
-        let longest = (params.longest_freq, params.longest_time);
-        sum_threshold(
-            &mut plane,
-            &scratch.excess,
-            params.threshold * factor * sigma,
-            longest,
-            &mut scratch.mask,
-        );
-    }
-    grow(&mut plane, &before, params, &mut scratch.line);
-    plane.mask
+struct Search<'a> {
+    block: &'a VisBlock,
+    response: Vec<Vec<f32>>,
+    params: &'a RfiParams,
+    windows: BTreeMap<usize, Vec<Window>>,
 }
 
-/// Grow what was found here (not what was flagged before) along both axes.
-fn grow(plane: &mut Plane, before: &[bool], params: &RfiParams, line: &mut Vec<bool>) {
-    let (nt, nf) = (plane.nt, plane.nf);
-    let mut new: Vec<bool> = plane.mask.iter().zip(before).map(|(m, b)| *m && !*b).collect();
-    if !new.iter().any(|m| *m) {
-        return;
+impl Search<'_> {
+    /// Search one baseline: once to know what its noise is without interference, and then in units of that.
+    fn one(&self, rows: &[usize], scratch: &mut Scratch) -> Found {
+        let mut plane = Plane::default();
+        let mut mask = vec![false; rows.len() * self.block.channels.freq_hz.len()];
+        let windows = self.windows.get(&rows.len()).map_or(&[][..], |w| w);
+        for round in 0..3 {
+            let fine = round > 0;
+            let model = (&mask[..], fine);
+            let Some(sources) =
+                whiten(self.block, rows, &self.response, model, &mut plane, &mut scratch.whiten)
+            else {
+                break;
+            };
+            mask.fill(false);
+            scan(&plane, windows, &mut mask, &mut scratch.scan);
+            let quiet = !mask.iter().any(|m| *m);
+            if (!sources && (quiet || fine)) || (fine && quiet) {
+                break;
+            }
+        }
+        grow(&plane, self.params.grow, &mut mask, &mut scratch.rim, &mut scratch.sums);
+        Found { plane, mask }
     }
-    let mut grown = new.clone();
-    for t in 0..nt {
-        rank(&mut grown[t * nf..(t + 1) * nf], params.grow_freq);
-    }
-    for f in 0..nf {
-        line.clear();
-        line.extend((0..nt).map(|t| new[t * nf + f]));
-        rank(line, params.grow_time);
-        for t in 0..nt {
-            grown[t * nf + f] |= line[t];
+
+    /// Search a stack, and confirm what it shows on every baseline of it.
+    fn stacked(&self, group: &mut [Found], scratch: &mut Scratch) {
+        let Some(shape) = group.first().map(|f| (f.plane.nt, f.plane.nf)) else { return };
+        let planes: Vec<&Plane> = group.iter().map(|f| &f.plane).filter(|p| (p.nt, p.nf) == shape).collect();
+        let Some(windows) = self.windows.get(&shape.0) else { return };
+        let Some(seen) = stack::candidates(&planes, windows, &mut scratch.scan) else { return };
+        for found in group.iter_mut().filter(|f| (f.plane.nt, f.plane.nf) == shape) {
+            confirm(&found.plane, &seen, &mut found.mask, &mut scratch.sums);
+            grow(&found.plane, self.params.grow, &mut found.mask, &mut scratch.rim, &mut scratch.sums);
         }
     }
-    new.clear();
-    for (m, g) in plane.mask.iter_mut().zip(grown) {
-        *m |= g;
+}
+
+fn write(block: &mut VisBlock, baselines: &[Vec<usize>], found: &[Found]) {
+    let nf = block.channels.freq_hz.len();
+    for (rows, found) in baselines.iter().zip(found) {
+        for (t, row) in rows.iter().enumerate() {
+            let mask = &found.mask[t * nf..(t + 1) * nf];
+            if mask.iter().any(|m| *m) {
+                let mut flag = block.flag_rfp.index_axis_mut(Axis(0), *row);
+                for (f, _) in mask.iter().enumerate().filter(|(_, m)| **m) {
+                    flag.index_axis_mut(Axis(0), f).fill(true);
+                }
+            }
+        }
     }
 }

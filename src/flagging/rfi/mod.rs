@@ -1,13 +1,21 @@
-//! Radio-frequency interference, baseline by baseline.
+//! Radio-frequency interference, baseline by baseline and over stacks of baselines.
 //!
-//! SumThreshold (Offringa et al. 2010, MNRAS 405, 155, doi:10.1111/j.1365-2966.2010.16471.x) on amplitudes less a smooth
-//! background, then the scale-invariant rank operator (Offringa et al. 2012, A&A 539, A95,
-//! doi:10.1051/0004-6361/201118497). A DSA-110 file has 24 times only, so most of the work is along frequency.
+//! Amplitudes are put into units of their noise (less the bandpass and the strongest source: [`whiten`]), and rectangles of
+//! 1, 2, 4, ... times by 1, 2, 4, ... channels are summed over the products: SumThreshold (Offringa et al. 2010, MNRAS 405,
+//! 155, doi:10.1111/j.1365-2966.2010.16471.x) in both axes, with limits from the distribution of such sums ([`limits`]). What
+//! is too faint on one baseline is found in stacks of baselines of like length and then looked for on each ([`stack`]). The
+//! scale-invariant rank operator (Offringa et al. 2012, A&A 539, A95, doi:10.1051/0004-6361/201118497) closes gaps and
+//! proposes rims, which stay only if they stand out by themselves ([`confirm`]). A DSA-110 file has 24 times only, so most of
+//! the work is along frequency.
 
-mod background;
+mod confirm;
 mod flag;
+mod limits;
+mod response;
+mod scan;
 mod sir;
-mod sum_threshold;
+mod stack;
+mod whiten;
 
 pub use flag::flag;
 pub use sir::rank;
@@ -15,30 +23,31 @@ pub use sir::rank;
 /// Parameters of the RFI step.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
 pub struct RfiParams {
-    /// Threshold of a single sample in robust sigma of the amplitudes.
-    pub threshold: f32,
-    /// Longest run in frequency \[channels\].
+    /// Fraction of pure noise that the search of one baseline may flag (an upper bound).
+    pub false_alarm: f64,
+    /// Longest rectangle in frequency \[channels\].
     pub longest_freq: usize,
-    /// Longest run in time \[samples\].
+    /// Longest rectangle in time \[samples\].
     pub longest_time: usize,
-    /// Rounds of background and threshold; each halves the threshold down to `threshold`.
-    pub rounds: usize,
-    /// Fraction by which flagged runs grow (the operator's eta), frequency.
-    pub grow_freq: f32,
-    /// The same in time.
-    pub grow_time: f32,
+    /// Fraction by which flagged runs may grow (the rank operator's eta).
+    pub grow: f32,
+    /// Baselines of a stack; 0 looks at single baselines only.
+    pub stack: usize,
 }
 
 impl Default for RfiParams {
     fn default() -> Self {
-        Self { threshold: 6.0, longest_freq: 32, longest_time: 16, rounds: 3, grow_freq: 0.2, grow_time: 0.2 }
+        Self { false_alarm: 2e-4, longest_freq: 32, longest_time: 32, grow: 0.2, stack: 64 }
     }
 }
 
-/// Amplitudes and flags of one baseline and product, time-major.
-pub(super) struct Plane {
-    pub nt: usize,
-    pub nf: usize,
-    pub amp: Vec<f32>,
-    pub mask: Vec<bool>,
+/// One baseline in units of noise, time-major: sums over products and how many products each sum holds.
+#[derive(Default)]
+struct Plane {
+    nt: usize,
+    nf: usize,
+    /// Sum over the good products of (amplitude - mean) / sigma of noise.
+    sum: Vec<f32>,
+    /// Number of good products.
+    count: Vec<f32>,
 }

@@ -104,7 +104,7 @@ impl<'a> Source<'a> {
     fn flag(&self, flagger: &Flagger, spw: usize, block: &mut VisBlock) -> Result<(), Error> {
         let count = |block: &VisBlock| block.flag_rfp.iter().filter(|f| **f).count() as u64;
         let before = count(block);
-        let steps = flagger.run(block, self, self.control)?;
+        let steps = flagger.run(block, self, None, self.control)?;
         if self.group.is_absent(spw) {
             // FLAG_ROW of a window without a file outlasts a reset.
             block.flag_rfp.fill(true);

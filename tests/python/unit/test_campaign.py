@@ -11,8 +11,8 @@ import pytest
 
 from dsa110_contimg import DataError
 from dsa110_contimg.catalog import query_sources, source_name
+from dsa110_contimg.catalog.ingest import ingest
 from dsa110_contimg.catalog.loaders import load_catalog
-from dsa110_contimg.catalog.query import ingest
 from dsa110_contimg.database import Database, open_database
 from dsa110_contimg.photometry import campaign, cli, normalize
 from dsa110_contimg.photometry.source import Source
@@ -172,10 +172,10 @@ def test_cones_cross_zero_and_hold_the_pole(tmp_path: Path) -> None:
 def test_foreign_catalogues_are_refused(tmp_path: Path) -> None:
     bad = tmp_path / "bad.csv"
     bad.write_text("a,b\n1,2\n")
-    with pytest.raises(DataError, match="expected columns for ra_deg"):
+    with pytest.raises(DataError, match="expected columns ra_deg"):
         load_catalog(bad)
     bad.write_text("ra,dec,flux_mjy\n1,95,3\n")
-    with pytest.raises(DataError, match="row 0"):
+    with pytest.raises(DataError, match="line 2"):
         load_catalog(bad)
     with pytest.raises(FileNotFoundError):
         query_sources("nvss", 0, 0, catalog_path=tmp_path / "none.csv")

@@ -1,0 +1,119 @@
+"""RFI flagging on simulated interference with truth, beside AOFlagger's default strategy on the same Measurement Set.
+
+Run ``python benches/python/bench_flagging.py [ms truth.json]``. Without arguments a group of 24 antennas is simulated (24
+integrations, 16 x 48 channels, a 10 Jy calibrator, 60 events over a range of 10 dB) and converted. With a Measurement Set and
+the truth that ``contimg simulate`` wrote beside its group, that one is used (it is copied twice). Prints CPU seconds (user and
+system, of the whole process), the fraction found of samples with interference above 3 sigma of a real component, chirps apart
+(they need not have 8 samples in a row), and the fraction flagged of samples without interference.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dsa110_contimg import _core
+
+CHIRP_CHANNELS = 3
+
+
+def simulate(directory: Path, antennas: int = 24, events: int = 60, seed: int = 5) -> tuple[Path, Path]:
+    """A Measurement Set and its truth."""
+    out = directory / "group"
+    contimg = [sys.executable, "-c", "from dsa110_contimg.cli import app; app.main()"]
+    subprocess.run(
+        [*contimg, "simulate", str(out), "--start", "2026-01-25T22:26:05", "--dec", "16.15", "--n-sources", "20",
+         "--cal-flux", "10", "--gains", "--rfi", str(events), "--sefd", "6500", "--antennas", str(antennas), "--seed",
+         str(seed), "--json"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    ms = directory / "sim.ms"
+    _core.ms.convert(sorted(out.glob("*.hdf5")), ms, checksums=False)
+    return ms, next((out / "truth").glob("*.json"))
+
+
+def truth_masks(truth: dict[str, Any], block: dict[str, Any]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Lines and bursts above 3 sigma, chirps above 3 sigma, any interference: each (row, channel)."""
+    freq = np.asarray(truth["freq_hz"])
+    band = np.array([int(np.abs(freq - f).argmin()) for f in block["freq_hz"]])
+    times = np.asarray(truth["time_mjd_s"])
+    when = np.abs(block["time_mjd_s"][:, None] - times).argmin(axis=1)
+    length = np.linalg.norm(block["uvw_m"], axis=1)
+    strong, chirps, touched = (np.zeros((len(when), len(band)), bool) for _ in range(3))
+    for event in truth["rfi"]:
+        reached = length <= (event["max_baseline_m"] or np.inf)
+        first, last = event["channels"]
+        loud = event["strength_jy"] >= 3 * truth["noise_sigma_jy"]
+        for t in range(*event["times"]):
+            low, high = first, last
+            if event["kind"] == "chirp":
+                room = max(last - first - CHIRP_CHANNELS, 0)
+                low = first + room * (t - event["times"][0]) // (max(event["times"][1] - event["times"][0], 2) - 1)
+                high = min(low + CHIRP_CHANNELS, last)
+            hit = np.ix_(reached & (when == t), (band >= low) & (band < high))
+            touched[hit] = True
+            if loud:
+                (chirps if event["kind"] == "chirp" else strong)[hit] = True
+    return strong, chirps & ~strong, touched
+
+
+def rates(ms: Path, truth: dict[str, Any]) -> dict[str, float]:
+    """Fractions found and flagged wrongly, of cross-correlations with data."""
+    counts = np.zeros(6)
+    for spw in range(16):
+        block = _core.ms.read(ms, spw, column="data")
+        use = (block["antenna1"] != block["antenna2"]) & (np.abs(block["vis_rfp"][:, 0, 0]) > 0)
+        flag = np.asarray(block["flag_rfp"])[use].mean(axis=2)
+        masks = [mask[use] for mask in truth_masks(truth, block)]
+        for k, mask in enumerate((masks[0], masks[1], ~masks[2])):
+            counts[2 * k] += flag[mask].sum()
+            counts[2 * k + 1] += mask.sum()
+    names = ("found", "chirps found", "false")
+    return {name: float(counts[2 * k] / max(counts[2 * k + 1], 1)) for k, name in enumerate(names)}
+
+
+def cpu(command: list[str]) -> float:
+    """CPU seconds of a command."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise SystemExit(f"{command[0]}: {done.stderr[-500:]}")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def main(arguments: list[str]) -> None:
+    """Run and print."""
+    with tempfile.TemporaryDirectory() as scratch:
+        directory = Path(scratch)
+        ms, truth_file = (Path(arguments[0]), Path(arguments[1])) if arguments else simulate(directory)
+        truth = json.loads(truth_file.read_text())
+        contimg = [sys.executable, "-c", "from dsa110_contimg.cli import app; app.main()", "flag", "--mode", "none"]
+        programs = {
+            "contimg flag, RFI": lambda path: [*contimg, "--steps", "rfi", "--json", path],
+            "aoflagger": lambda path: ["aoflagger", path],
+        }
+        print(f"{'':20s} {'CPU s':>8s} {'found':>8s} {'chirps':>8s} {'false':>8s}")
+        for name, command in programs.items():
+            if shutil.which(command("")[0]) is None:
+                print(f"{name:20s} not installed")
+                continue
+            copy = directory / "copy.ms"
+            shutil.copytree(ms, copy)
+            _core.flagging.flag(json.dumps({"ms": str(copy), "steps": [], "reset": True}))
+            seconds = cpu(command(str(copy)))
+            r = rates(copy, truth)
+            print(f"{name:20s} {seconds:8.1f} {r['found']:8.4f} {r['chirps found']:8.4f} {r['false']:8.4f}", flush=True)
+            shutil.rmtree(copy)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,59 @@
+"""Tables into files that other programs read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def write_table(table: pd.DataFrame, path: str | os.PathLike[str]) -> Path:
+    """Write a table as CSV, Parquet (needs `pyarrow`) or VOTable, by the path's ending; a file that exists is replaced whole.
+
+    Raises
+    ------
+    ValueError
+        Another ending.
+    ModuleNotFoundError
+        Parquet without `pyarrow`.
+    """
+    target = Path(path)
+    writers: dict[str, Callable[[Path], object]] = {
+        ".csv": lambda p: table.to_csv(p, index=False),
+        ".parquet": lambda p: _parquet(table, p),
+        ".vot": lambda p: _votable(table, p),
+        ".xml": lambda p: _votable(table, p),
+    }
+    writer = writers.get(target.suffix.lower())
+    if writer is None:
+        raise ValueError(f"{target}: expected a path ending in {', '.join(writers)}, found {target.suffix!r}")
+    partial = target.with_name(f".{target.stem}.partial{target.suffix}")
+    try:
+        writer(partial)
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+    return target
+
+
+def _parquet(table: pd.DataFrame, path: Path) -> None:
+    try:
+        table.to_parquet(path, index=False, engine="pyarrow")
+    except ImportError as error:
+        raise ModuleNotFoundError("Parquet: expected the package pyarrow (extra 'parquet'), found none") from error
+
+
+def _votable(table: pd.DataFrame, path: Path) -> None:
+    import pandas as pd
+    from astropy.table import Table
+
+    plain = table.copy()
+    for name in plain.columns:
+        if not pd.api.types.is_numeric_dtype(plain[name]):
+            plain[name] = ["" if pd.isna(v) else str(v) for v in plain[name]]
+            plain[name] = plain[name].astype(object)
+    Table.from_pandas(plain).write(path, format="votable", overwrite=True)

@@ -1,0 +1,86 @@
+"""Flagged fractions of a flag report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from dsa110_contimg.plots.figure import INK, figure, png
+
+
+def flag_report_png(report: Mapping[str, Any]) -> bytes:
+    """Draw the flagged fractions of a flag report by antenna, channel, time and baseline length, and what each step added.
+
+    Parameters
+    ----------
+    report : dict
+        As `dsa110_contimg.calibration.stages.flag` gives it.
+
+    Returns
+    -------
+    bytes
+        PNG.
+    """
+    import numpy as np
+
+    with figure(10.0, 6.4) as fig:
+        grid = fig.add_gridspec(2, 3)
+        by_step, by_antenna, by_length = (fig.add_subplot(grid[0, k]) for k in range(3))
+        spectrum, times_axes = fig.add_subplot(grid[1, :2]), fig.add_subplot(grid[1, 2])
+
+        steps = report["steps"]
+        added = [100 * step["added"] / max(step["samples"], 1) for step in steps]
+        by_step.barh(range(len(steps)), added, color=INK["data"])
+        by_step.set_yticks(range(len(steps)), [step["step"] for step in steps])
+        by_step.invert_yaxis()
+        by_step.set_xlabel("added [%]")
+        by_step.set_title("steps")
+
+        names, fractions = zip(*report["antennas"], strict=True) if report["antennas"] else ((), ())
+        values = 100 * np.asarray(fractions, dtype=float)
+        by_antenna.bar(range(len(names)), values, width=1.0, color=INK["data"])
+        every = max(len(names) // 8, 1)
+        by_antenna.set_xticks(range(0, len(names), every), names[::every], rotation=90)
+        by_antenna.set_ylabel("flagged [%]")
+        by_antenna.set_title("antennas")
+
+        ends, fractions = zip(*report["lengths"], strict=True) if report["lengths"] else ((), ())
+        by_length.plot(ends, 100 * np.asarray(fractions, dtype=float), "o-", ms=3, lw=1, color=INK["data"])
+        by_length.set_xscale("log")
+        by_length.set_xlabel("baseline, up to [m]")
+        by_length.set_title("baselines")
+
+        start = 0
+        for (window, _), channels in zip(report["windows"], report["channels"], strict=True):
+            x = np.arange(start, start + len(channels)) + 0.5
+            spectrum.step(x, 100 * np.asarray(channels), where="mid", lw=0.8, color=INK["data"])
+            spectrum.axvline(start, lw=0.4, color="0.85", zorder=0)
+            spectrum.text(start + len(channels) / 2, 1.0, str(window), transform=spectrum.get_xaxis_transform(),
+                          ha="center", va="bottom", fontsize=6)  # fmt: skip
+            start += len(channels)
+        spectrum.set_xlim(0, max(start, 1))
+        spectrum.set_ylim(bottom=0)
+        spectrum.set_xlabel("channel, windows side by side (numbers above)")
+        spectrum.set_ylabel("flagged [%]")
+
+        when, fractions = zip(*report["times"], strict=True) if report["times"] else ((), ())
+        seconds = np.asarray(when, dtype=float)
+        since = seconds - seconds.min() if seconds.size else seconds
+        times_axes.plot(since, 100 * np.asarray(fractions, dtype=float), "o-", ms=3, lw=1, color=INK["data"])
+        times_axes.set_ylim(bottom=0)
+        times_axes.set_xlabel("time since start [s]")
+        times_axes.set_title("times")
+        fig.suptitle(
+            f"{Path(report['ms']).name}: {100 * report['after_cross']:.2f} % of cross-correlations flagged", fontsize=10
+        )
+        return png(fig)
+
+
+def flag_report(report: Mapping[str, Any], path: str | PathLike[str]) -> Path:
+    """Write the picture of a flag report as PNG."""
+    place = Path(path)
+    staged = place.with_name(f".{place.name}.partial")
+    staged.write_bytes(flag_report_png(report))
+    return staged.replace(place)
