@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
+import itertools
+
 import ese_sky as sky
 
 from dsa110_contimg._core import ese
@@ -158,7 +160,7 @@ def draw(quiet: np.ndarray, found: np.ndarray, out: Path) -> None:
         ("days", "full width at half depth [days]", both, np.arange(20, 121, 12.5), "both"),
     ]
     for ax, (name, label, where, edges, title) in zip(axes, panels, strict=False):
-        for a, b in zip(edges[:-1], edges[1:], strict=True):
+        for a, b in itertools.pairwise(edges):
             mask = where & (found[name] >= a) & (found[name] < b)
             if n := int(mask.sum()):
                 p = (found["named"][mask].sum() + 1) / (n + 2)

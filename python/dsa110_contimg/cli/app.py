@@ -42,6 +42,7 @@ COMMANDS = (
     "source",
     "ese",
     "lightcurves",
+    "candidates",
     "caltables",
     "transits",
     "iers",

@@ -18,7 +18,9 @@ def register(app: typer.Typer) -> None:
 def candidates(
     db: Annotated[Path, typer.Argument(help="Products database.")],
     source: Annotated[str | None, typer.Argument(help="Source to flag, mark or note; all are listed without.")] = None,
-    status: Annotated[str | None, typer.Option(help="Mark the source, or list only these: active, investigated, dismissed.")] = None,
+    status: Annotated[
+        str | None, typer.Option(help="Mark the source, or list only these: active, investigated, dismissed.")
+    ] = None,
     flag: Annotated[bool, typer.Option("--flag", help="Make the source a candidate by hand.")] = False,
     vote: Annotated[str | None, typer.Option(help="up or down.")] = None,
     tag: Annotated[list[str] | None, typer.Option(help="Repeat for more.")] = None,
@@ -58,7 +60,9 @@ def candidates(
             numbers = ["-" if r[k] is None else f"{r[k]:.3g}" for k in ("significance", "log_bf_lens", "depth")]
             votes = f"+{r['up']} -{r['down']}"
             texts = [r["notes"] or "", *(f"{c['author']}: {c['body']}" for c in r["comments"])]
-            table.add_row(r["source_id"], r["flagged_by"], r["status"], *numbers, votes, ", ".join(r["tags"]), "; ".join(texts))
+            table.add_row(
+                r["source_id"], r["flagged_by"], r["status"], *numbers, votes, ", ".join(r["tags"]), "; ".join(texts)
+            )
         out.print(table)
 
     emit({"db": str(db), "candidates": rows}, json_output, human)
