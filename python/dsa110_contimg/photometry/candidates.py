@@ -26,12 +26,12 @@ def set_status(db: Database, source_id: str, status: str) -> int:
     if status not in STATUSES:
         raise ValueError(f"status: expected one of {', '.join(STATUSES)}, found {status!r}")
     now = time.time()
-    times: dict[str, Any] = {
+    choices: dict[str, dict[str, Any]] = {
         "active": {"investigated_at": None, "dismissed_at": None},
         "investigated": {"investigated_at": now, "dismissed_at": None},
         "dismissed": {"dismissed_at": now},
-    }[status]
-    count = db.update("ese_candidates", {"status": status} | times, ("source_id", "=", source_id))
+    }
+    count = db.update("ese_candidates", {"status": status} | choices[status], ("source_id", "=", source_id))
     if not count:
         raise ValueError(f"{source_id}: expected a candidate, found none")
     return count
@@ -46,8 +46,8 @@ def note(db: Database, source_id: str, kind: str, author: str, body: str) -> Non
     if not db.select("ese_candidates", ("source_id", "=", source_id), columns=["id"]):
         raise ValueError(f"{source_id}: expected a candidate, found none")
     row = {"source_id": source_id, "kind": kind, "author": author, "body": body.strip(), "created_at": time.time()}
-    same = [("source_id", "=", source_id), ("kind", "=", kind)]
-    same += {"vote": [("author", "=", author)], "tag": [("body", "=", row["body"])], "comment": []}[kind]
+    same: list[tuple[str, str, Any]] = [("source_id", "=", source_id), ("kind", "=", kind)]
+    same.append(("author", "=", author) if kind == "vote" else ("body", "=", row["body"]))
     db.replace_all([("candidate_notes", same)] if kind != "comment" else [], [("candidate_notes", [row], ())])
 
 

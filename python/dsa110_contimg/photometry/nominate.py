@@ -50,10 +50,11 @@ def _bands(rows: list[Any], freq: Mapping[str, Mapping[int, float]]) -> Bands:
         for band, (f, e) in enumerate(zip(json.loads(flux), json.loads(err), strict=True)):
             if f is not None and e is not None and band in known:
                 points.setdefault(band, []).append((row["mjd"], 1e-6 * f, 1e-6 * e, known[band]))
-    return [
-        (sum(p[3] for p in band) / len(band), tuple(column(c) for c in list(zip(*band, strict=True))[:3]))
-        for _, band in sorted(points.items())
-    ]
+    out: Bands = []
+    for _, band in sorted(points.items()):
+        mjd, value, error, hz = (column(c) for c in zip(*band, strict=True))
+        out.append((float(hz.mean()), (mjd, value, error)))
+    return out
 
 
 def judge_curves(
