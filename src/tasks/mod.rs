@@ -8,6 +8,7 @@ mod selection;
 mod sky;
 
 pub mod apply;
+mod apply_direct;
 pub mod configure;
 pub mod convert;
 pub mod dynspec;
