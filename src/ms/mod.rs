@@ -20,6 +20,7 @@ pub use error::Error;
 pub use gather::WindowFiles;
 pub use meta::{DataDescription, Meta, MsAntenna, PROVENANCE_FILE};
 pub use reader::MsReader;
+pub use repair::interrupted_by;
 pub use request::{Column, ReadRequest};
 pub use update::MsUpdate;
 pub use writer::{MsWriter, WindowData};

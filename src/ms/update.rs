@@ -161,6 +161,7 @@ impl<'a> MsUpdate<'a> {
             tiles.sync()?;
         }
         self.main.close()?;
+        repair::restore_info(&path)?;
         sync_tree(&path)?;
         repair::clear(&path)
     }
