@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -32,7 +33,7 @@ import resource, sys
 import casatasks as c
 ms, out = sys.argv[1:]
 t = [resource.getrusage(resource.RUSAGE_SELF)]
-c.bandpass(vis=ms, caltable=out + '/cb', solint='inf', combine='scan', refant='103', solnorm=True)
+c.bandpass(vis=ms, caltable=out + '/cb', solint='inf', combine='scan,field', refant='103', solnorm=True)
 t.append(resource.getrusage(resource.RUSAGE_SELF))
 c.gaincal(vis=ms, caltable=out + '/cg', solint='int', calmode='ap', refant='103', gaintable=[out + '/cb'])
 t.append(resource.getrusage(resource.RUSAGE_SELF))
@@ -96,12 +97,22 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--stations", type=int, default=96)
     parser.add_argument("--subbands", type=int, default=4)
+    parser.add_argument(
+        "--ms", type=Path, help="take this Measurement Set (flagged, with a model) instead; it is copied"
+    )
+    parser.add_argument("--only", choices=("ours", "casatasks"), help="one side alone")
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory() as scratch:
-        ms = simulate(Path(scratch), args.stations, args.subbands)
+    with tempfile.TemporaryDirectory(dir=args.ms.parent if args.ms else None) as scratch:
+        source = args.ms or simulate(Path(scratch), args.stations, args.subbands)
+        ms = Path(scratch) / "copy.ms"
         print(f"{args.stations} antennas, 24 x {48 * args.subbands} channels x 2")
         print(f"{'':10} {'bandpass':>9} {'gaincal':>9} {'applycal':>9} {'sum':>9} {'wall':>8} {'MB':>7}")
         for name, code in (("ours", OURS), ("casatasks", CASA)):
+            if args.only not in (None, name):
+                continue
+            # A fresh copy each: both write CORRECTED_DATA, FLAG and weights.
+            shutil.rmtree(ms, ignore_errors=True)
+            shutil.copytree(source, ms)
             r = run(code, ms, Path(scratch))
             steps = [float(x) for x in r["steps"]]  # type: ignore[attr-defined]
             cells = " ".join(f"{x:9.2f}" for x in (*steps, sum(steps)))

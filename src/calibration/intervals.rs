@@ -165,6 +165,21 @@ impl Intervals {
             .filter(|k| key.time_mjd_s <= self.spans[*k].end + SAME_TIME_S)
     }
 
+    /// Interval of every row that has a key.
+    pub fn of_rows(&self, keys: &[Option<RowKey>]) -> Vec<Option<usize>> {
+        // Rows are time-major: nearly all share the key of the row before.
+        let mut last: (Option<RowKey>, Option<usize>) = (None, None);
+        keys.iter()
+            .map(|key| {
+                let key = (*key)?;
+                if last.0 != Some(key) {
+                    last = (Some(key), self.of(&key));
+                }
+                last.1
+            })
+            .collect()
+    }
+
     /// `(middle, length, field, scan)` of an interval, as a slot of a table wants them.
     pub fn slot(&self, k: usize) -> crate::gains::Slot {
         let s = &self.spans[k];

@@ -4,6 +4,7 @@
 //! `num_ij = sum w V conj(M)` and `den_ij = sum w |M|^2` over a solution interval ([`Sums`]); each (interval, channel,
 //! receptor) is then solved by alternating least squares ([`stefcal`]), all cores at once ([`solve`]).
 
+mod accumulate;
 mod apply;
 pub mod bandpass;
 pub mod delay;
@@ -17,7 +18,7 @@ mod solve;
 mod stefcal;
 mod sums;
 
-pub use apply::{apply, ApplyOptions, ApplyStats};
+pub use apply::{apply, ApplyOptions, ApplyStats, Inverse};
 pub use error::Error;
 pub use intervals::{Intervals, RowKey, Solint};
 pub use params::{Combine, Mode, SolveParams};
@@ -25,7 +26,7 @@ pub use report::{AntennaReport, SolveReport};
 pub use robust::Robust;
 pub use solve::{solve, WindowSums};
 pub use stefcal::{stefcal, Convergence, Normal};
-pub use sums::{Corruption, Excluded, Sums};
+pub use sums::{Corruption, Excluded, RowSet, Sums};
 
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 use num_complex::Complex64;
 use rayon::prelude::*;
 
+use super::accumulate::Cell;
 use super::report::Tally;
 use super::stefcal::{stefcal, Normal};
 use super::{bandpass, delay, gain, Error, Intervals, Mode, SolveParams, SolveReport, Sums};
@@ -164,20 +165,27 @@ fn solve_window(
         sums,
         intervals,
     );
-    let cells: Vec<(usize, usize, usize)> = (0..sums.intervals)
-        .flat_map(|t| (0..sums.channels).flat_map(move |f| (0..sums.receptors).map(move |r| (t, f, r))))
+    let across = sums.channels * sums.receptors;
+    // A few neighbours at a time: they lie in one line of memory.
+    let groups: Vec<(usize, std::ops::Range<usize>)> = (0..sums.intervals)
+        .flat_map(|t| (0..across).step_by(NEIGHBOURS).map(move |c| (t, c..(c + NEIGHBOURS).min(across))))
         .collect();
-    control.expect(cells.len() as u64);
-    let solved: Result<Vec<CellSolution>, Error> = cells
+    control.expect((sums.intervals * across) as u64);
+    let solved: Result<Vec<Vec<CellSolution>>, Error> = groups
         .par_iter()
-        .map(|(t, f, r)| {
+        .map(|(t, cells)| {
             control.check()?;
-            let solution = solve_cell(sums, (*t, *f, *r), params);
-            control.advance(1);
-            Ok(solution)
+            let mut out = Vec::with_capacity(cells.len());
+            for baselines in gather(sums, *t, cells.clone()) {
+                out.push(solve_cell(&baselines, sums.antennas, params));
+                control.advance(1);
+            }
+            Ok(out)
         })
         .collect();
-    for ((t, f, r), cell) in cells.into_iter().zip(solved?) {
+    let places = groups.into_iter().flat_map(|(t, cells)| cells.map(move |c| (t, c)));
+    for ((t, c), cell) in places.zip(solved?.into_iter().flatten()) {
+        let (f, r) = (c / sums.receptors, c % sums.receptors);
         tally.add(&cell);
         for a in 0..sums.antennas {
             let at = [t, a, f, r];
@@ -200,20 +208,32 @@ fn solve_window(
     Ok(out)
 }
 
+/// Cells solved by one task.
+const NEIGHBOURS: usize = 4;
+
+/// Cells of all baselines with data, for each of some neighbouring cells along (channel, receptor).
+fn gather(sums: &Sums, t: usize, cells: std::ops::Range<usize>) -> Vec<Vec<(usize, usize, Cell)>> {
+    let mut out = vec![Vec::with_capacity(sums.pairs().len()); cells.len()];
+    for (slot, (i, j)) in sums.pairs().iter().enumerate() {
+        for (list, cell) in out.iter_mut().zip(sums.cells_of(slot, t, cells.start, cells.len())) {
+            if cell.den > 0.0 {
+                list.push((*i as usize, *j as usize, cell));
+            }
+        }
+    }
+    out
+}
+
 /// Antennas that keep at least `minblperant` baselines to one another and hang together.
 pub(super) fn working_antennas(
     n: usize,
     minblperant: usize,
-    has: impl Fn(usize, usize) -> bool,
+    baselines: impl Iterator<Item = (usize, usize)>,
 ) -> Vec<usize> {
     let mut links = vec![Vec::new(); n];
-    for i in 0..n {
-        for j in i + 1..n {
-            if has(i, j) {
-                links[i].push(j);
-                links[j].push(i);
-            }
-        }
+    for (i, j) in baselines {
+        links[i].push(j);
+        links[j].push(i);
     }
     let mut alive: Vec<bool> = links.iter().map(|l| !l.is_empty()).collect();
     loop {
@@ -256,9 +276,7 @@ pub(super) fn working_antennas(
 /// Most rounds of robust reweighting; a handful is the rule, an outlier far above the rest takes tens.
 const REWEIGHTINGS: usize = 40;
 
-fn solve_cell(sums: &Sums, at: (usize, usize, usize), params: &SolveParams) -> CellSolution {
-    let (t, f, r) = at;
-    let na = sums.antennas;
+fn solve_cell(baselines: &[(usize, usize, Cell)], na: usize, params: &SolveParams) -> CellSolution {
     let mut out = CellSolution {
         gain: vec![Complex64::new(1.0, 0.0); na],
         flag: vec![true; na],
@@ -267,20 +285,20 @@ fn solve_cell(sums: &Sums, at: (usize, usize, usize), params: &SolveParams) -> C
         iterations: 0,
         chi2_reduced: f64::NAN,
     };
-    let working = working_antennas(na, params.minblperant, |i, j| sums.cell((i, j), t, f, r).den > 0.0);
+    let working = working_antennas(na, params.minblperant, baselines.iter().map(|(i, j, _)| (*i, *j)));
     let n = working.len();
     if n == 0 {
         return out;
     }
+    let mut place = vec![usize::MAX; na];
+    working.iter().enumerate().for_each(|(p, a)| place[*a] = p);
     let mut normal = Normal::new(n);
     let mut misfit = Misfit::default();
-    for (p, i) in working.iter().enumerate() {
-        for (q, j) in working.iter().enumerate().skip(p + 1) {
-            let cell = sums.cell((*i, *j), t, f, r);
-            if cell.den > 0.0 {
-                normal.set(p, q, cell.num, cell.den);
-                misfit.add(cell.power, cell.count);
-            }
+    for (i, j, cell) in baselines {
+        let (p, q) = (place[*i], place[*j]);
+        if p != usize::MAX && q != usize::MAX {
+            normal.set(p, q, cell.num, cell.den);
+            misfit.add(cell.power, cell.count);
         }
     }
     let robust = params.robust != super::Robust::Off;

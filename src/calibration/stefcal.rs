@@ -5,6 +5,7 @@
 
 use num_complex::Complex64;
 
+use super::accumulate::wide;
 use super::Mode;
 
 /// Normal equations of `n` antennas, full and Hermitian: `num[i][j] = conj(num[j][i])`.
@@ -45,7 +46,7 @@ impl Normal {
         let n = self.n;
         let (mut amp, mut total) = (0.0, 0.0);
         for k in 0..n * n {
-            amp += self.num_re[k].hypot(self.num_im[k]);
+            amp += (self.num_re[k] * self.num_re[k] + self.num_im[k] * self.num_im[k]).sqrt();
             total += self.den[k];
         }
         let amp = if mode == Mode::Phase || total <= 0.0 || amp <= 0.0 { 1.0 } else { (amp / total).sqrt() };
@@ -92,6 +93,7 @@ impl Normal {
     }
 
     /// `sum_j num_ij g_j` and `sum_j den_ij |g_j|^2` of row i.
+    #[inline(always)]
     fn row(&self, i: usize, g: &Split) -> (f64, f64, f64) {
         const LANES: usize = 4;
         let span = i * self.n..(i + 1) * self.n;
@@ -157,31 +159,46 @@ pub fn stefcal(
     tolerance: f64,
     max_iterations: usize,
 ) -> (Vec<Complex64>, Convergence) {
+    iterate_wide(normal, mode, start, tolerance, max_iterations)
+}
+
+wide!(iterate_wide, iterate, (
+    normal: &Normal, mode: Mode, start: Option<&[Complex64]>, tolerance: f64, max_iterations: usize
+) -> (Vec<Complex64>, Convergence));
+
+#[inline(always)]
+fn iterate(
+    normal: &Normal,
+    mode: Mode,
+    start: Option<&[Complex64]>,
+    tolerance: f64,
+    max_iterations: usize,
+) -> (Vec<Complex64>, Convergence) {
     let n = normal.n;
     let mut g = start.filter(|s| s.len() == n).map_or_else(|| normal.guess(mode), <[Complex64]>::to_vec);
     let mut change = f64::INFINITY;
     for iteration in 1..=max_iterations {
         let split = Split::new(&g);
         let (mut moved, mut size) = (0.0, 0.0);
-        let next: Vec<Complex64> = (0..n)
-            .map(|i| {
-                let (re, im, den) = normal.row(i, &split);
-                let mut new = match mode {
-                    Mode::Phase => unit(Complex64::new(re, im)).unwrap_or(g[i]),
-                    _ if den > 0.0 => Complex64::new(re, im) / den,
-                    _ => g[i],
-                };
-                if iteration % 2 == 0 {
-                    new = (new + g[i]) * 0.5;
-                    if mode == Mode::Phase {
-                        new = unit(new).unwrap_or(g[i]);
-                    }
+        // A loop, not an iterator: it is compiled into the function with the wide instructions.
+        let mut next = Vec::with_capacity(n);
+        for (i, old) in g.iter().enumerate() {
+            let (re, im, den) = normal.row(i, &split);
+            let mut new = match mode {
+                Mode::Phase => unit(Complex64::new(re, im)).unwrap_or(*old),
+                _ if den > 0.0 => Complex64::new(re / den, im / den),
+                _ => *old,
+            };
+            if iteration % 2 == 0 {
+                new = (new + old) * 0.5;
+                if mode == Mode::Phase {
+                    new = unit(new).unwrap_or(*old);
                 }
-                moved += (new - g[i]).norm_sqr();
-                size += new.norm_sqr();
-                new
-            })
-            .collect();
+            }
+            moved += (new - old).norm_sqr();
+            size += new.norm_sqr();
+            next.push(new);
+        }
         g = next;
         change = if size > 0.0 { (moved / size).sqrt() } else { f64::INFINITY };
         if !change.is_finite() {

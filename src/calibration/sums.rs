@@ -1,35 +1,16 @@
 //! Reduction of visibilities to the sums a solve needs.
 
-use num_complex::{Complex32, Complex64};
+use std::ops::Range;
+
+use num_complex::Complex64;
 use rayon::prelude::*;
 
+use super::accumulate::{Accumulator, Cell, Corrupting, RowSamples, CELL};
 use super::Error;
 use crate::control::Control;
 use crate::gains::GainGrid;
 use crate::kind::BadArgument;
-use crate::vis::{UvRange, VisBlock};
-
-/// Sums of one baseline, interval, channel and receptor.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Cell {
-    /// `sum w V conj(M)`.
-    pub num: Complex64,
-    /// `sum w |M|^2`.
-    pub den: f64,
-    /// `sum w |V|^2`.
-    pub power: f64,
-    /// Visibilities.
-    pub count: f64,
-}
-
-impl Cell {
-    fn add(&mut self, other: &Self) {
-        self.num += other.num;
-        self.den += other.den;
-        self.power += other.power;
-        self.count += other.count;
-    }
-}
+use crate::vis::{Channels, Product, Rows, Samples, UvRange, VisBlock};
 
 /// Gains already known: the model is corrupted by them before the sums are taken.
 #[derive(Clone, Copy)]
@@ -108,20 +89,46 @@ pub struct Sums {
     pub(super) intervals: usize,
     pub(super) channels: usize,
     pub(super) receptors: usize,
-    cells: Vec<Cell>,
+    /// Place of each baseline in `cells`, in the order in which they were met; `ABSENT` without data.
+    slots: Vec<u32>,
+    /// Antennas of each place.
+    pairs: Vec<(u32, u32)>,
+    cells: Vec<f64>,
     excluded: Excluded,
     /// `(sum of times relative to the first, rows)` of each interval, over rows with any unflagged sample.
     times: Vec<(f64, f64)>,
     time_zero: f64,
 }
 
+const ABSENT: u32 = u32::MAX;
+/// Samples that one task reads at a time: with model and weights about 3 MB, to stay in the cache.
+const TASK_SAMPLES: usize = 150_000;
+/// Rows that are read and thrown away rather than beginning another read (an autocorrelation, for example).
+const GAP_ROWS: usize = 4;
+
 /// Index of baseline (i, j), i < j, of `n` antennas.
 fn baseline(i: usize, j: usize, n: usize) -> usize {
     i * (2 * n - i - 1) / 2 + (j - i - 1)
 }
 
+/// Rows to add: what they are, and where each belongs.
+#[derive(Clone, Copy)]
+pub struct RowSet<'a> {
+    /// Their metadata.
+    pub rows: &'a Rows,
+    /// Their channels.
+    pub channels: &'a Channels,
+    /// Their products.
+    pub products: &'a [Product],
+    /// Interval of each row; `None` leaves it out.
+    pub interval_of_row: &'a [Option<usize>],
+    /// Projected baseline lengths to use.
+    pub uvrange: UvRange,
+}
+
 impl Sums {
-    /// Zero sums. `channels` is 1 for a gain and the number of data channels for a bandpass or a delay.
+    /// Zero sums. `channels` is 1 for a gain, the number of data channels for a bandpass or a delay, or fewer: then
+    /// `data channels / channels`, rounded up, neighbours share a solution.
     ///
     /// # Errors
     /// Fewer than two antennas, or a size beyond what memory should hold (2^32 cells).
@@ -132,7 +139,7 @@ impl Sums {
             .and_then(|n| n.checked_mul(channels))
             .and_then(|n| n.checked_mul(receptors))
             .filter(|n| *n > 0 && *n < 1 << 32);
-        let Some(size) = size else {
+        if size.is_none() {
             let found = format!(
                 "{antennas} antennas, {intervals} intervals, {channels} channels, {receptors} receptors"
             );
@@ -142,16 +149,17 @@ impl Sums {
                 found,
             )
             .into());
-        };
-        let times = vec![(0.0, 0.0); intervals];
+        }
         Ok(Self {
             antennas,
             intervals,
             channels,
             receptors,
-            cells: vec![Cell::default(); size],
+            slots: vec![ABSENT; antennas * (antennas - 1) / 2],
+            pairs: Vec::new(),
+            cells: Vec::new(),
             excluded: Excluded::default(),
-            times,
+            times: vec![(0.0, 0.0); intervals],
             time_zero: f64::NAN,
         })
     }
@@ -161,9 +169,32 @@ impl Sums {
         self.excluded
     }
 
-    pub(super) fn cell(&self, ij: (usize, usize), t: usize, f: usize, r: usize) -> &Cell {
-        let b = baseline(ij.0, ij.1, self.antennas);
-        &self.cells[((b * self.intervals + t) * self.channels + f) * self.receptors + r]
+    /// Numbers of one baseline.
+    fn stride(&self) -> usize {
+        self.intervals * self.channels * self.receptors * CELL
+    }
+
+    pub(super) fn cell(&self, ij: (usize, usize), t: usize, f: usize, r: usize) -> Cell {
+        let slot = self.slots[baseline(ij.0, ij.1, self.antennas)];
+        if slot == ABSENT {
+            return Cell::default();
+        }
+        self.cells_of(slot as usize, t, f * self.receptors + r, 1)[0]
+    }
+
+    /// Antennas of the baselines with rows.
+    pub(super) fn pairs(&self) -> &[(u32, u32)] {
+        &self.pairs
+    }
+
+    /// Up to four neighbouring cells along (channel, receptor) of the baseline at a place of [`Sums::pairs`], from the `c`th.
+    pub(super) fn cells_of(&self, slot: usize, t: usize, c: usize, n: usize) -> [Cell; 4] {
+        let at = slot * self.stride() + (t * self.channels * self.receptors + c) * CELL;
+        let mut out = [Cell::default(); 4];
+        for (cell, x) in out.iter_mut().zip(self.cells[at..at + n * CELL].chunks_exact(CELL)) {
+            *cell = Cell { num: Complex64::new(x[0], x[1]), den: x[2], power: x[3], count: x[4] };
+        }
+        out
     }
 
     /// Mean time of the data used in an interval, `None` when there are none.
@@ -184,116 +215,160 @@ impl Sums {
         corruption: Option<Corruption<'_>>,
         control: &Control,
     ) -> Result<(), Error> {
-        self.check_block(block, interval_of_row)?;
+        check_block(block)?;
         if block.model_rfp.is_none() {
             return Err(BadArgument::new("block", "model visibilities", "none").into());
         }
-        let Some(data) = Slices::new(block) else {
+        let slices = || {
+            Some(Slices {
+                vis: block.vis_rfp.as_slice()?,
+                model: block.model_rfp.as_ref()?.as_slice()?,
+                weight: block.weight_rfp.as_slice()?,
+                flag: block.flag_rfp.as_slice()?,
+            })
+        };
+        let Some(slices) = slices() else {
             return Err(BadArgument::new("block", "arrays in C order", "another layout").into());
         };
-        if corruption.is_some_and(|c| !self.fits(&c, block)) {
-            return Err(BadArgument::new(
+        let set = RowSet {
+            rows: &block.rows,
+            channels: &block.channels,
+            products: &block.products,
+            interval_of_row,
+            uvrange,
+        };
+        self.add_groups(set, corruption, control, |task, rows, cells| {
+            let mut tally = Part::new(task);
+            task.add_baselines(rows, cells, slices, |row| row, &mut tally);
+            Ok(tally)
+        })
+    }
+
+    /// Add rows that `fetch` reads, piece by piece on all cores: it is given ranges of rows and fills the samples of them.
+    ///
+    /// # Errors
+    /// As [`Sums::add`], and whatever `fetch` says.
+    pub fn add_from<E: From<Error> + Send>(
+        &mut self,
+        set: RowSet<'_>,
+        corruption: Option<Corruption<'_>>,
+        control: &Control,
+        fetch: impl Fn(&[Range<usize>], &mut Samples) -> Result<(), E> + Sync,
+    ) -> Result<(), E> {
+        self.add_groups(set, corruption, control, |task, rows, cells| {
+            thread_local! {
+                static SAMPLES: std::cell::Cell<Samples> = std::cell::Cell::default();
+            }
+            // Taken out, so that a task stolen while this one waits finds other buffers.
+            let mut samples = SAMPLES.take();
+            let ranges = Ranges::new(rows);
+            fetch(&ranges.ranges, &mut samples)?;
+            let mut tally = Part::new(task);
+            let slices = Slices {
+                vis: &samples.vis,
+                model: &samples.model,
+                weight: &samples.weight,
+                flag: &samples.flag,
+            };
+            task.add_baselines(rows, cells, slices, |row| ranges.position(row), &mut tally);
+            SAMPLES.set(samples);
+            Ok(tally)
+        })
+    }
+
+    fn add_groups<E: From<Error> + Send>(
+        &mut self,
+        set: RowSet<'_>,
+        corruption: Option<Corruption<'_>>,
+        control: &Control,
+        work: impl Fn(&Task<'_>, &[Vec<usize>], &mut [f64]) -> Result<Part, E> + Sync,
+    ) -> Result<(), E> {
+        self.check(&set)?;
+        if corruption.is_some_and(|c| !self.fits(&c, &set)) {
+            let e = BadArgument::new(
                 "corruption",
                 "gains of the block's antennas, channels and receptors",
                 "another shape",
-            )
-            .into());
+            );
+            return Err(Error::from(e).into());
         }
-        let rows_of = self.rows_by_baseline(block, interval_of_row);
-        let stride = self.intervals * self.channels * self.receptors;
-        let hands: Vec<(usize, usize)> = block
-            .products
-            .iter()
-            .enumerate()
-            .filter(|(_, p)| p.is_parallel())
-            .map(|(k, p)| (k, p.receptors().0.min(self.receptors - 1)))
-            .collect();
-        let task = Task {
-            block,
-            data,
-            interval_of_row,
-            uvrange,
-            corruption,
-            hands: &hands,
-            shape: (self.channels, self.receptors),
-        };
-        let parts: Result<Vec<(Excluded, Vec<usize>)>, Error> = self
+        let rows_of = self.rows_by_baseline(&set);
+        let stride = self.stride();
+        self.cells_for(rows_of.len() * stride);
+        if self.time_zero.is_nan() {
+            self.time_zero = set.rows.time_mjd_s.first().copied().unwrap_or(f64::NAN);
+        }
+        let task =
+            Task::new(set, corruption, (self.channels, self.receptors, self.intervals), self.time_zero);
+        let longest = rows_of.iter().map(Vec::len).max().unwrap_or(1).max(1);
+        let group = (TASK_SAMPLES / (longest * task.nf * task.np).max(1)).max(1);
+        let parts: Result<Vec<Part>, E> = self
             .cells
-            .par_chunks_mut(stride)
-            .zip(rows_of.par_iter())
+            .par_chunks_mut(stride * group)
+            .zip(rows_of.par_chunks(group))
             .map(|(cells, rows)| {
-                control.check()?;
-                let mut excluded = Excluded::default();
-                let mut used_rows = Vec::new();
-                for row in rows {
-                    let before = excluded.used;
-                    task.add_row(*row, cells, &mut excluded);
-                    if excluded.used > before {
-                        used_rows.push(*row);
-                    }
-                }
-                Ok((excluded, used_rows))
+                control.check().map_err(Error::from)?;
+                work(&task, rows, cells)
             })
             .collect();
-        for (excluded, rows) in parts? {
-            self.excluded = self.excluded.plus(excluded);
-            for row in rows {
-                self.add_time(block.rows.time_mjd_s[row], interval_of_row[row]);
+        for part in parts? {
+            self.excluded = self.excluded.plus(part.excluded);
+            for (mine, theirs) in self.times.iter_mut().zip(part.times) {
+                mine.0 += theirs.0;
+                mine.1 += theirs.1;
             }
         }
         Ok(())
     }
 
-    fn fits(&self, c: &Corruption<'_>, block: &VisBlock) -> bool {
+    /// Zeros come lazily from the system the first time; a longer list is copied.
+    fn cells_for(&mut self, size: usize) {
+        if self.cells.is_empty() {
+            self.cells = vec![0.0; size];
+        } else {
+            self.cells.resize(size, 0.0);
+        }
+    }
+
+    fn fits(&self, c: &Corruption<'_>, set: &RowSet<'_>) -> bool {
         let (nt, na, nf, nr) = c.grid.gain_tafr.dim();
-        let axes = na == self.antennas && nf == block.channels.freq_hz.len() && nr == self.receptors;
-        axes && c.time_of_row.len() == block.rows.len() && c.time_of_row.iter().all(|t| *t < nt)
+        let axes = na == self.antennas && nf == set.channels.freq_hz.len() && nr == self.receptors;
+        axes && c.time_of_row.len() == set.rows.len() && c.time_of_row.iter().all(|t| *t < nt)
     }
 
-    fn add_time(&mut self, time: f64, interval: Option<usize>) {
-        if self.time_zero.is_nan() {
-            self.time_zero = time;
-        }
-        if let Some(k) = interval {
-            self.times[k].0 += time - self.time_zero;
-            self.times[k].1 += 1.0;
-        }
-    }
-
-    fn rows_by_baseline(&self, block: &VisBlock, interval_of_row: &[Option<usize>]) -> Vec<Vec<usize>> {
+    /// Rows of each baseline, by place; baselines not met before get one.
+    fn rows_by_baseline(&mut self, set: &RowSet<'_>) -> Vec<Vec<usize>> {
         let n = self.antennas;
-        let mut rows_of = vec![Vec::new(); n * (n - 1) / 2];
-        for row in 0..block.rows.len() {
-            let (i, j) = (block.rows.antenna1[row] as usize, block.rows.antenna2[row] as usize);
-            if i < j && interval_of_row[row].is_some() {
-                rows_of[baseline(i, j, n)].push(row);
+        let mut rows_of = vec![Vec::new(); self.pairs.len()];
+        for row in 0..set.rows.len() {
+            let (i, j) = (set.rows.antenna1[row], set.rows.antenna2[row]);
+            if i < j && set.interval_of_row[row].is_some() {
+                let slot = &mut self.slots[baseline(i as usize, j as usize, n)];
+                if *slot == ABSENT {
+                    *slot = self.pairs.len() as u32;
+                    self.pairs.push((i, j));
+                    rows_of.push(Vec::with_capacity(self.intervals.max(24)));
+                }
+                rows_of[*slot as usize].push(row);
             }
         }
         rows_of
     }
 
-    fn check_block(&self, block: &VisBlock, interval_of_row: &[Option<usize>]) -> Result<(), Error> {
-        let (nr, nf, np) = block.vis_rfp.dim();
-        let fits = block.weight_rfp.dim() == (nr, nf, np)
-            && block.flag_rfp.dim() == (nr, nf, np)
-            && block.model_rfp.as_ref().is_none_or(|m| m.dim() == (nr, nf, np))
-            && block.rows.len() == nr
-            && interval_of_row.len() == nr
-            && block.products.len() == np
-            && block.channels.freq_hz.len() == nf;
-        if !fits {
+    fn check(&self, set: &RowSet<'_>) -> Result<(), Error> {
+        let nf = set.channels.freq_hz.len();
+        if set.interval_of_row.len() != set.rows.len() {
             return Err(BadArgument::new(
                 "block",
-                "arrays that share their axes (rfp)",
-                format!("{:?} visibilities, {} rows", (nr, nf, np), block.rows.len()),
+                format!("an interval for each of {} rows", set.rows.len()),
+                set.interval_of_row.len(),
             )
             .into());
         }
-        if self.channels != 1 && self.channels != nf {
+        if self.channels == 0 || nf.div_ceil(nf.div_ceil(self.channels).max(1)) != self.channels {
             return Err(BadArgument::new("block", format!("{} channels", self.channels), nf).into());
         }
-        let highest =
-            block.rows.antenna2.iter().chain(&block.rows.antenna1).copied().max().unwrap_or(0) as usize;
+        let highest = set.rows.antenna2.iter().chain(&set.rows.antenna1).copied().max().unwrap_or(0) as usize;
         if highest >= self.antennas {
             return Err(BadArgument::new(
                 "ANTENNA1, ANTENNA2",
@@ -302,7 +377,7 @@ impl Sums {
             )
             .into());
         }
-        if let Some(k) = interval_of_row.iter().flatten().find(|k| **k >= self.intervals) {
+        if let Some(k) = set.interval_of_row.iter().flatten().find(|k| **k >= self.intervals) {
             return Err(BadArgument::new(
                 "interval_of_row",
                 format!("intervals below {}", self.intervals),
@@ -327,8 +402,17 @@ impl Sums {
             )
             .into());
         }
-        for (cell, more) in self.cells.iter_mut().zip(&other.cells) {
-            cell.add(more);
+        let stride = self.stride();
+        for (theirs, (i, j)) in other.cells.chunks_exact(stride).zip(&other.pairs) {
+            let slot = &mut self.slots[baseline(*i as usize, *j as usize, self.antennas)];
+            if *slot == ABSENT {
+                *slot = self.pairs.len() as u32;
+                self.pairs.push((*i, *j));
+                self.cells.extend_from_slice(theirs);
+                continue;
+            }
+            let at = *slot as usize * stride;
+            self.cells[at..at + stride].iter_mut().zip(theirs).for_each(|(a, b)| *a += b);
         }
         self.excluded = self.excluded.plus(other.excluded);
         if self.time_zero.is_nan() {
@@ -344,98 +428,257 @@ impl Sums {
     }
 }
 
-struct Task<'a> {
-    block: &'a VisBlock,
-    data: Slices<'a>,
-    interval_of_row: &'a [Option<usize>],
-    uvrange: UvRange,
-    corruption: Option<Corruption<'a>>,
-    hands: &'a [(usize, usize)],
-    shape: (usize, usize),
+fn check_block(block: &VisBlock) -> Result<(), Error> {
+    let (nr, nf, np) = block.vis_rfp.dim();
+    let fits = block.weight_rfp.dim() == (nr, nf, np)
+        && block.flag_rfp.dim() == (nr, nf, np)
+        && block.model_rfp.as_ref().is_none_or(|m| m.dim() == (nr, nf, np))
+        && block.rows.len() == nr
+        && block.products.len() == np
+        && block.channels.freq_hz.len() == nf;
+    if fits {
+        return Ok(());
+    }
+    let found = format!("{:?} visibilities, {} rows", (nr, nf, np), block.rows.len());
+    Err(BadArgument::new("block", "arrays that share their axes (rfp)", found).into())
 }
 
-/// The arrays of a block in C order.
+/// Ranges of rows that cover the rows of some baselines, ascending, and where a row lies within them.
+struct Ranges {
+    ranges: Vec<Range<usize>>,
+    /// Rows before each range.
+    before: Vec<usize>,
+}
+
+impl Ranges {
+    fn new(rows_of: &[Vec<usize>]) -> Self {
+        let mut rows: Vec<usize> = rows_of.iter().flatten().copied().collect();
+        rows.sort_unstable();
+        let mut ranges: Vec<Range<usize>> = Vec::new();
+        for row in rows {
+            match ranges.last_mut() {
+                Some(last) if row <= last.end + GAP_ROWS => last.end = last.end.max(row + 1),
+                _ => ranges.push(row..row + 1),
+            }
+        }
+        let before = ranges
+            .iter()
+            .scan(0, |n, r| {
+                let at = *n;
+                *n += r.len();
+                Some(at)
+            })
+            .collect();
+        Self { ranges, before }
+    }
+
+    fn position(&self, row: usize) -> usize {
+        let k = self.ranges.partition_point(|r| r.end <= row);
+        self.before[k] + row - self.ranges[k].start
+    }
+}
+
+/// What one task found beside the sums.
+struct Part {
+    excluded: Excluded,
+    times: Vec<(f64, f64)>,
+}
+
+impl Part {
+    fn new(task: &Task<'_>) -> Self {
+        Self { excluded: Excluded::default(), times: vec![(0.0, 0.0); task.intervals] }
+    }
+}
+
+/// Samples of rows in C order.
+#[derive(Clone, Copy)]
 struct Slices<'a> {
-    vis: &'a [Complex32],
-    model: &'a [Complex32],
+    vis: &'a [num_complex::Complex32],
+    model: &'a [num_complex::Complex32],
     weight: &'a [f32],
     flag: &'a [bool],
 }
 
-impl<'a> Slices<'a> {
-    fn new(block: &'a VisBlock) -> Option<Self> {
-        Some(Self {
-            vis: block.vis_rfp.as_slice()?,
-            model: block.model_rfp.as_ref()?.as_slice()?,
-            weight: block.weight_rfp.as_slice()?,
-            flag: block.flag_rfp.as_slice()?,
-        })
+struct Task<'a> {
+    set: RowSet<'a>,
+    time_of_row: &'a [usize],
+    /// Gains of (time, antenna), and the number of antennas.
+    gains: Option<(Vec<Corrupting>, usize)>,
+    /// Receptor and product of each parallel hand.
+    receptors_of: Vec<usize>,
+    products_of: Option<Vec<usize>>,
+    nf: usize,
+    np: usize,
+    channels: usize,
+    /// Data channels of one solution.
+    bin: usize,
+    receptors: usize,
+    intervals: usize,
+    time_zero: f64,
+}
+
+impl<'a> Task<'a> {
+    fn new(
+        set: RowSet<'a>,
+        corruption: Option<Corruption<'a>>,
+        (channels, receptors, intervals): (usize, usize, usize),
+        time_zero: f64,
+    ) -> Self {
+        let hands: Vec<(usize, usize)> = set
+            .products
+            .iter()
+            .enumerate()
+            .filter(|(_, p)| p.is_parallel())
+            .map(|(k, p)| (k, p.receptors().0.min(receptors - 1)))
+            .collect();
+        let receptors_of: Vec<usize> = hands.iter().map(|(_, r)| *r).collect();
+        let (nf, np) = (set.channels.freq_hz.len(), set.products.len());
+        // All products in order: the row is taken as it lies in memory.
+        let products_of = (hands.len() != np).then(|| hands.iter().map(|(p, _)| *p).collect());
+        let gains = corruption.map(|c| corrupting(c.grid, &receptors_of));
+        let time_of_row = corruption.map_or(&[][..], |c| c.time_of_row);
+        Self {
+            set,
+            time_of_row,
+            gains,
+            receptors_of,
+            products_of,
+            nf,
+            np,
+            channels,
+            bin: nf.div_ceil(channels).max(1),
+            receptors,
+            intervals,
+            time_zero,
+        }
     }
-}
 
-/// Gains and flags (f, r) of one antenna at one time.
-fn of_antenna(grid: &GainGrid, t: usize, a: usize) -> Option<(&[Complex64], &[bool])> {
-    let (_, na, nf, nr) = grid.gain_tafr.dim();
-    let span = (t * na + a) * nf * nr..(t * na + a + 1) * nf * nr;
-    Some((grid.gain_tafr.as_slice()?.get(span.clone())?, grid.flag_tafr.as_slice()?.get(span)?))
-}
+    fn add_baselines(
+        &self,
+        rows_of: &[Vec<usize>],
+        cells: &mut [f64],
+        slices: Slices<'_>,
+        position: impl Fn(usize) -> usize,
+        part: &mut Part,
+    ) {
+        let size = self.channels * self.receptors * CELL;
+        let mut acc = Accumulator::new(self.nf * self.receptors_of.len());
+        for (rows, cells) in rows_of.iter().zip(cells.chunks_exact_mut(self.intervals * size)) {
+            let mut open: Option<usize> = None;
+            for row in rows {
+                let Some(interval) = self.set.interval_of_row[*row] else { continue };
+                if let Some(k) = open.filter(|k| *k != interval) {
+                    let cells = &mut cells[k * size..(k + 1) * size];
+                    acc.flush(cells, &self.receptors_of, self.bin, self.receptors);
+                }
+                open = Some(interval);
+                let at = position(*row) * self.nf * self.np;
+                let span = at..at + self.nf * self.np;
+                let samples = RowSamples {
+                    vis: &slices.vis[span.clone()],
+                    model: &slices.model[span.clone()],
+                    weight: &slices.weight[span.clone()],
+                    flag: &slices.flag[span],
+                };
+                if self.add_row(*row, samples, &mut acc, &mut part.excluded) {
+                    part.times[interval].0 += self.set.rows.time_mjd_s[*row] - self.time_zero;
+                    part.times[interval].1 += 1.0;
+                }
+            }
+            if let Some(k) = open {
+                let cells = &mut cells[k * size..(k + 1) * size];
+                acc.flush(cells, &self.receptors_of, self.bin, self.receptors);
+            }
+        }
+    }
 
-impl Task<'_> {
-    fn add_row(&self, row: usize, cells: &mut [Cell], excluded: &mut Excluded) {
-        let Some(interval) = self.interval_of_row[row] else { return };
-        let (channels, receptors) = self.shape;
-        let block = self.block;
-        let (nf, np) = (block.channels.freq_hz.len(), block.products.len());
-        let gains = self.corruption.and_then(|c| {
-            let t = c.time_of_row[row];
-            let first = of_antenna(c.grid, t, block.rows.antenna1[row] as usize)?;
-            Some((first, of_antenna(c.grid, t, block.rows.antenna2[row] as usize)?))
+    /// Add one row; whether anything of it was used.
+    fn add_row(
+        &self,
+        row: usize,
+        samples: RowSamples<'_>,
+        acc: &mut Accumulator,
+        excluded: &mut Excluded,
+    ) -> bool {
+        let hands = self.receptors_of.len();
+        acc.load(samples, self.np, self.products_of.as_deref());
+        if !self.set.uvrange.is_all() {
+            for f in 0..self.nf {
+                if self.outside(row, f) {
+                    acc.weight[f * hands..(f + 1) * hands].fill(0.0);
+                }
+            }
+        }
+        let rows = self.set.rows;
+        let gains = self.gains.as_ref().map(|(gains, na)| {
+            let t = self.time_of_row[row] * na;
+            (&gains[t + rows.antenna1[row] as usize], &gains[t + rows.antenna2[row] as usize])
         });
-        let all = self.uvrange.is_all();
-        for f in 0..nf {
-            let outside = !all && !self.uvrange.contains(block.rows.uvw_m[row], block.channels.freq_hz[f]);
-            excluded.seen += self.hands.len() as u64;
-            if outside {
-                excluded.uvrange += self.hands.len() as u64;
+        let used = acc.add(gains);
+        let all = self.nf * hands;
+        excluded.seen += all as u64;
+        excluded.used += used as u64;
+        if used < all {
+            self.explain(row, samples, acc, gains, excluded);
+        }
+        used > 0
+    }
+
+    fn outside(&self, row: usize, f: usize) -> bool {
+        !self.set.uvrange.contains(self.set.rows.uvw_m[row], self.set.channels.freq_hz[f])
+    }
+
+    /// Count why samples were left out.
+    fn explain(
+        &self,
+        row: usize,
+        samples: RowSamples<'_>,
+        acc: &Accumulator,
+        gains: Option<(&Corrupting, &Corrupting)>,
+        excluded: &mut Excluded,
+    ) {
+        let hands = self.receptors_of.len();
+        let any = self.set.uvrange.is_all();
+        let missing = |g: &Corrupting, k: usize| g.re[k] == 0.0 && g.im[k] == 0.0;
+        for (k, w) in acc.weight.iter().enumerate() {
+            if *w > 0.0 {
                 continue;
             }
-            let sf = if channels == 1 { 0 } else { f };
-            for (p, r) in self.hands {
-                let at = (row * nf + f) * np + p;
-                if self.data.flag[at] {
-                    excluded.flagged += 1;
-                    continue;
-                }
-                let weight = f64::from(self.data.weight[at]);
-                let (vis, mut model) = (widen(self.data.vis[at]), widen(self.data.model[at]));
-                if let Some(((gi, bad_i), (gj, bad_j))) = gains {
-                    let k = f * receptors + r;
-                    if bad_i[k] || bad_j[k] {
-                        excluded.precalibration += 1;
-                        continue;
-                    }
-                    model *= gi[k] * gj[k].conj();
-                }
-                let (power, size) = (model.norm_sqr(), vis.norm_sqr());
-                if !(weight > 0.0 && weight.is_finite() && size.is_finite() && power.is_finite()) {
-                    excluded.weightless += 1;
-                    continue;
-                }
-                if power == 0.0 {
-                    excluded.zero_model += 1;
-                    continue;
-                }
-                excluded.used += 1;
-                let cell = &mut cells[(interval * channels + sf) * receptors + r];
-                cell.num += vis * model.conj() * weight;
-                cell.den += weight * power;
-                cell.power += weight * size;
-                cell.count += 1.0;
+            let (f, h) = (k / hands, k % hands);
+            let at = f * self.np + self.products_of.as_ref().map_or(h, |p| p[h]);
+            let (v, m, w) = (samples.vis[at], samples.model[at], samples.weight[at]);
+            if !any && self.outside(row, f) {
+                excluded.uvrange += 1;
+            } else if samples.flag[at] {
+                excluded.flagged += 1;
+            } else if gains.is_some_and(|(a, b)| missing(a, k) || missing(b, k)) {
+                excluded.precalibration += 1;
+            } else if m.norm_sqr() == 0.0 && w > 0.0 && v.norm_sqr() < f32::INFINITY {
+                excluded.zero_model += 1;
+            } else {
+                excluded.weightless += 1;
             }
         }
     }
 }
 
-fn widen(z: Complex32) -> Complex64 {
-    Complex64::new(f64::from(z.re), f64::from(z.im))
+/// Gains of every (time, antenna) by (channel, hand); zero where there is none.
+fn corrupting(grid: &GainGrid, receptors_of: &[usize]) -> (Vec<Corrupting>, usize) {
+    let (nt, na, nf, nr) = grid.gain_tafr.dim();
+    let gains = (0..nt * na)
+        .into_par_iter()
+        .map(|k| {
+            let mut out = Corrupting::default();
+            for f in 0..nf {
+                for r in receptors_of {
+                    let at = [k / na, k % na, f, (*r).min(nr - 1)];
+                    let g = if grid.flag_tafr[at] { Complex64::default() } else { grid.gain_tafr[at] };
+                    out.re.push(g.re);
+                    out.im.push(g.im);
+                }
+            }
+            out
+        })
+        .collect();
+    (gains, na)
 }

@@ -6,7 +6,6 @@
 
 mod error;
 mod read;
-mod stage;
 mod subtables;
 mod write;
 

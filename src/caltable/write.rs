@@ -4,9 +4,8 @@ use std::path::Path;
 
 use num_complex::Complex32;
 
-use super::stage::Stage;
 use super::{subtables, Error};
-use crate::casatable::{ColumnSpec, DataType, Table, Value};
+use crate::casatable::{ColumnSpec, DataType, Staged, Table, Value};
 use crate::gains::{GainTable, Term, WindowGains};
 use crate::kind::BadArgument;
 
@@ -23,10 +22,10 @@ pub fn write(path: &Path, gains: &GainTable, overwrite: bool) -> Result<(), Erro
     if cells == 0 {
         return Err(BadArgument::new("gains", "at least one solution", "none").into());
     }
-    let stage = Stage::new(path)?;
-    let mut main = create_main(stage.path(), gains)?;
+    let stage = Staged::begin(path, overwrite, None)?;
+    let dir = &stage.path();
+    let mut main = create_main(dir, gains)?;
     main_rows(&mut main, gains)?;
-    let dir = stage.path();
     for (name, table) in [
         ("OBSERVATION", subtables::observation(dir, gains)?),
         ("ANTENNA", subtables::antenna(dir, gains)?),
@@ -39,10 +38,18 @@ pub fn write(path: &Path, gains: &GainTable, overwrite: bool) -> Result<(), Erro
     }
     main.set_info("Calibration", gains.term.casa_name())?;
     main.close()?;
-    stage.publish(path)
+    Ok(stage.commit()?)
 }
 
 fn check_destination(path: &Path, overwrite: bool) -> Result<(), Error> {
+    let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !parent.is_dir() {
+        return Err(Error::NotACalTable {
+            path: path.to_path_buf(),
+            expected: "an existing parent directory".into(),
+            found: format!("no directory {}", parent.display()),
+        });
+    }
     let Ok(meta) = path.symlink_metadata() else { return Ok(()) };
     if !overwrite {
         return Err(BadArgument::new(

@@ -35,6 +35,8 @@ using namespace casacore;
 
 struct CtTable {
     Table table;
+    /// Whether this handle was opened for writing; casacore lets all handles of one table write when one does.
+    bool writable;
 };
 
 struct CtSpec {
@@ -69,6 +71,8 @@ static int fail(char *err, const char *what)
 // casacore goes on as if it had succeeded; `guarded` then reports it. Elsewhere these are the plain calls.
 static thread_local int guard_depth = 0;
 static thread_local int write_errno = 0;
+// The last handle of a table, when it is one for reading, shall not write what the writer's close has written already.
+static thread_local bool discard_writes = false;
 
 #if CONTIMG_WRAP_WRITES
 extern "C" {
@@ -76,13 +80,14 @@ extern "C" {
 ssize_t __real_write(int fd, const void *data, size_t n) __attribute__((weak));
 ssize_t __real_pwrite(int fd, const void *data, size_t n, off_t at) __attribute__((weak));
 ssize_t __real_pwrite64(int fd, const void *data, size_t n, off64_t at) __attribute__((weak));
+int __real_rename(const char *from, const char *to) __attribute__((weak));
 }
 
 /// Writes all of `n` bytes by `part(done)`, or remembers why not; says that all were written.
 template <typename F>
 static ssize_t write_all(size_t n, F part)
 {
-    size_t done = 0;
+    size_t done = discard_writes ? n : 0;
     while (done < n) {
         const ssize_t got = part(done);
         if (got > 0) {
@@ -116,6 +121,15 @@ ssize_t __wrap_pwrite64(int fd, const void *data, size_t n, off64_t to)
     return write_all(n, [=](size_t at) {
         return __real_pwrite64(fd, static_cast<const char *>(data) + at, n - at, to + off64_t(at));
     });
+}
+
+/// casacore writes `table.dat_tmp` and renames it: not when its writing failed.
+int __wrap_rename(const char *from, const char *to)
+{
+    if (guard_depth > 0 && (write_errno != 0 || discard_writes)) return ::unlink(from);
+    const int status = __real_rename(from, to);
+    if (status != 0 && guard_depth > 0 && write_errno == 0) write_errno = errno;
+    return status;
 }
 }
 #endif
@@ -361,14 +375,23 @@ extern "C" {
 
 int ct_open(const char *path, int writable, int locking, CtTable **out, char *err)
 {
-    return guarded(err, [&] { *out = new CtTable{Table(path, lock_option(locking), writable ? Table::Update : Table::Old)}; });
+    return guarded(err, [&] { *out = new CtTable{Table(path, lock_option(locking), writable ? Table::Update : Table::Old), writable != 0}; });
 }
 
 /// Closes (and flushes) a table; errors while flushing are reported, not swallowed by the destructor.
 int ct_close(CtTable *t, char *err)
 {
     std::unique_ptr<CtTable> owned(t);
-    return guarded(err, [&] { if (owned->table.isWritable()) owned->table.flush(); owned.reset(); });
+    discard_writes = !owned->writable;
+    const int status = guarded(err, [&] {
+        if (owned->writable) {
+            owned->table.flush();
+            owned->table.flushTableInfo();
+        }
+        owned.reset();
+    });
+    discard_writes = false;
+    return status;
 }
 
 int ct_lock(CtTable *t, int write, unsigned attempts, int *got, char *err)
@@ -620,7 +643,7 @@ int ct_create(const char *path, CtSpec *spec, uint64_t nrow, CtTable **out, char
         SetupNewTable setup(path, spec->desc, Table::NewNoReplace, StorageOption(StorageOption::SepFile));
         std::vector<String> done;
         for (const auto &b : spec->bindings) setup.bindColumn(b.column, *b.manager);
-        *out = new CtTable{Table(setup, TableLock(TableLock::UserLocking), nrow, False, Table::LittleEndian)};
+        *out = new CtTable{Table(setup, TableLock(TableLock::UserLocking), nrow, False, Table::LittleEndian), true};
         (*out)->table.lock(True, 1);
     });
 }

@@ -7,7 +7,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::error::Error;
@@ -15,6 +15,8 @@ use super::error::Error;
 /// Ending of the hidden directories in which products are written.
 const ENDING: &str = ".partial";
 const COPY_BYTES: usize = 8 << 20;
+/// Files whose sync is waited for at one time.
+const SYNC_THREADS: usize = 8;
 
 /// A directory-like product (a Measurement Set, a calibration table) being written aside. Dropped without
 /// [`Staged::commit`] it leaves nothing behind; after a `kill -9` the hidden directory stays until the next attempt.
@@ -124,6 +126,7 @@ impl Staged {
             copy_tree(&product, &there)?;
             product = there;
         }
+        refuse_empty_descriptions(&product)?;
         sync_tree(&product)?;
         let container = product.parent().unwrap_or(Path::new(".")).to_path_buf();
         sync_directory(&container)?;
@@ -198,19 +201,56 @@ fn entries(directory: &Path) -> Result<Vec<PathBuf>, Error> {
     list.map(|e| e.map(|e| e.path()).map_err(|e| Error::os(directory, "list", e))).collect()
 }
 
+/// casacore writes `table.info` through a stream whose failure it does not look at; what it left then is an empty file.
+fn refuse_empty_descriptions(directory: &Path) -> Result<(), Error> {
+    for entry in entries(directory)? {
+        if entry.is_dir() {
+            refuse_empty_descriptions(&entry)?;
+        } else if entry.file_name() == Some(OsStr::new("table.info"))
+            && fs::metadata(&entry).map_err(|e| Error::os(&entry, "look at it", e))?.len() == 0
+        {
+            let source = io::ErrorKind::WriteZero.into();
+            return Err(Error::os(&entry, "write the description of the table", source));
+        }
+    }
+    Ok(())
+}
+
 /// fsync every file and directory below `path`, and `path`.
 ///
 /// # Errors
 /// [`Error::Os`] with the path that failed.
 pub fn sync_tree(path: &Path) -> Result<(), Error> {
-    for entry in entries(path)? {
-        if entry.is_dir() {
-            sync_tree(&entry)?;
-        } else {
-            sync_file(&entry)?;
+    let (mut files, mut directories) = (Vec::new(), vec![path.to_path_buf()]);
+    let mut next = 0;
+    while next < directories.len() {
+        for entry in entries(&directories[next])? {
+            if entry.is_dir() { &mut directories } else { &mut files }.push(entry);
         }
+        next += 1;
     }
-    sync_directory(path)
+    in_parallel(&files, sync_file)?;
+    // What is within before what it is in.
+    directories.reverse();
+    in_parallel(&directories, |directory| sync_directory(directory))
+}
+
+/// Many small waits for the disk cost hardly more than one when they wait together.
+fn in_parallel(paths: &[PathBuf], sync: impl Fn(&Path) -> Result<(), Error> + Sync) -> Result<(), Error> {
+    let next = AtomicUsize::new(0);
+    let work = || -> Result<(), Error> {
+        while let Some(path) = paths.get(next.fetch_add(1, Ordering::Relaxed)) {
+            sync(path)?;
+        }
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..SYNC_THREADS.min(paths.len())).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().fold(Ok(()), |all, worker| match worker.join() {
+            Ok(one) => all.and(one),
+            Err(panic) => std::panic::resume_unwind(panic),
+        })
+    })
 }
 
 /// fsync a file.

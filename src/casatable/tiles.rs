@@ -80,6 +80,11 @@ impl Tiles {
         self.cell
     }
 
+    /// Whether rows can be written by several threads at once: none shares a byte with its neighbour.
+    pub fn rows_are_apart(&self) -> bool {
+        self.channel_tiles() == 1 && (!self.is_bits() || (self.cell[0] * self.cell[1]) % 8 == 0)
+    }
+
     /// Channels in a tile.
     pub fn tile_channels(&self) -> usize {
         self.tile[1]
@@ -361,6 +366,17 @@ fn set_bits(bytes: &mut [u8], at: usize, values: &[bool]) {
 }
 
 fn unpack(bytes: &[u8], at: usize, out: &mut [bool]) {
+    if at % 8 == 0 && out.len() % 8 == 0 {
+        for (byte, eight) in bytes[at / 8..].iter().zip(out.chunks_exact_mut(8)) {
+            // Most bytes hold no flag at all.
+            if *byte == 0 {
+                eight.fill(false);
+            } else {
+                eight.iter_mut().enumerate().for_each(|(i, v)| *v = byte >> i & 1 == 1);
+            }
+        }
+        return;
+    }
     for (i, v) in out.iter_mut().enumerate() {
         let bit = at + i;
         *v = bytes[bit / 8] >> (bit % 8) & 1 == 1;

@@ -44,6 +44,8 @@ impl Database {
         connection.pragma_update(None, "foreign_keys", "ON").map_err(&wrap)?;
         // 64 MB, so that the index pages of a night's sources stay in memory while it is written.
         connection.pragma_update(None, "cache_size", -65_536).map_err(&wrap)?;
+        // 32 MB of journal before it is folded in: a page that several images touch is then written to the file once.
+        connection.pragma_update(None, "wal_autocheckpoint", 8192).map_err(&wrap)?;
         migrate(&mut connection, path, schema)?;
         let columns = read_columns(&connection).map_err(&wrap)?;
         Ok(Self { connection, path: path.to_owned(), schema, columns })

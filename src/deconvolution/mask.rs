@@ -28,7 +28,8 @@ pub fn grow_mask(
     noise: &LocalRms,
     params: &MaskParams,
 ) -> usize {
-    let peak = super::peak::max_abs(residual_yx.view());
+    let brightest = super::peak_in(residual_yx, allowed_yx, super::Sign::Both);
+    let peak = brightest.map_or(0.0, |p| p.value.abs());
     let floor = params.sidelobe_fraction * peak;
     let overall = (params.seed_sigma * 0.5 * noise.overall).max(floor);
     let measure = |v: f32| if params.positive_only { v } else { v.abs() };

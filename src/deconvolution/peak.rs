@@ -1,6 +1,6 @@
 //! The brightest pixel.
 
-use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
+use ndarray::{Array2, ArrayView1};
 use rayon::prelude::*;
 
 /// Which pixels count as bright.
@@ -73,9 +73,4 @@ fn max_plain(row: ArrayView1<'_, f32>, sign: Sign) -> f32 {
         }
     }
     lanes.iter().fold(rest, |best, v| best.max(*v))
-}
-
-/// Largest magnitude of a view.
-pub(super) fn max_abs(image_yx: ArrayView2<'_, f32>) -> f32 {
-    image_yx.axis_iter(Axis(0)).map(|row| max_plain(row, Sign::Both)).fold(0.0, f32::max)
 }

@@ -15,6 +15,8 @@ pub struct PsfFacts {
     pub main_lobe_px: f64,
     /// Largest magnitude outside the main lobe, in units of the peak.
     pub max_sidelobe: f32,
+    /// The same beyond twice the radius of the main lobe: near-in shoulders do not count.
+    pub far_sidelobe: f32,
 }
 
 impl PsfFacts {
@@ -41,7 +43,12 @@ impl PsfFacts {
                 max_sidelobe = max_sidelobe.max(psf_yx[[py, px]].abs());
             }
         }
-        Ok(Self { x, y, main_lobe_px: radius2.sqrt(), max_sidelobe })
+        let far = 4.0 * radius2.max(4.0);
+        let beyond =
+            |(py, px): (usize, usize)| (px as f64 - x as f64).powi(2) + (py as f64 - y as f64).powi(2) > far;
+        let outer = psf_yx.indexed_iter().filter(|(at, _)| beyond(*at));
+        let far_sidelobe = outer.fold(0f32, |best, (_, v)| best.max(v.abs()));
+        Ok(Self { x, y, main_lobe_px: radius2.sqrt(), max_sidelobe, far_sidelobe })
     }
 
     /// Level \[Jy/beam\] to which a minor cycle may go that starts from `peak_jy`: `factor * max_sidelobe` of the peak,

@@ -53,6 +53,21 @@ impl Compression {
         (packed * 4 < plain * 3).then_some(Self { packings })
     }
 
+    /// Tables of a plan of one block.
+    pub fn tables(&self) -> Vec<&Table> {
+        self.packings.first().map_or_else(Vec::new, |p| p.tables.iter().collect())
+    }
+
+    /// Which of the tables a row of a plan of one block has.
+    pub fn table_number(&self, row: usize) -> usize {
+        self.packings.first().and_then(|p| p.rows.get(row)).map_or(0, |r| r.0 as usize)
+    }
+
+    /// A row's table.
+    pub fn table(&self, row: usize) -> Option<&Table> {
+        self.packings.first().and_then(|p| p.tables.get(self.table_number(row)))
+    }
+
     /// The compressed form of the plan's blocks.
     pub fn blocks(&self, plain: &[Block]) -> Vec<Block> {
         let packed = |(block, packing): (&Block, &Packing)| Block {

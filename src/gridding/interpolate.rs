@@ -15,7 +15,8 @@ pub(super) const MOST_NODES: usize = 32;
 pub(super) struct Table {
     /// Frequencies of the nodes of all parts.
     pub freq_hz: Vec<f64>,
-    nodes: usize,
+    /// Nodes of one part.
+    pub nodes: usize,
     parts: Vec<Part>,
 }
 
@@ -99,6 +100,11 @@ impl Table {
             })
             .collect();
         Self { freq_hz, nodes, parts }
+    }
+
+    /// Channels of every part and its matrix `[channel][node]`.
+    pub fn parts(&self) -> impl Iterator<Item = (std::ops::Range<usize>, &[Vec<f64>])> {
+        self.parts.iter().map(|part| (part.channels.clone(), part.matrix.as_slice()))
     }
 
     /// The matrices by channel, nodes padded to whole vectors.

@@ -358,3 +358,34 @@ fn portable_and_vector_loops_agree() {
             .all(|(f, s)| (f.0 - s.re).abs() + (f.1 - s.im).abs() < 1e-12));
     }
 }
+
+#[test]
+fn packed_residuals_are_those_of_the_channels() {
+    for compress in [true, false] {
+        let case = case::<f32>(120, 96, 900.0, 20.0, 5);
+        let params = GridParams { compress, ..GridParams::new(96, 64, 4e-5, 5e-5) };
+        let plan = case.plan(&params);
+        let control = Control::new();
+        let mut noise = Noise(7);
+        let model = Array2::from_shape_fn((96, 64), |_| noise.next() as f32);
+        let predicted = plan.dirty2vis(model.view(), None, &control).unwrap();
+        let left = &case.vis - &predicted;
+        let slow = plan.vis2dirty(left.view(), Some(case.weight.view()), &control).unwrap();
+        let packed = plan.pack(case.vis.view(), case.weight.view(), &control).unwrap();
+        let samples = plan.samples_of(model.view(), &control).unwrap();
+        let fast = plan.dirty_of_samples(&packed.less(&plan, &samples), &control).unwrap();
+        let scale = slow.iter().fold(0f32, |a, v| a.max(v.abs()));
+        // Single precision, sums of ten thousand.
+        let apart = slow.iter().zip(&fast).fold(0f32, |a, (s, f)| a.max((s - f).abs()));
+        assert!(apart < 2e-5 * scale, "{apart} {scale} {compress}");
+        // Unit visibilities are the weights.
+        let ones = case.vis.mapv(|_| Complex::new(1.0, 0.0));
+        let psf = plan.vis2dirty(ones.view(), Some(case.weight.view()), &control).unwrap();
+        let unit = plan.dirty_of_samples(&packed.unit(&plan), &control).unwrap();
+        let peak = psf.iter().fold(0f32, |a, v| a.max(v.abs()));
+        assert!(psf.iter().zip(&unit).all(|(a, b)| (a - b).abs() < 2e-5 * peak));
+        // One row's channels from its samples.
+        let row = plan.channels_of_row(&samples, 17);
+        assert!(row.iter().zip(predicted.row(17)).all(|(a, b)| (a - b).norm() < 1e-6 * (1.0 + b.norm())));
+    }
+}

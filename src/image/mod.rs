@@ -3,9 +3,11 @@
 mod beam;
 mod error;
 mod plane;
+mod region;
 mod wcs;
 
 pub use beam::RestoringBeam;
 pub use error::Error;
 pub use plane::Plane;
+pub use region::{read_regions, Region};
 pub use wcs::Wcs;

@@ -32,8 +32,12 @@ pub struct CleanParams {
     pub auto_mask: Option<f32>,
     /// Where components may lie (true), shape of the image.
     pub mask_yx: Option<Array2<bool>>,
+    /// Already inside the growing mask.
+    pub grown_yx: Option<Array2<bool>>,
     /// No negative components.
     pub non_negative: bool,
+    /// Expected noise: where the residual's is higher, `nsigma` counts from this, but from no less than half the residual's.
+    pub thermal_jy: Option<f32>,
 }
 
 impl Default for CleanParams {
@@ -48,7 +52,9 @@ impl Default for CleanParams {
             cycle_factor: 1.0,
             auto_mask: Some(5.0),
             mask_yx: None,
+            grown_yx: None,
             non_negative: false,
+            thermal_jy: None,
         }
     }
 }
@@ -149,7 +155,7 @@ pub fn clean(
 }
 
 fn check(dirty_yx: &Array2<f32>, params: &CleanParams) -> Result<(), Error> {
-    if let Some(mask) = &params.mask_yx {
+    for mask in params.mask_yx.iter().chain(&params.grown_yx) {
         if mask.dim() != dirty_yx.dim() {
             let expected = format!("the image's shape {:?} (y, x)", dirty_yx.dim());
             return Err(BadArgument::new("mask", expected, format!("{:?}", mask.dim())).into());
@@ -192,7 +198,8 @@ impl State {
         let shape = dirty.dim();
         let allowed = params.mask_yx.clone().unwrap_or_else(|| inner(shape));
         let grows = params.auto_mask.is_some();
-        let mask = if grows { Array2::from_elem(shape, false) } else { allowed.clone() };
+        let empty = || Array2::from_elem(shape, false);
+        let mask = if grows { params.grown_yx.clone().unwrap_or_else(empty) } else { allowed.clone() };
         let sign = if params.non_negative { Sign::Positive } else { Sign::Both };
         let (peak, rms) = measure(&dirty, &allowed);
         let model = start.unwrap_or_else(|| Array2::zeros(shape));
@@ -205,7 +212,7 @@ impl State {
             best,
             watch: Watch::new(peak, rms),
             lobe_px: facts.main_lobe_px,
-            sidelobe: facts.max_sidelobe,
+            sidelobe: facts.far_sidelobe,
             sign,
             care: 1.0,
             iterations: 0,
@@ -216,12 +223,14 @@ impl State {
     /// Grow the mask; the peak inside and the level to stop at. `None` when nothing may be cleaned.
     fn prepare(&mut self, params: &CleanParams) -> Option<(f32, f32)> {
         let noise = LocalRms::of(&self.residual, (24.0 * self.lobe_px).max(48.0) as usize);
-        let target = params.threshold_jy.max(params.nsigma * noise.overall);
+        let thermal =
+            params.thermal_jy.map_or(noise.overall, |t| t.clamp(0.5 * noise.overall, noise.overall));
+        let target = params.threshold_jy.max(params.nsigma * thermal);
         if let Some(seed_sigma) = params.auto_mask {
             let mask_params = MaskParams {
                 seed_sigma,
                 // Sidelobes of what is in the mask are not seeds while their source is not clean.
-                sidelobe_fraction: (0.9 * self.sidelobe).min(0.5),
+                sidelobe_fraction: (1.2 * self.sidelobe).min(0.5),
                 radius_px: (0.5 * self.lobe_px).max(1.5),
                 positive_only: true,
             };
@@ -250,7 +259,8 @@ impl State {
             max_iterations: p.niter - self.iterations,
             stop_jy: depth * self.care,
             non_negative: p.non_negative,
-            ..MinorParams::default()
+            max_candidates: 1 << 16,
+            leave_residual: true,
         };
         let report =
             minor_cycle(&mut self.residual, &mut self.model, psf, Some(&self.mask), &params, control)?;

@@ -18,6 +18,9 @@ pub enum Error {
     /// From room `beam`.
     #[error(transparent)]
     PrimaryBeam(#[from] crate::beam::Error),
+    /// From room `predict`.
+    #[error(transparent)]
+    Predict(#[from] crate::predict::Error),
     /// From room `gridding`.
     #[error(transparent)]
     Gridding(#[from] crate::gridding::Error),
@@ -72,6 +75,7 @@ impl Kind for Error {
             Self::Cancelled(e) => e.kind(),
             Self::Coords(e) => e.kind(),
             Self::PrimaryBeam(e) => e.kind(),
+            Self::Predict(e) => e.kind(),
             Self::Gridding(e) => e.kind(),
             Self::Deconvolution(e) => e.kind(),
             Self::Memory { .. } => ErrorKind::Argument,

@@ -56,6 +56,12 @@ pub struct Visibilities {
     pub times: Vec<TimeBin>,
     /// Integration of each row.
     pub time_of_row: Vec<u32>,
+    /// Antennas of each row, places in `antenna_itrf_m`.
+    pub pairs: Vec<[u32; 2]>,
+    /// Antenna positions, ITRF \[m\].
+    pub antenna_itrf_m: Vec<[f64; 3]>,
+    /// Apparent directions at each integration.
+    pub frames: Vec<ApparentFrame>,
 }
 
 /// Which baselines take part.
@@ -232,6 +238,7 @@ impl Gatherer {
     fn plan_rows(&mut self, block: &VisBlock, site: &Site<'_>) -> Result<Vec<RowPlan>, Error> {
         let rows = &block.rows;
         let room = self.out.vis_rf.nrows();
+        let offset = self.antennas_of(site);
         let mut plan = Vec::with_capacity(rows.len());
         for r in 0..rows.len() {
             let (a1, a2, field) = (rows.antenna1[r], rows.antenna2[r], rows.field[r]);
@@ -246,6 +253,7 @@ impl Gatherer {
             };
             let (p1, p2) = (antenna(a1)?, antenna(a2)?);
             let key = rows.time_mjd_s[r].to_bits();
+            let numbers = [a1 + offset, a2 + offset];
             let frame = self.frame(key, rows.time_mjd_s[r], rows.interval_s[r], field, site)?;
             let baseline = [p1[0] - p2[0], p1[1] - p2[1], p1[2] - p2[2]];
             let uvw = frame.basis.uvw_m(baseline);
@@ -270,11 +278,24 @@ impl Gatherer {
                 }
                 self.out.uvw_m.push(scaled);
                 self.out.time_of_row.push(number);
+                self.out.pairs.push(numbers);
             }
             let uv_m = uvw[0].hypot(uvw[1]);
             plan.push(RowPlan { source: r, row, shift_m: uvw[2] - w_old, uv_m });
         }
         Ok(plan)
+    }
+
+    /// Where the site's antennas begin among all; those of another site come after.
+    fn antennas_of(&mut self, site: &Site<'_>) -> u32 {
+        let (all, own) = (&mut self.out.antenna_itrf_m, site.antenna_itrf_m);
+        let known =
+            (0..all.len()).step_by(own.len().max(1)).find(|at| all.get(*at..at + own.len()) == Some(own));
+        let at = known.unwrap_or(all.len());
+        if known.is_none() {
+            all.extend_from_slice(own);
+        }
+        at as u32
     }
 
     fn frame(
@@ -295,6 +316,7 @@ impl Gatherer {
             let jacobian = apparent.apparent_jacobian(self.centre);
             let number = self.out.times.len() as u32;
             self.out.times.push(TimeBin { time_mjd_s: time, interval_s, field_centre });
+            self.out.frames.push(apparent.clone());
             self.frames.insert(key, Frame { number, basis, field_basis: HashMap::new(), apparent, jacobian });
         }
         let missing = || Error::from(BadArgument::new("time", "a time", time));

@@ -1,12 +1,12 @@
 //! The gridder seen from the imager: images as the sky is drawn (north up, east left), divided by the sum of weights.
 
-use ndarray::{Array2, ArrayView2, Zip};
+use ndarray::{Array2, ArrayView2};
 use num_complex::Complex32;
 
 use super::{Error, Visibilities};
 use crate::control::Control;
 use crate::coords::RaDec;
-use crate::gridding::{GridParams, Plan, PlanSummary, Slant, WPlane};
+use crate::gridding::{GridParams, Packed, PackedRow, Plan, PlanSummary, Slant, WPlane};
 use crate::image::Wcs;
 
 /// The image grid and the accuracy.
@@ -66,6 +66,11 @@ impl Grid {
         wcs
     }
 
+    /// What was asked for.
+    pub fn options(&self) -> &GridOptions {
+        &self.options
+    }
+
     /// What the gridder chose.
     pub fn summary(&self) -> PlanSummary {
         self.plan.summary()
@@ -115,44 +120,103 @@ impl Grid {
         Ok(self.plan.dirty2vis(image_xy.view(), None, control)?)
     }
 
-    /// Residual image \[Jy/beam\] of the visibilities less the model's, and the largest error of some of the model's
-    /// visibilities against direct sums, relative to the sum of the model's magnitudes.
+    /// Compress visibilities and their weights for major cycles.
+    ///
+    /// # Errors
+    /// From the gridder; cancellation.
+    pub fn pack(&self, vis: &Visibilities, control: &Control) -> Result<Compact, Error> {
+        self.pack_with(vis, vis.weight_rf.view(), control)
+    }
+
+    /// The same with other weights (r, f).
+    ///
+    /// # Errors
+    /// From the gridder; cancellation.
+    pub fn pack_with(
+        &self,
+        vis: &Visibilities,
+        weight_rf: ArrayView2<'_, f32>,
+        control: &Control,
+    ) -> Result<Compact, Error> {
+        let packed = self.plan.pack(vis.vis_rf.view(), weight_rf, control)?;
+        let unit = packed.unit(&self.plan);
+        Ok(Compact { packed, unit })
+    }
+
+    /// Rows of packed samples, in the order of the visibilities' rows.
+    pub fn packed_rows(&self) -> impl Iterator<Item = PackedRow<'_>> + '_ {
+        self.plan.packed_rows()
+    }
+
+    /// Image \[Jy/beam\] of packed samples.
+    ///
+    /// # Errors
+    /// From the gridder; cancellation.
+    pub fn dirty_of(&self, samples: &[Complex32], sum: f64, control: &Control) -> Result<Array2<f32>, Error> {
+        Ok(transposed(&self.plan.dirty_of_samples(samples, control)?, (1.0 / sum) as f32))
+    }
+
+    /// Samples of a model \[Jy/pixel\], without weights.
+    ///
+    /// # Errors
+    /// From the gridder; cancellation.
+    pub fn samples_of(&self, model_yx: &Array2<f32>, control: &Control) -> Result<Vec<Complex32>, Error> {
+        Ok(self.plan.samples_of(transposed(model_yx, 1.0).view(), control)?)
+    }
+
+    /// Residual image \[Jy/beam\] of packed visibilities less the model's.
     ///
     /// # Errors
     /// From the gridder; cancellation.
     pub fn residual(
         &self,
-        vis: &Visibilities,
+        compact: &Compact,
         sum: f64,
         model_yx: &Array2<f32>,
         control: &Control,
-    ) -> Result<(Array2<f32>, Option<f64>), Error> {
-        let mut left = self.predict(model_yx, control)?;
-        let error = self.error_of(vis, model_yx, &left);
-        Zip::from(&mut left).and(&vis.vis_rf).par_for_each(|m, v| *m = v - *m);
-        Ok((self.dirty(left.view(), vis.weight_rf.view(), sum, control)?, error))
+    ) -> Result<Array2<f32>, Error> {
+        let model = self.samples_of(model_yx, control)?;
+        self.dirty_of(&compact.packed.less(&self.plan, &model), sum, control)
     }
 
-    /// Check `SAMPLES` predicted visibilities spread over rows and channels.
-    fn error_of(
+    /// Packed visibilities less the model's.
+    ///
+    /// # Errors
+    /// From the gridder; cancellation.
+    pub fn less(
+        &self,
+        compact: &Compact,
+        model_yx: &Array2<f32>,
+        control: &Control,
+    ) -> Result<Vec<Complex32>, Error> {
+        let model = self.samples_of(model_yx, control)?;
+        Ok(compact.packed.less(&self.plan, &model))
+    }
+
+    /// Largest error of some of the model's visibilities against direct sums, relative to the sum of its magnitudes; none
+    /// without a model.
+    ///
+    /// # Errors
+    /// From the gridder; cancellation.
+    pub fn error_of(
         &self,
         vis: &Visibilities,
         model_yx: &Array2<f32>,
-        predicted: &Array2<Complex32>,
-    ) -> Option<f64> {
+        control: &Control,
+    ) -> Result<Option<f64>, Error> {
         const SAMPLES: usize = 64;
         let wcs = self.wcs();
-        let bright = |f: &f32| *f != 0.0;
         let components: Vec<_> = model_yx
             .indexed_iter()
-            .filter(|(_, f)| bright(f))
+            .filter(|(_, f)| **f != 0.0)
             .map(|((y, x), f)| (wcs.pixel_to_lmn([x as f64, y as f64]), f64::from(*f)))
             .collect();
         let total: f64 = components.iter().map(|(_, f)| f.abs()).sum();
         if components.is_empty() {
-            return None;
+            return Ok(None);
         }
-        let (rows, channels) = predicted.dim();
+        let samples = self.samples_of(model_yx, control)?;
+        let (rows, channels) = (vis.uvw_m.len(), vis.freq_hz.len());
         let error = |k: usize| {
             // Strides by irrational shares visit all parts of both axes.
             let at = |share: f64, n: usize| (((k as f64 + 0.5) * share).fract() * n as f64) as usize;
@@ -164,10 +228,43 @@ impl Grid {
                 re += flux * c;
                 im += flux * s;
             }
-            let got = predicted[[r, f]];
+            let got = self.plan.channels_of_row(&samples, r)[f];
             (f64::from(got.re) - re).hypot(f64::from(got.im) - im)
         };
-        Some((0..SAMPLES).map(error).fold(0.0, f64::max) / total)
+        Ok(Some((0..SAMPLES).map(error).fold(0.0, f64::max) / total))
+    }
+}
+
+/// Compressed visibilities: what major cycles work on.
+pub struct Compact {
+    packed: Packed,
+    unit: Vec<Complex32>,
+}
+
+impl Compact {
+    /// Weighted visibilities at the nodes.
+    pub fn samples(&self) -> &[Complex32] {
+        &self.packed.samples
+    }
+
+    /// Weights at the nodes: the packed form of a source of 1 Jy at the centre.
+    pub fn unit_samples(&self) -> &[Complex32] {
+        &self.unit
+    }
+
+    /// Compress visibilities that changed under the same weights (r, f).
+    ///
+    /// # Errors
+    /// From the gridder; cancellation.
+    pub fn repack(
+        &mut self,
+        grid: &Grid,
+        vis: &Visibilities,
+        weight_rf: ArrayView2<'_, f32>,
+        control: &Control,
+    ) -> Result<(), Error> {
+        self.packed.samples = grid.plan.pack_samples(vis.vis_rf.view(), weight_rf, control)?;
+        Ok(())
     }
 }
 

@@ -4,14 +4,21 @@
 //! by the gridder, so images are slant SIN projections (`PV2_1`, `PV2_2`), and [`crate::image::Wcs`] knows it.
 
 mod beam_fit;
+mod bright;
+mod bright_fit;
 mod clean;
+mod deconvolve;
+mod dynspec;
 mod error;
+mod exact;
 mod gather;
 mod grid;
+mod outliers;
 mod pointing;
 mod primary;
 mod restore;
 mod run;
+mod smear;
 mod subbands;
 #[cfg(test)]
 mod tests;
@@ -21,14 +28,18 @@ mod timing;
 mod weigh;
 
 pub use beam_fit::fit_beam;
+pub use bright::{BrightParams, BrightSource};
 pub use clean::{clean, CleanParams, CleanReport, Cleaned, Cycle};
+pub use dynspec::{dynamic_spectrum, DynamicSpectrum};
 pub use error::Error;
+pub use exact::{subtract, View};
 pub use gather::{Gatherer, Site, TimeBin, UvRange, Visibilities};
-pub use grid::{Grid, GridOptions};
+pub use grid::{Compact, Grid, GridOptions};
 pub use pointing::drift_pointings;
 pub use primary::{correct, primary_beam};
-pub use restore::restore;
+pub use restore::{restore, restore_points};
 pub use run::{image, Images, ImagingParams, Noise};
+pub use smear::Smearing;
 pub use subbands::Subband;
 pub use timing::{Stopwatch, Timing};
 pub use weigh::{thermal_rms, Weights};

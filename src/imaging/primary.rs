@@ -47,9 +47,17 @@ pub fn primary_beam(
     Ok(out)
 }
 
-/// `image / pb` where the beam is at least `limit`, NaN elsewhere.
-pub fn correct(image_yx: &Array2<f32>, pb_yx: &Array2<f32>, limit: f32) -> Array2<f32> {
+/// `image / (pb smear)` where the beam is at least `limit`, NaN elsewhere.
+pub fn correct(
+    image_yx: &Array2<f32>,
+    pb_yx: &Array2<f32>,
+    smear_yx: &Array2<f32>,
+    limit: f32,
+) -> Array2<f32> {
     let mut out = image_yx.clone();
-    out.zip_mut_with(pb_yx, |v, pb| *v = if *pb >= limit { *v / *pb } else { f32::NAN });
+    ndarray::Zip::from(&mut out)
+        .and(pb_yx)
+        .and(smear_yx)
+        .for_each(|v, pb, smear| *v = if *pb >= limit { *v / (*pb * *smear) } else { f32::NAN });
     out
 }

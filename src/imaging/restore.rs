@@ -48,6 +48,36 @@ pub fn restore(
     Ok(out)
 }
 
+/// Add points between pixels, `([x, y], Jy/beam)`, seen with the restoring beam.
+pub fn restore_points(
+    image_yx: &mut Array2<f32>,
+    points: &[([f64; 2], f64)],
+    beam: &RestoringBeam,
+    increment_rad: [f64; 2],
+) {
+    let [a, b, c] = beam.exponent();
+    let reach = REACH_IN_FWHM * beam.major_rad / increment_rad[0].abs().min(increment_rad[1].abs());
+    let (ny, nx) = image_yx.dim();
+    let span = |centre: f64, n: usize| {
+        let low = (centre - reach).ceil().max(0.0);
+        let high = (centre + reach).floor().min(n as f64 - 1.0);
+        if high >= low {
+            low as usize..high as usize + 1
+        } else {
+            0..0
+        }
+    };
+    for &([px, py], flux) in points {
+        for y in span(py, ny) {
+            for x in span(px, nx) {
+                let l = (x as f64 - px) * increment_rad[0];
+                let m = (y as f64 - py) * increment_rad[1];
+                image_yx[[y, x]] += (flux * (-(a * l * l + b * l * m + c * m * m)).exp()) as f32;
+            }
+        }
+    }
+}
+
 /// The beam on pixels, odd in size, peak in the middle.
 fn patch(beam: &RestoringBeam, increment_rad: [f64; 2]) -> Array2<f32> {
     let step = increment_rad[0].abs().min(increment_rad[1].abs());

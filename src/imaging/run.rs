@@ -1,12 +1,19 @@
 //! One image from gathered visibilities, start to end.
 
+use std::cell::RefCell;
+
 use ndarray::{Array2, ArrayView2};
 
-use super::clean::{clean, CleanParams, CleanReport};
-use super::subbands::{subbands, Subband};
+use super::bright::{on_pixels, BrightParams, BrightSource, Hunt};
+use super::clean::{CleanParams, CleanReport};
+use super::deconvolve::deconvolve;
+use super::smear::Smearing;
+use super::subbands::{subbands, Common, Subband};
 use super::timing::{Stopwatch, Timing};
 use super::weigh::{thermal_rms, Weights};
-use super::{correct, fit_beam, primary_beam, restore, Error, Grid, GridOptions, Visibilities};
+use super::{
+    correct, fit_beam, primary_beam, restore, restore_points, Error, Grid, GridOptions, Visibilities,
+};
 use crate::beam::{AverageBeam, Beam, Pointings};
 use crate::control::Control;
 use crate::coords::RaDec;
@@ -25,6 +32,10 @@ pub struct ImagingParams {
     pub weighting: Weighting,
     /// Tapers, multiplied.
     pub tapers: Vec<Taper>,
+    /// Sources taken out before cleaning.
+    pub bright: BrightParams,
+    /// A model to begin from \[Jy/pixel\].
+    pub start_yx: Option<Array2<f32>>,
     /// Depth and care of cleaning.
     pub clean: CleanParams,
     /// Beam of the dishes.
@@ -75,8 +86,12 @@ pub struct Images {
     pub restored_yx: Array2<f32>,
     /// Primary-beam power.
     pub pb_yx: Array2<f32>,
-    /// Restored image over primary beam; NaN below the limit.
+    /// What the correlator's averaging leaves of a point's peak.
+    pub smear_yx: Array2<f32>,
+    /// Restored image over primary beam and averaging; NaN below the limit.
     pub pbcor_yx: Array2<f32>,
+    /// Sources fitted and subtracted exactly; their peaks are in `restored_yx`, and in `model_yx` on the nearest pixel.
+    pub bright: Vec<BrightSource>,
     /// Subband images, ascending in frequency.
     pub subbands: Vec<Subband>,
     /// Noise.
@@ -91,14 +106,14 @@ pub struct Images {
     pub timings: Vec<Timing>,
 }
 
-/// Make the image: weights, psf, dirty image, CLEAN, restored image, primary beam.
+/// Make the image: weights, psf, dirty image, bright sources, CLEAN, restored image, primary beam.
 ///
 /// # Errors
 /// From every part; cancellation leaves nothing behind.
 pub fn image(mut vis: Visibilities, params: &ImagingParams, control: &Control) -> Result<Images, Error> {
-    let mut watch = Stopwatch::new();
-    // Steps shown to the caller: weights, psf, dirty, major cycles, restore, beam.
-    control.expect(6 + params.clean.max_major.min(10) as u64);
+    let watch = Stopwatch::new();
+    // Steps shown to the caller: weights, psf, dirty, bright, major cycles, restore, beam.
+    control.expect(7 + params.clean.max_major.min(10) as u64);
     let natural_jy = thermal_rms(&vis.weight_rf, &vis, params.sefd_jy);
     weigh(&mut vis, params, control)?;
     let expected_jy = thermal_rms(&vis.weight_rf, &vis, params.sefd_jy);
@@ -106,60 +121,78 @@ pub fn image(mut vis: Visibilities, params: &ImagingParams, control: &Control) -
     if weights.count == 0 || weights.sum <= 0.0 {
         return Err(Error::NoData { found: "none of positive weight after weighting and uv range".into() });
     }
-    watch.lap("weights");
-    control.advance(1);
-    let channels = 0..vis.freq_hz.len();
-    let grid = Grid::new(&vis, channels, params.centre, params.grid)?;
-    let psf_yx = grid.psf(vis.weight_rf.view(), weights.sum, control)?;
-    let wcs = grid.wcs();
-    let beam = fit_beam(&psf_yx, wcs.increment_rad)?;
-    watch.lap("psf");
-    control.advance(1);
-    let dirty_yx = grid.dirty(vis.vis_rf.view(), vis.weight_rf.view(), weights.sum, control)?;
-    watch.lap("dirty");
-    control.advance(1);
-    let mut epsilon_reached = None;
-    let residual_of = |model: &Array2<f32>| {
-        let (residual, error) = grid.residual(&vis, weights.sum, model, control)?;
-        epsilon_reached = error;
+    let laps = RefCell::new(watch);
+    let done = |part: &str| {
+        laps.borrow_mut().lap(part);
         control.advance(1);
-        Ok(residual)
     };
-    let cleaned = clean(dirty_yx.clone(), &psf_yx, None, &params.clean, residual_of, control)?;
-    watch.lap("clean");
-    let restored_yx = restore(&cleaned.residual_yx, &cleaned.model_yx, &beam, wcs.increment_rad, control)?;
-    watch.lap("restore");
-    control.advance(1);
-    let average = average_beam(&vis, &weights, params)?;
-    let pb_yx = primary_beam(&average, &wcs, [params.grid.ny, params.grid.nx], control)?;
-    let pbcor_yx = correct(&restored_yx, &pb_yx, params.pb_limit);
-    watch.lap("primary beam");
-    control.advance(1);
-    let subbands = subbands(&vis, &grid, &cleaned, &beam, params, control)?;
-    watch.lap("subbands");
+    let run = Run { params, control, weights, expected_jy };
+    done("weights");
+    let grid = Grid::new(&vis, 0..vis.freq_hz.len(), params.centre, params.grid)?;
+    let wcs = grid.wcs();
+    let mut compact = grid.pack(&vis, control)?;
+    laps.borrow_mut().lap("compress");
+    let psf_yx = grid.dirty_of(compact.unit_samples(), run.weights.sum, control)?;
+    let beam = fit_beam(&psf_yx, wcs.increment_rad)?;
+    done("psf");
+    let dirty_yx = grid.dirty_of(compact.samples(), run.weights.sum, control)?;
+    done("dirty");
+    let smearing = Smearing::of(&vis, &params.pointings);
+    let hunt = Hunt::new(&run, &grid, beam, &smearing, &psf_yx)?;
+    let lap = |part: &str| laps.borrow_mut().lap(part);
+    let (bright, cleaned) = deconvolve(&run, &hunt, &mut vis, &mut compact, &dirty_yx, &psf_yx, lap)?;
+    let epsilon_reached = grid.error_of(&vis, &cleaned.model_yx, control)?;
+    let mut restored_yx =
+        restore(&cleaned.residual_yx, &cleaned.model_yx, &beam, wcs.increment_rad, control)?;
+    restore_points(&mut restored_yx, &on_pixels(&bright, &wcs), &beam, wcs.increment_rad);
+    done("restore");
+    let shape = [params.grid.ny, params.grid.nx];
+    let average = average_beam(&vis, &run.weights, params)?;
+    let pb_yx = primary_beam(&average, &wcs, shape, control)?;
+    let smear_yx = smearing.map(&wcs, shape, control)?;
+    let pbcor_yx = correct(&restored_yx, &pb_yx, &smear_yx, params.pb_limit);
+    done("primary beam");
+    let common = Common { beam: &beam, bright: &bright, smear_yx: &smear_yx, cleaned: &cleaned };
+    let subbands = subbands(&vis, &grid, &common, params, control)?;
+    laps.borrow_mut().lap("subbands");
     let measured_jy = f64::from(mad_rms(cleaned.residual_yx.iter()));
     let (freq_hz, bandwidth_hz) = band(&vis.freq_hz, &vis.width_hz);
-    let by_channel = vis.freq_hz.iter().zip(&weights.by_channel);
+    let mut model_yx = cleaned.model_yx;
+    for ([x, y], flux) in on_pixels(&bright, &wcs) {
+        if let Some(pixel) = model_yx.get_mut([y.round() as usize, x.round() as usize]) {
+            *pixel += flux as f32;
+        }
+    }
     Ok(Images {
         wcs,
         beam,
         freq_hz,
         bandwidth_hz,
-        effective_freq_hz: by_channel.map(|(f, w)| f * w).sum::<f64>() / weights.sum,
+        effective_freq_hz: run.weights.mean_freq_hz,
         dirty_yx,
         psf_yx,
-        model_yx: cleaned.model_yx,
+        model_yx,
         residual_yx: cleaned.residual_yx,
         restored_yx,
         pb_yx,
+        smear_yx,
         pbcor_yx,
+        bright,
         subbands,
         noise: Noise { expected_jy, natural_jy, measured_jy },
         clean: cleaned.report,
         epsilon_reached,
-        visibilities: weights.count,
-        timings: watch.parts,
+        visibilities: run.weights.count,
+        timings: laps.into_inner().parts,
     })
+}
+
+/// What the parts of a run share.
+pub(super) struct Run<'a> {
+    pub params: &'a ImagingParams,
+    pub control: &'a Control,
+    pub weights: Weights,
+    pub expected_jy: f64,
 }
 
 /// Natural weights become imaging weights.

@@ -5,10 +5,11 @@
 
 use ndarray::{s, Array2};
 
+use super::bright::{on_pixels, BrightSource};
 use super::clean::{clean, CleanParams, Cleaned};
 use super::run::{average_beam, band, ImagingParams, Noise};
 use super::weigh::{thermal_rms, Weights};
-use super::{correct, primary_beam, restore, Error, Grid, GridOptions, Visibilities};
+use super::{correct, primary_beam, restore, restore_points, Error, Grid, GridOptions, View, Visibilities};
 use crate::control::Control;
 use crate::deconvolution::{mad_rms, Outcome};
 use crate::image::RestoringBeam;
@@ -35,12 +36,19 @@ pub struct Subband {
     pub outcome: Outcome,
 }
 
-/// Images of `params.subbands` equal parts of the channels.
+/// What the subbands take from the whole band's run.
+pub(super) struct Common<'a> {
+    pub beam: &'a RestoringBeam,
+    pub bright: &'a [BrightSource],
+    pub smear_yx: &'a Array2<f32>,
+    pub cleaned: &'a Cleaned,
+}
+
+/// Images of `params.subbands` equal parts of the channels; bright sources are already out of `vis`.
 pub(super) fn subbands(
     vis: &Visibilities,
     whole: &Grid,
-    cleaned: &Cleaned,
-    beam: &RestoringBeam,
+    common: &Common<'_>,
     params: &ImagingParams,
     control: &Control,
 ) -> Result<Vec<Subband>, Error> {
@@ -59,8 +67,11 @@ pub(super) fn subbands(
             weight_rf: vis.weight_rf.slice(s![.., range]).to_owned(),
             times: vis.times.clone(),
             time_of_row: vis.time_of_row.clone(),
+            pairs: Vec::new(),
+            antenna_itrf_m: Vec::new(),
+            frames: Vec::new(),
         };
-        out.push(one(&part, whole, cleaned, beam, params, control)?);
+        out.push(one(&part, whole, common, params, control)?);
         control.advance(1);
     }
     Ok(out)
@@ -69,11 +80,11 @@ pub(super) fn subbands(
 fn one(
     vis: &Visibilities,
     whole: &Grid,
-    cleaned: &Cleaned,
-    beam: &RestoringBeam,
+    common: &Common<'_>,
     params: &ImagingParams,
     control: &Control,
 ) -> Result<Subband, Error> {
+    let Common { beam, bright, smear_yx, cleaned } = common;
     let weights = Weights::of(vis);
     let (freq_hz, bandwidth_hz) = band(&vis.freq_hz, &vis.width_hz);
     if weights.sum <= 0.0 {
@@ -92,22 +103,32 @@ fn one(
     }
     let options = GridOptions { slant: Some(whole.slant()), ..params.grid };
     let grid = Grid::new(vis, 0..vis.freq_hz.len(), params.centre, options)?;
-    let psf_yx = grid.psf(vis.weight_rf.view(), weights.sum, control)?;
-    let residual_of = |model: &Array2<f32>| Ok(grid.residual(vis, weights.sum, model, control)?.0);
+    let compact = grid.pack(vis, control)?;
+    let psf_yx = grid.dirty_of(compact.unit_samples(), weights.sum, control)?;
+    let residual_of = |model: &Array2<f32>| grid.residual(&compact, weights.sum, model, control);
     let start = residual_of(&cleaned.model_yx)?;
     let clean_params = CleanParams {
         mask_yx: Some(cleaned.mask_yx.clone()),
         auto_mask: None,
+        grown_yx: None,
         max_major: MAJOR,
         niter: if cleaned.report.iterations == 0 { 0 } else { params.clean.niter },
         ..params.clean.clone()
     };
     let part = clean(start, &psf_yx, Some(cleaned.model_yx.clone()), &clean_params, residual_of, control)?;
     let wcs = grid.wcs();
-    let restored_yx = restore(&part.residual_yx, &part.model_yx, beam, wcs.increment_rad, control)?;
+    let mut restored_yx = restore(&part.residual_yx, &part.model_yx, beam, wcs.increment_rad, control)?;
+    let view =
+        View { beam: &params.beam, pointings: &params.pointings, centre: params.centre, accuracy: 1e-6 };
+    let points: Vec<_> = on_pixels(bright, &wcs)
+        .into_iter()
+        .zip(bright.iter().filter(|s| wcs.sky_to_pixel(s.position).is_some()))
+        .map(|((xy, peak), s)| (xy, peak * s.ratio_in(view, &weights)))
+        .collect();
+    restore_points(&mut restored_yx, &points, beam, wcs.increment_rad);
     let average = average_beam(vis, &weights, params)?;
     let pb_yx = primary_beam(&average, &wcs, [params.grid.ny, params.grid.nx], control)?;
-    let pbcor_yx = correct(&restored_yx, &pb_yx, params.pb_limit);
+    let pbcor_yx = correct(&restored_yx, &pb_yx, smear_yx, params.pb_limit);
     let expected_jy = thermal_rms(&vis.weight_rf, vis, params.sefd_jy);
     let measured_jy = f64::from(mad_rms(part.residual_yx.iter()));
     let noise = Noise { expected_jy, natural_jy: expected_jy, measured_jy };

@@ -143,6 +143,8 @@ impl Observation {
             grid: GridOptions { nx: n, ny: n, cell_rad, epsilon: 1e-5, slant: None, max_memory_bytes: None },
             weighting: Weighting::Briggs { robust: 0.0 },
             tapers: Vec::new(),
+            bright: BrightParams { sigma: None, ..BrightParams::default() },
+            start_yx: None,
             clean,
             beam: Beam::for_telescope("DSA_110").unwrap(),
             pointings,

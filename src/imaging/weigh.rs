@@ -14,6 +14,10 @@ pub struct Weights {
     pub by_time: Vec<f64>,
     /// By channel.
     pub by_channel: Vec<f64>,
+    /// Channels \[Hz\].
+    pub freq_hz: Vec<f64>,
+    /// Mean frequency by weight \[Hz\].
+    pub mean_freq_hz: f64,
     /// Visibilities of positive weight.
     pub count: usize,
 }
@@ -40,7 +44,10 @@ impl Weights {
                 let add = |x: Vec<f64>, y: Vec<f64>| x.iter().zip(y).map(|(p, q)| p + q).collect();
                 (add(a.0, b.0), add(a.1, b.1), a.2 + b.2)
             });
-        Self { sum: by_time.iter().sum(), by_time, by_channel, count }
+        let sum: f64 = by_time.iter().sum();
+        let by_freq: f64 = vis.freq_hz.iter().zip(&by_channel).map(|(f, w)| f * w).sum();
+        let mean_freq_hz = if sum > 0.0 { by_freq / sum } else { f64::NAN };
+        Self { sum, by_time, by_channel, freq_hz: vis.freq_hz.clone(), mean_freq_hz, count }
     }
 }
 

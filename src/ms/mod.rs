@@ -5,6 +5,7 @@
 
 mod content;
 mod error;
+mod gather;
 mod meta;
 mod read;
 mod reader;
@@ -16,8 +17,10 @@ mod writer;
 
 pub use content::Content;
 pub use error::Error;
+pub use gather::WindowFiles;
 pub use meta::{DataDescription, Meta, MsAntenna, PROVENANCE_FILE};
 pub use reader::MsReader;
+pub use repair::interrupted_by;
 pub use request::{Column, ReadRequest};
 pub use update::MsUpdate;
 pub use writer::{MsWriter, WindowData};

@@ -17,8 +17,8 @@ const LEAST_RUN: u64 = 32;
 
 impl MsReader {
     /// Read a selection: channels ascending, `antenna1 <= antenna2`, FLAG_ROW folded into the flags, weights from
-    /// WEIGHT_SPECTRUM when it is there, else from WEIGHT, else from SIGMA. Visibilities that are not finite are flagged
-    /// and set to zero.
+    /// WEIGHT_SPECTRUM when it is there, else from WEIGHT, else from SIGMA; those of DATA from SIGMA_SPECTRUM where an
+    /// application of gains has kept them there. Visibilities that are not finite are flagged and set to zero.
     ///
     /// # Errors
     /// A column that is absent, cells of an unexpected shape, a selection outside the Measurement Set.
@@ -35,7 +35,7 @@ impl MsReader {
             rows: self.rows(&runs)?,
             channels,
             vis_rfp: vis,
-            weight_rfp: self.weights(&runs, shape)?,
+            weight_rfp: self.weights(request.column, &runs, shape)?,
             flag_rfp: self.flags(&runs, shape)?,
             model_rfp: model,
             products,
@@ -56,7 +56,7 @@ impl MsReader {
         self.select(request)
     }
 
-    fn rows(&self, runs: &[Range<u64>]) -> Result<Rows, Error> {
+    pub(super) fn rows(&self, runs: &[Range<u64>]) -> Result<Rows, Error> {
         let id = |name: &str| -> Result<Vec<u32>, Error> {
             let values: Vec<i32> = self.column(name, runs, 1)?;
             let limit =
@@ -110,12 +110,24 @@ impl MsReader {
         Ok(flags)
     }
 
-    fn weights(&self, runs: &[Range<u64>], shape: [usize; 2]) -> Result<Array3<f32>, Error> {
+    fn weights(&self, column: Column, runs: &[Range<u64>], shape: [usize; 2]) -> Result<Array3<f32>, Error> {
         let first = runs.first().map_or(0, |r| r.start);
-        if self.meta().has_column("WEIGHT_SPECTRUM")
-            && self.main.cell_shape("WEIGHT_SPECTRUM", first).ok().flatten().as_deref() == Some(&shape)
-        {
-            return self.cube("WEIGHT_SPECTRUM", runs, shape);
+        let has = |name: &str| {
+            self.meta().has_column(name)
+                && self.main.cell_shape(name, first).ok().flatten().as_deref() == Some(&shape)
+        };
+        if has("WEIGHT_SPECTRUM") {
+            let mut weight: Array3<f32> = self.cube("WEIGHT_SPECTRUM", runs, shape)?;
+            if column != Column::Corrected && has("SIGMA_SPECTRUM") {
+                // A sigma of zero: not kept yet (or no weight), so that the weight is still that of DATA.
+                let sigma: Array3<f32> = self.cube("SIGMA_SPECTRUM", runs, shape)?;
+                weight.zip_mut_with(&sigma, |w, s| {
+                    if *s > 0.0 {
+                        *w = 1.0 / (s * s);
+                    }
+                });
+            }
+            return Ok(weight);
         }
         let per_product = if self.meta().has_column("WEIGHT") {
             self.column::<f32>("WEIGHT", runs, shape[1])?

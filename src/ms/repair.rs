@@ -40,6 +40,24 @@ pub(super) fn refuse_interrupted(ms: &Path) -> Result<(), Error> {
     }
 }
 
+/// Columns whose writing by `step` was interrupted.
+///
+/// # Errors
+/// The mark cannot be read.
+pub fn interrupted_by(ms: &Path, step: &str) -> Result<Vec<String>, Error> {
+    Ok(find(ms)?.filter(|mark| mark.step == step).map(|mark| mark.columns).unwrap_or_default())
+}
+
+/// casacore writes `table.info` through a stream whose failure it does not look at, and not in one step.
+pub(super) fn restore_info(ms: &Path) -> Result<(), Error> {
+    let path = ms.join("table.info");
+    let found = fs::read(&path).map_err(|e| Error::os(&path, "read", e))?;
+    if found.starts_with(b"Type = Measurement Set\n") {
+        return Ok(());
+    }
+    write_durably(ms, "table.info", b"Type = Measurement Set\nSubType = \n\n")
+}
+
 /// The mark, when there is one.
 pub(super) fn find(ms: &Path) -> Result<Option<Mark>, Error> {
     let path = ms.join(MARK);

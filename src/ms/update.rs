@@ -22,10 +22,10 @@ const TILE_ROWS: usize = 1024;
 
 /// A Measurement Set open for the rewriting of some columns.
 pub struct MsUpdate<'a> {
-    reader: &'a MsReader,
-    main: Table,
+    pub(super) reader: &'a MsReader,
+    pub(super) main: Table,
     /// Tile files of the columns in work; `None` where only casacore can write.
-    tiles: HashMap<String, Option<Tiles>>,
+    pub(super) tiles: HashMap<String, Option<Tiles>>,
 }
 
 impl<'a> MsUpdate<'a> {
@@ -100,17 +100,26 @@ impl<'a> MsUpdate<'a> {
     /// As [`MsUpdate::put_visibilities`].
     pub fn put_flags(&mut self, request: &ReadRequest, flag_rfp: &Array3<bool>) -> Result<(), Error> {
         self.put_cube("FLAG", request, flag_rfp.view(), |f| f)?;
-        if self.reader.meta().has_column("FLAG_ROW") {
-            let runs = self.reader.main_rows(request)?;
-            let old: Vec<bool> = self.reader.column("FLAG_ROW", &runs, 1)?;
-            let whole: Vec<bool> = flag_rfp.axis_iter(Axis(0)).map(|row| row.iter().all(|f| *f)).collect();
-            // The column shares buckets with others: it is touched only where it changes.
-            let rows = runs.iter().cloned().flatten().zip(old.iter().zip(&whole));
-            let (changed, values): (Vec<u64>, Vec<bool>) =
-                rows.filter(|(_, (a, b))| a != b).map(|(row, (_, b))| (row, *b)).unzip();
-            if !changed.is_empty() {
-                self.main.put_rows("FLAG_ROW", &changed, &[], &values)?;
-            }
+        let runs = self.reader.main_rows(request)?;
+        let whole: Vec<bool> = flag_rfp.axis_iter(Axis(0)).map(|row| row.iter().all(|f| *f)).collect();
+        self.put_flag_rows(&runs, &whole)
+    }
+
+    /// Write FLAG_ROW, where there is one, of runs of rows.
+    ///
+    /// # Errors
+    /// From the table.
+    pub fn put_flag_rows(&mut self, runs: &[Range<u64>], whole: &[bool]) -> Result<(), Error> {
+        if !self.reader.meta().has_column("FLAG_ROW") {
+            return Ok(());
+        }
+        let old: Vec<bool> = self.reader.column("FLAG_ROW", runs, 1)?;
+        // The column shares buckets with others: it is touched only where it changes.
+        let rows = runs.iter().cloned().flatten().zip(old.iter().zip(whole));
+        let (changed, values): (Vec<u64>, Vec<bool>) =
+            rows.filter(|(_, (a, b))| a != b).map(|(row, (_, b))| (row, *b)).unzip();
+        if !changed.is_empty() {
+            self.main.put_rows("FLAG_ROW", &changed, &[], &values)?;
         }
         Ok(())
     }
@@ -152,6 +161,7 @@ impl<'a> MsUpdate<'a> {
             tiles.sync()?;
         }
         self.main.close()?;
+        repair::restore_info(&path)?;
         sync_tree(&path)?;
         repair::clear(&path)
     }

@@ -13,7 +13,12 @@ use super::error::Error;
 use super::meta::PROVENANCE_FILE;
 use super::schema;
 use crate::casatable::{free_bytes, Staged, Table, Tiles};
+use crate::control::Control;
 use crate::kind::BadArgument;
+use crate::vis::Product;
+
+/// Rows of a constant model written at one time.
+const MODEL_BLOCK_ROWS: u64 = 32 * 1024;
 
 /// A Measurement Set being written. Dropped without [`MsWriter::finish`] it leaves nothing behind.
 #[derive(Debug)]
@@ -31,6 +36,7 @@ pub struct MsWriter {
 #[derive(Debug)]
 struct Files {
     data: Tiles,
+    model: Tiles,
     weight_spectrum: Tiles,
     weight: Tiles,
     sigma: Tiles,
@@ -77,6 +83,7 @@ impl MsWriter {
         let uvw = open("UVW")?;
         let files = Files {
             data: open("DATA")?,
+            model: open("MODEL_DATA")?,
             weight_spectrum: open("WEIGHT_SPECTRUM")?,
             weight: open("WEIGHT")?,
             sigma: open("SIGMA")?,
@@ -120,6 +127,28 @@ impl MsWriter {
             flag.par_chunks(8).map(|c| c.iter().rev().fold(0, |b, f| b << 1 | u8::from(*f))).collect();
         if let Ok(mut flags) = self.flags.lock() {
             flags[window * self.channel_tiles + channel_tile] = Some(packed);
+        }
+        Ok(())
+    }
+
+    /// Fill MODEL_DATA with a source of `flux_jy` at the phase centre (without this it is a hole that reads as zeros).
+    ///
+    /// # Errors
+    /// A failure to write; cancellation.
+    pub fn fill_model(&self, products: &[Product], flux_jy: f32, control: &Control) -> Result<(), Error> {
+        let width = self.files.model.cell()[0] / self.channel_tiles;
+        let hands = |p: &Product| if p.receptors().0 == p.receptors().1 { flux_jy } else { 0.0 };
+        let channel: Vec<Complex32> = products.iter().map(|p| Complex32::new(hands(p), 0.0)).collect();
+        let total = self.rows * self.windows as u64;
+        let row = width * channel.len();
+        let block: Vec<Complex32> =
+            channel.iter().copied().cycle().take(total.min(MODEL_BLOCK_ROWS) as usize * row).collect();
+        for start in (0..total).step_by(MODEL_BLOCK_ROWS as usize) {
+            control.check()?;
+            let end = total.min(start + MODEL_BLOCK_ROWS);
+            for tile in 0..self.channel_tiles {
+                self.files.model.write(start..end, tile, &block[..(end - start) as usize * row])?;
+            }
         }
         Ok(())
     }

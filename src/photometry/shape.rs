@@ -103,7 +103,8 @@ mod tests {
         };
         assert_eq!(s.moments(0.0, 0.0), [0.0; 3]);
         let [near, far] = [0.01, 0.02].map(|l| s.moments(l, 0.0).iter().sum::<f64>());
-        assert!((far / near - 4.0).abs() < 1e-3);
+        // The curvature of the sky, l / 2 against 1, squared.
+        assert!((far / near - 4.0).abs() < 5e-3, "{far} {near}");
         // Bandwidth alone: a box of l dnu / nu along l.
         let band = Smearing { integration_s: 0.0, ..s }.moments(0.02, 0.0);
         assert!((band[0] - (0.02 * 244e3 / 1.4e9f64).powi(2) / 12.0).abs() < 1e-20 && band[2] == 0.0);

@@ -122,7 +122,7 @@ fn configure_ms(
 #[pyfunction]
 #[pyo3(name = "convert", signature = (files, output, *, phase_center="per-integration", merge_spws=false,
         telescope_name=None, scratch=None, overwrite=false, fringe_stopped=None, antennas=None,
-        expected_subbands=None, checksums=true, progress=None))]
+        expected_subbands=None, checksums=true, model_flux_jy=None, progress=None))]
 #[allow(clippy::too_many_arguments)] // keyword arguments of a Python call
 fn convert_group(
     py: Python<'_>,
@@ -137,13 +137,14 @@ fn convert_group(
     antennas: Option<PathBuf>,
     expected_subbands: Option<usize>,
     checksums: bool,
+    model_flux_jy: Option<f64>,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<Py<PyAny>> {
     let mut params = ConvertParams::new(files, output);
     params.phase_center = PhaseCenter::parse(phase_center).map_err(|e| exception(&e))?;
-    params.telescope_name = telescope_name.unwrap_or(params.telescope_name);
     params.expected_subbands = expected_subbands.unwrap_or(params.expected_subbands);
     params = ConvertParams { merge_spws, scratch, overwrite, fringe_stopped, antennas, checksums, ..params };
+    params = ConvertParams { telescope_name, model_flux_jy, ..params };
     let text = run_detached(py, progress, |control| {
         Ok::<_, Error>(serde_json::to_string(&convert::run(&params, control)?).unwrap_or_default())
     })?;

@@ -6,10 +6,12 @@
 use std::path::PathBuf;
 
 use ndarray::Array3;
+use num_complex::Complex32;
 
+use super::apply_direct::Direct;
 use super::selection::{fields, windows, LoadedTables, TableUse, LOCK_WAIT};
 use crate::calibration::{apply, ApplyOptions, ApplyStats, Corruption};
-use crate::casatable::{DataType, Table};
+use crate::casatable::DataType;
 use crate::control::Control;
 use crate::error::Error;
 use crate::kind::BadArgument;
@@ -77,10 +79,11 @@ pub fn run(params: &ApplyParams, control: &Control) -> Result<ApplyReport, Error
     }
     let tables = LoadedTables::load(&params.gaintable, &reader)?;
     let chosen_fields = fields(&reader, &params.field)?;
-    let blocks: Vec<ReadRequest> = windows(&reader, &params.spw)?
-        .into_iter()
+    let chosen = windows(&reader, &params.spw)?;
+    let blocks: Vec<ReadRequest> = chosen
+        .iter()
         .flat_map(|spw| {
-            reader.row_blocks(spw).into_iter().map(move |rows| ReadRequest::new(spw, Column::Data).rows(rows))
+            reader.row_blocks(*spw).into_iter().map(|rows| ReadRequest::new(*spw, Column::Data).rows(rows))
         })
         .map(|request| ReadRequest { fields: chosen_fields.clone(), ..request })
         .collect();
@@ -93,25 +96,42 @@ pub fn run(params: &ApplyParams, control: &Control) -> Result<ApplyReport, Error
         tables.at(&probe, reader.meta().antennas.len())?;
     }
     control.expect(blocks.len() as u64);
-    let mut writer = Writer::begin(&reader, options)?;
+    let whole = chosen_fields.is_none();
+    let mut writer = Writer::begin(&reader, options, whole && chosen.len() == reader.windows().len())?;
     let mut totals = Totals::default();
-    for request in &blocks {
-        control.check()?;
-        let mut block = reader.read(request)?;
-        if block.rows.is_empty() {
-            continue;
+    for spw in &chosen {
+        let steps = blocks.iter().filter(|b| b.spw == *spw);
+        if let (true, Some(writer)) = (whole, &mut writer) {
+            if let Some(files) = reader.window_files(*spw, Column::Data, false)? {
+                if let Some(direct) = Direct::new(writer, &files)? {
+                    let (grid, time_of_row) = tables.at_times(
+                        &files.channels,
+                        &files.products,
+                        &files.rows().time_mjd_s,
+                        reader.meta().antennas.len(),
+                    )?;
+                    direct.run(writer, (&grid, &time_of_row), &mut totals, control)?;
+                    control.advance(steps.count() as u64);
+                    continue;
+                }
+            }
         }
-        if let Some(writer) = &mut writer {
-            writer.restore_weights(request, &mut block.weight_rfp)?;
+        for request in steps {
+            control.check()?;
+            let mut block = reader.read(request)?;
+            if block.rows.is_empty() {
+                continue;
+            }
+            let (grid, time_of_row) = tables.at(&block, reader.meta().antennas.len())?;
+            let raw = block.weight_rfp.clone();
+            let corruption = Corruption { grid: &grid, time_of_row: &time_of_row };
+            let stats = apply(&mut block, corruption, options, control)?;
+            totals.add(stats, &block);
+            if let Some(writer) = &mut writer {
+                writer.write(request, &block, &raw)?;
+            }
+            control.advance(1);
         }
-        let (grid, time_of_row) = tables.at(&block, reader.meta().antennas.len())?;
-        let stats =
-            apply(&mut block, Corruption { grid: &grid, time_of_row: &time_of_row }, options, control)?;
-        totals.add(stats, &block);
-        if let Some(writer) = &mut writer {
-            writer.write(request, &block)?;
-        }
-        control.advance(1);
     }
     if let Some(writer) = writer {
         writer.update.finish()?;
@@ -125,101 +145,112 @@ pub fn run(params: &ApplyParams, control: &Control) -> Result<ApplyReport, Error
     })
 }
 
-#[derive(Default)]
-struct Totals {
-    stats: ApplyStats,
+#[derive(Clone, Copy, Default)]
+pub(super) struct Totals {
+    pub stats: ApplyStats,
     flagged: u64,
     amplitude: f64,
     count: u64,
 }
 
 impl Totals {
+    /// Add a row of cross-correlations or, for its flags alone, of autocorrelations.
+    pub fn add_row(&mut self, vis: &[Complex32], flag: &[bool], cross: bool) {
+        let bad = flag.iter().filter(|f| **f).count() as u64;
+        self.flagged += bad;
+        if cross {
+            let sum: f32 =
+                vis.iter().zip(flag).map(|(v, f)| if *f { 0.0 } else { v.norm_sqr().sqrt() }).sum();
+            self.amplitude += f64::from(sum);
+            self.count += flag.len() as u64 - bad;
+        }
+    }
+
+    /// Sum of two.
+    pub fn plus(mut self, other: &Self) -> Self {
+        self.stats = self.stats.plus(other.stats);
+        self.flagged += other.flagged;
+        self.amplitude += other.amplitude;
+        self.count += other.count;
+        self
+    }
+
     fn add(&mut self, stats: ApplyStats, block: &crate::vis::VisBlock) {
         self.stats = self.stats.plus(stats);
         for row in 0..block.rows.len() {
             let cross = block.rows.antenna1[row] != block.rows.antenna2[row];
             let at = ndarray::Axis(0);
-            for (v, bad) in block.vis_rfp.index_axis(at, row).iter().zip(block.flag_rfp.index_axis(at, row)) {
-                self.flagged += u64::from(*bad);
-                if cross && !*bad {
-                    self.amplitude += f64::from(v.norm());
-                    self.count += 1;
-                }
+            let (vis, flag) = (block.vis_rfp.index_axis(at, row), block.flag_rfp.index_axis(at, row));
+            if let (Some(vis), Some(flag)) = (vis.as_slice(), flag.as_slice()) {
+                self.add_row(vis, flag, cross);
             }
         }
     }
 }
 
-struct Writer<'a> {
-    update: MsUpdate<'a>,
-    reader: &'a MsReader,
-    options: ApplyOptions,
-    /// Raw weights are in SIGMA_SPECTRUM already.
-    sigma: Option<Table>,
-    has_weight_spectrum: bool,
+pub(super) struct Writer<'a> {
+    pub update: MsUpdate<'a>,
+    pub options: ApplyOptions,
+    /// Weights are scaled, and those of DATA kept in SIGMA_SPECTRUM.
+    pub scale: bool,
 }
 
 impl<'a> Writer<'a> {
-    /// `None` for a trial, which writes nothing.
-    fn begin(reader: &'a MsReader, options: ApplyOptions) -> Result<Option<Self>, Error> {
+    /// `None` for a trial, which writes nothing. With `everything` all rows of all windows will be written.
+    fn begin(reader: &'a MsReader, options: ApplyOptions, everything: bool) -> Result<Option<Self>, Error> {
         if !options.correct && !options.flag {
             return Ok(None);
         }
-        let has_weight_spectrum = reader.meta().has_column("WEIGHT_SPECTRUM");
-        let sigma = (options.calwt && reader.meta().has_column("SIGMA_SPECTRUM"))
-            .then(|| Table::open(&reader.meta().path))
-            .transpose()?;
+        let scale = options.correct && options.calwt && reader.meta().has_column("WEIGHT_SPECTRUM");
         let mut columns = vec!["FLAG"];
         if options.correct {
             columns.push("CORRECTED_DATA");
         }
-        if options.calwt && has_weight_spectrum {
-            columns.push("WEIGHT_SPECTRUM");
+        if scale {
+            columns.extend(["WEIGHT_SPECTRUM", "SIGMA_SPECTRUM"]);
         }
         let mut update = MsUpdate::begin(reader, &columns, "contimg apply", LOCK_WAIT)?;
-        if options.correct && update.ensure_column("CORRECTED_DATA", DataType::Complex)? {
+        // Rows that are not selected keep DATA and its weights.
+        if options.correct && update.ensure_column("CORRECTED_DATA", DataType::Complex)? && !everything {
             copy_all(&mut update, reader, |u, request, block| {
                 u.put_visibilities(Column::Corrected, request, &block.vis_rfp)
             })?;
         }
-        if options.calwt && has_weight_spectrum && update.ensure_column("SIGMA_SPECTRUM", DataType::Float)? {
+        if scale && update.ensure_column("SIGMA_SPECTRUM", DataType::Float)? && !everything {
             copy_all(&mut update, reader, |u, request, block| {
-                u.put_reals(
-                    "SIGMA_SPECTRUM",
-                    request,
-                    &block.weight_rfp.mapv(|w| if w > 0.0 { 1.0 / w.sqrt() } else { 0.0 }),
-                )
+                u.put_reals("SIGMA_SPECTRUM", request, &block.weight_rfp.mapv(sigma))
             })?;
         }
-        Ok(Some(Self { update, reader, options, sigma, has_weight_spectrum }))
+        Ok(Some(Self { update, options, scale }))
     }
 
-    /// Weights of DATA, from SIGMA_SPECTRUM when an earlier application has scaled WEIGHT_SPECTRUM.
-    fn restore_weights(&mut self, request: &ReadRequest, weight_rfp: &mut Array3<f32>) -> Result<(), Error> {
-        let Some(sigma) = &self.sigma else { return Ok(()) };
-        let mut values: Vec<f32> = Vec::with_capacity(weight_rfp.len());
-        for run in self.reader.main_rows(request)? {
-            values.extend(sigma.get::<f32>("SIGMA_SPECTRUM", run)?);
-        }
-        let Ok(mut sigma_rfp) = Array3::from_shape_vec(weight_rfp.dim(), values) else { return Ok(()) };
-        if self.reader.meta().descending[request.spw] {
-            sigma_rfp.invert_axis(ndarray::Axis(1));
-        }
-        weight_rfp.zip_mut_with(&sigma_rfp, |w, s| *w = if *s > 0.0 { 1.0 / (s * s) } else { 0.0 });
-        Ok(())
-    }
-
-    fn write(&mut self, request: &ReadRequest, block: &crate::vis::VisBlock) -> Result<(), Error> {
+    fn write(
+        &mut self,
+        request: &ReadRequest,
+        block: &crate::vis::VisBlock,
+        raw: &Array3<f32>,
+    ) -> Result<(), Error> {
         if self.options.correct {
             self.update.put_visibilities(Column::Corrected, request, &block.vis_rfp)?;
         }
         if self.options.flag {
             self.update.put_flags(request, &block.flag_rfp)?;
         }
-        if self.options.calwt && self.has_weight_spectrum {
+        if self.scale {
+            // The weights of DATA are safe before those of CORRECTED_DATA take their place.
+            self.update.put_reals("SIGMA_SPECTRUM", request, &raw.mapv(sigma))?;
             self.update.put_reals("WEIGHT_SPECTRUM", request, &block.weight_rfp)?;
         }
         Ok(())
+    }
+}
+
+/// The error of a weight; 0 stands for a weight of none.
+pub(super) fn sigma(weight: f32) -> f32 {
+    if weight > 0.0 {
+        1.0 / weight.sqrt()
+    } else {
+        0.0
     }
 }
 

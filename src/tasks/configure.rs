@@ -11,6 +11,8 @@ use crate::control::Control;
 use crate::ms::{self, Column, MsReader, MsUpdate, ReadRequest};
 use crate::Error;
 
+/// What to run again when it was interrupted.
+const STEP: &str = "contimg ms configure";
 /// How long to wait for the write lock of another process.
 const LOCK_WAIT: Duration = Duration::from_secs(60);
 
@@ -53,12 +55,14 @@ fn add_columns(params: &ConfigureParams, control: &Control) -> Result<Vec<String
     if params.weights {
         wanted.push(("WEIGHT_SPECTRUM", DataType::Float));
     }
-    wanted.retain(|(name, _)| !reader.meta().has_column(name));
+    // Those of an interrupted attempt are written again.
+    let torn = ms::interrupted_by(&params.path, STEP)?;
+    wanted.retain(|(name, _)| !reader.meta().has_column(name) || torn.iter().any(|t| t == name));
     if wanted.is_empty() {
         return Ok(Vec::new());
     }
     let names: Vec<&str> = wanted.iter().map(|(name, _)| *name).collect();
-    let mut update = MsUpdate::begin(&reader, &names, "contimg ms configure", LOCK_WAIT)?;
+    let mut update = MsUpdate::begin(&reader, &names, STEP, LOCK_WAIT)?;
     for (name, kind) in &wanted {
         update.ensure_column(name, *kind)?;
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use ndarray::Array2;
 use sha2::{Digest, Sha256};
 
-use super::image::{ImageParams, ImageReport, SubbandReport};
+use super::image::{ImageParams, ImageReport, SnapshotReport, SubbandReport};
 use super::input::Input;
 use crate::constants::SECONDS_PER_DAY;
 use crate::fits::{iso_utc, Batch, Cards};
@@ -93,6 +93,8 @@ impl<'a> Context<'a> {
         if let Some(reached) = images.epsilon_reached {
             cards.push("EPSREACH", reached, "against direct sums of the model");
         }
+        cards.push("SMEARCOR", true, "pbcor is corrected for averaging by the correlator");
+        cards.push("NBRIGHT", images.bright.len() as i64, "sources fitted to visibilities");
         cards.push("PBLIMIT", f64::from(params.pblimit), "primary-beam limit");
         cards.push("NMAJOR", images.clean.cycles.len() as i64, "major cycles");
         cards.push("NITER", images.clean.iterations as i64, "CLEAN iterations");
@@ -151,6 +153,25 @@ fn provenance(cards: &mut Cards, params: &ImageParams, inputs: &[&dyn Input]) {
     for line in words.chunks(70) {
         cards.history(&line.iter().collect::<String>());
     }
+}
+
+/// Write the image of one integration.
+pub(super) fn write_snapshot(context: &Context<'_>, number: usize) -> Result<SnapshotReport, Error> {
+    let images = context.images;
+    let cards = context.cards_with(&images.noise);
+    let infix = format!("-t{number:02}");
+    let mut batch = Batch::new();
+    let mut stage = |product: Product, data: &Array2<f32>| -> Result<PathBuf, Error> {
+        let path = product.path(context.params, &infix);
+        let plane = context.plane(data.clone(), product, images.freq_hz, images.bandwidth_hz);
+        batch.stage(&path, &plane, &cards)?;
+        Ok(path)
+    };
+    let restored = stage(Product::Restored, &images.restored_yx)?;
+    let pbcor = stage(Product::Pbcor, &images.pbcor_yx)?;
+    batch.commit()?;
+    let mjd = context.middle_mjd_s / SECONDS_PER_DAY;
+    Ok(SnapshotReport { number, mjd, restored, pbcor, noise: images.noise, outcome: images.clean.outcome })
 }
 
 /// Write everything that was asked for; all files appear together.

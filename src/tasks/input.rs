@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::calibration::RowKey;
 use crate::casatable::Table;
 use crate::error::Error;
-use crate::ms::{Meta, MsReader, ReadRequest};
+use crate::ms::{Column, Meta, MsReader, ReadRequest, WindowFiles};
 use crate::vis::VisBlock;
 
 /// Visibilities by spectral window, with what is known of them. A stage that takes an `Input` does not know whether a
@@ -34,6 +34,19 @@ pub(super) trait Input {
     /// # Errors
     /// As [`Input::read`].
     fn keys(&self, request: &ReadRequest) -> Result<Vec<RowKey>, Error>;
+
+    /// The files of a window, where there are files and their layout lets kernels go through them piece by piece.
+    ///
+    /// # Errors
+    /// As [`Input::read`].
+    fn window_files(
+        &self,
+        _spw: usize,
+        _column: Column,
+        _with_model: bool,
+    ) -> Result<Option<WindowFiles>, Error> {
+        Ok(None)
+    }
 }
 
 impl Input for MsReader {
@@ -56,6 +69,16 @@ impl Input for MsReader {
     fn read(&self, request: &ReadRequest) -> Result<VisBlock, Error> {
         Ok(self.read(request)?)
     }
+
+    fn window_files(
+        &self,
+        spw: usize,
+        column: Column,
+        with_model: bool,
+    ) -> Result<Option<WindowFiles>, Error> {
+        Ok(self.window_files(spw, column, with_model)?)
+    }
+
     fn keys(&self, request: &ReadRequest) -> Result<Vec<RowKey>, Error> {
         let runs = self.main_rows(request)?;
         let (Some(first), Some(last)) = (runs.first(), runs.last()) else { return Ok(Vec::new()) };

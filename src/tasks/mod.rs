@@ -8,8 +8,10 @@ mod selection;
 mod sky;
 
 pub mod apply;
+mod apply_direct;
 pub mod configure;
 pub mod convert;
+pub mod dynspec;
 pub mod find;
 pub mod flag;
 mod flag_bits;

@@ -9,7 +9,7 @@ use crate::constants::SECONDS_PER_DAY;
 use crate::error::Error;
 use crate::gains::{evaluate, Applied, GainGrid, GainTable};
 use crate::kind::BadArgument;
-use crate::vis::{select, VisBlock};
+use crate::vis::{select, Channels, Product, VisBlock};
 
 /// Longest wait for another writer of the same Measurement Set.
 pub(super) const LOCK_WAIT: Duration = Duration::from_secs(60);
@@ -99,20 +99,40 @@ impl LoadedTables {
 
     /// Gains at the distinct times of a block, and for each row its time.
     pub fn at(&self, block: &VisBlock, antennas: usize) -> Result<(GainGrid, Vec<usize>), Error> {
-        let mut times = block.rows.time_mjd_s.clone();
+        self.at_times(&block.channels, &block.products, &block.rows.time_mjd_s, antennas)
+    }
+
+    /// Gains at the distinct times of some rows, and for each row its time.
+    pub fn at_times(
+        &self,
+        channels: &Channels,
+        products: &[Product],
+        time_of_row_mjd_s: &[f64],
+        antennas: usize,
+    ) -> Result<(GainGrid, Vec<usize>), Error> {
+        let mut times = time_of_row_mjd_s.to_vec();
+        // Rows are time-major: nearly all repeats are neighbours.
+        times.dedup();
         times.sort_by(f64::total_cmp);
         times.dedup();
-        let time_of_row = block.rows.time_mjd_s.iter().map(|t| times.partition_point(|u| u < t)).collect();
-        let receptors =
-            block.products.iter().map(|p| p.receptors().0.max(p.receptors().1) + 1).max().unwrap_or(1);
+        let mut last = 0;
+        let time_of_row = time_of_row_mjd_s
+            .iter()
+            .map(|t| {
+                if times[last] != *t {
+                    last = times.partition_point(|u| u < t);
+                }
+                last
+            })
+            .collect();
+        let receptors = products.iter().map(|p| p.receptors().0.max(p.receptors().1) + 1).max().unwrap_or(1);
         let mut applied = Vec::new();
         for (table, used) in &self.tables {
             let mut one = Applied::new(table).with_interp(&used.interp)?;
             one.spwmap.clone_from(&used.spwmap);
             applied.push(one);
         }
-        let grid =
-            evaluate(&applied, block.channels.spw, &block.channels.freq_hz, &times, antennas, receptors)?;
+        let grid = evaluate(&applied, channels.spw, &channels.freq_hz, &times, antennas, receptors)?;
         Ok((grid, time_of_row))
     }
 }

@@ -7,15 +7,16 @@ use super::selection::{fields, ranked_antennas, windows, LoadedTables, TableUse}
 use super::sky::{ModelSky, Predictor};
 use crate::calibration::bandpass::Smoothing;
 use crate::calibration::{
-    solve, Combine, Corruption, Intervals, Mode, Robust, Solint, SolveParams, SolveReport, Sums, WindowSums,
+    solve, Combine, Corruption, Intervals, Mode, Robust, RowKey, RowSet, Solint, SolveParams, SolveReport,
+    Sums, WindowSums,
 };
 use crate::caltable;
 use crate::control::Control;
 use crate::error::Error;
 use crate::gains::{Antenna, GainTable, Observation, RefAntMode, Target, Term};
 use crate::kind::BadArgument;
-use crate::ms::{Column, MsReader, ReadRequest};
-use crate::vis::UvRange;
+use crate::ms::{Column, MsReader, ReadRequest, WindowFiles};
+use crate::vis::{Product, UvRange};
 
 /// One solve, in CASA's vocabulary.
 #[derive(Clone, Debug, serde::Deserialize)]
@@ -64,6 +65,9 @@ pub struct SolveRequest {
     /// Gap to fill \[channels\].
     #[serde(default)]
     pub fillgaps: usize,
+    /// Channels that share a bandpass solution; 0 and 1 are every channel.
+    #[serde(default)]
+    pub chanbin: usize,
     /// `none`, `hanning`, `boxcar`, `gaussian`.
     #[serde(default)]
     pub smooth_type: String,
@@ -143,6 +147,7 @@ pub(super) fn run_on(
         tables: LoadedTables::load(&request.gaintable, reader)?,
         predictor: request.model.as_ref().map(|m| Predictor::new(m, reader.meta())).transpose()?,
         params,
+        chanbin: request.chanbin,
         reader,
     };
     let (table, report) = job.solve(control)?;
@@ -212,6 +217,7 @@ struct Job<'a> {
     uvrange: UvRange,
     tables: LoadedTables,
     predictor: Option<Predictor>,
+    chanbin: usize,
 }
 
 impl Job<'_> {
@@ -225,16 +231,25 @@ impl Job<'_> {
     }
 
     fn solve(&self, control: &Control) -> Result<(GainTable, SolveReport), Error> {
-        let mut keys = Vec::new();
-        for spw in &self.windows {
+        let files: Vec<Option<WindowFiles>> =
+            self.windows.iter().map(|spw| self.files(*spw)).collect::<Result<_, _>>()?;
+        let selected: Vec<Vec<Option<RowKey>>> =
+            files.iter().map(|f| f.as_ref().map_or_else(Vec::new, |f| self.selected(f))).collect();
+        let mut keys: Vec<RowKey> = selected.iter().flatten().flatten().copied().collect();
+        for (spw, _) in self.windows.iter().zip(&files).filter(|(_, f)| f.is_none()) {
             keys.extend(self.reader.keys(&self.request(*spw))?);
         }
         let intervals = Intervals::new(keys, self.params.solint, self.params.combine)?;
         let merge = self.params.combine.spw && self.params.term != Term::K;
         control.expect(self.windows.len() as u64);
         let mut sums: Vec<Sums> = Vec::new();
-        for spw in &self.windows {
-            let window = self.window_sums(*spw, &intervals, control)?;
+        for ((spw, files), keys) in self.windows.iter().zip(files).zip(selected) {
+            let window = match &files {
+                Some(files) => {
+                    self.sums_of_files(*spw, files, &intervals, &intervals.of_rows(&keys), control)?
+                }
+                None => self.sums_of_blocks(*spw, &intervals, control)?,
+            };
             match sums.first_mut() {
                 Some(first) if merge => first.merge(&window)?,
                 _ => sums.push(window),
@@ -253,34 +268,93 @@ impl Job<'_> {
         Ok(solve(self.shell(), &windows, &intervals, &self.params, control)?)
     }
 
-    /// Solution channels of a window: its own, or its middle for a gain.
+    /// Solution channels of a window and their widths: its own (in bins), or its middle for a gain.
     fn channels(&self, spw: usize) -> (Vec<f64>, Vec<f64>) {
         let c = &self.reader.meta().spws[spw];
-        if self.params.term != Term::G {
-            return (c.freq_hz.clone(), c.width_hz.clone());
-        }
-        let n = c.freq_hz.len().max(1) as f64;
-        (vec![c.freq_hz.iter().sum::<f64>() / n], vec![c.width_hz.iter().sum()])
+        let n = c.freq_hz.len().max(1);
+        let bin = match self.params.term {
+            Term::G => n,
+            Term::K => 1,
+            // As many bins as the sums make of them: the last may be narrower.
+            Term::B => n.div_ceil(n.div_ceil(self.chanbin.clamp(1, n))),
+        };
+        let mean = |f: &[f64]| f.iter().sum::<f64>() / f.len() as f64;
+        (c.freq_hz.chunks(bin).map(mean).collect(), c.width_hz.chunks(bin).map(|w| w.iter().sum()).collect())
     }
 
-    fn window_sums(&self, spw: usize, intervals: &Intervals, control: &Control) -> Result<Sums, Error> {
+    /// The window's files, where its layout and a model in MODEL_DATA allow to go through them piece by piece.
+    fn files(&self, spw: usize) -> Result<Option<WindowFiles>, Error> {
+        if self.predictor.is_some() {
+            return Ok(None);
+        }
+        self.reader.window_files(spw, Column::Data, true)
+    }
+
+    /// What decides the interval of every row of a window; `None` for rows that are not selected.
+    fn selected(&self, files: &WindowFiles) -> Vec<Option<RowKey>> {
+        let chosen = |field: u32| self.chosen_fields.as_ref().is_none_or(|f| f.contains(&field));
+        let rows = files.rows();
+        (0..rows.len())
+            .map(|k| {
+                let used = rows.antenna1[k] != rows.antenna2[k] && chosen(rows.field[k]);
+                used.then(|| RowKey {
+                    time_mjd_s: rows.time_mjd_s[k],
+                    interval_s: rows.interval_s[k],
+                    field: rows.field[k] as i32,
+                    scan: files.scan()[k],
+                })
+            })
+            .collect()
+    }
+
+    fn empty_sums(&self, spw: usize, products: &[Product], intervals: &Intervals) -> Result<Sums, Error> {
+        let parallel = products.iter().filter(|p| p.is_parallel());
+        let receptors = parallel.map(|p| p.receptors().0 + 1).max().unwrap_or(1);
+        let na = self.reader.meta().antennas.len();
+        Ok(Sums::new(na, intervals.len(), self.channels(spw).0.len(), receptors)?)
+    }
+
+    fn sums_of_files(
+        &self,
+        spw: usize,
+        files: &WindowFiles,
+        intervals: &Intervals,
+        of_row: &[Option<usize>],
+        control: &Control,
+    ) -> Result<Sums, Error> {
+        let mut sums = self.empty_sums(spw, &files.products, intervals)?;
+        let rows = files.rows();
+        let gains = if self.tables.is_empty() || rows.is_empty() {
+            None
+        } else {
+            let na = self.reader.meta().antennas.len();
+            Some(self.tables.at_times(&files.channels, &files.products, &rows.time_mjd_s, na)?)
+        };
+        let corruption = gains.as_ref().map(|(grid, time_of_row)| Corruption { grid, time_of_row });
+        let set = RowSet {
+            rows,
+            channels: &files.channels,
+            products: &files.products,
+            interval_of_row: of_row,
+            uvrange: self.uvrange,
+        };
+        sums.add_from(set, corruption, control, |ranges, samples| -> Result<(), Error> {
+            files.read(ranges, samples)?;
+            Ok(())
+        })?;
+        Ok(sums)
+    }
+
+    fn sums_of_blocks(&self, spw: usize, intervals: &Intervals, control: &Control) -> Result<Sums, Error> {
         let na = self.reader.meta().antennas.len();
         let mut sums: Option<Sums> = None;
         for rows in self.reader.row_blocks(spw) {
             control.check()?;
             let request = self.request(spw).rows(rows);
             let mut block = self.reader.read(&request)?;
-            let receptors = block
-                .products
-                .iter()
-                .filter(|p| p.is_parallel())
-                .map(|p| p.receptors().0 + 1)
-                .max()
-                .unwrap_or(1);
-            let channels = self.channels(spw).0.len();
             let sums = match &mut sums {
                 Some(s) => s,
-                empty => empty.insert(Sums::new(na, intervals.len(), channels, receptors)?),
+                empty => empty.insert(self.empty_sums(spw, &block.products, intervals)?),
             };
             if block.rows.is_empty() {
                 continue;
@@ -288,19 +362,14 @@ impl Job<'_> {
             if let Some(predictor) = &self.predictor {
                 predictor.fill(&mut block, self.reader, control)?;
             }
-            let of_row: Vec<Option<usize>> =
-                self.reader.keys(&request)?.iter().map(|k| intervals.of(k)).collect();
+            let keys: Vec<Option<RowKey>> = self.reader.keys(&request)?.into_iter().map(Some).collect();
+            let of_row = intervals.of_rows(&keys);
             if self.tables.is_empty() {
                 sums.add(&block, &of_row, self.uvrange, None, control)?;
             } else {
                 let (grid, time_of_row) = self.tables.at(&block, na)?;
-                sums.add(
-                    &block,
-                    &of_row,
-                    self.uvrange,
-                    Some(Corruption { grid: &grid, time_of_row: &time_of_row }),
-                    control,
-                )?;
+                let corruption = Corruption { grid: &grid, time_of_row: &time_of_row };
+                sums.add(&block, &of_row, self.uvrange, Some(corruption), control)?;
             }
         }
         sums.ok_or_else(|| {

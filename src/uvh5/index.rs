@@ -89,17 +89,19 @@ impl Index {
 
 /// Replace the integration times of a correlator file when they are far below the spacing of its times.
 fn believe_spacing(interval: &mut [f64], time_mjd_s: &[f64], header: &Header) {
-    let mut spacing: Vec<f64> = time_mjd_s.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    spacing.sort_unstable_by(f64::total_cmp);
-    let Some(&median) = spacing.get(spacing.len() / 2) else { return };
+    // The smallest spacing: where an integration is missing the others are wider.
+    let spacing = time_mjd_s.windows(2).map(|pair| pair[1] - pair[0]).fold(f64::INFINITY, f64::min);
+    if !spacing.is_finite() {
+        return;
+    }
     let correlator = header.phase.ha_rad.is_some() || header.instrument.eq_ignore_ascii_case("DSA");
     let longest = interval.iter().copied().fold(0.0, f64::max);
-    if correlator && longest < LEAST_DUTY * median {
+    if correlator && longest < LEAST_DUTY * spacing {
         log::warn!(
-            "{}: integration_time is {longest} s but the times are {median} s apart: the spacing is used",
+            "{}: integration_time is {longest} s but the times are {spacing} s apart: the spacing is used",
             header.path.display()
         );
-        interval.fill(median);
+        interval.fill(spacing);
     }
 }
 

@@ -10,6 +10,7 @@ mod error;
 mod field;
 mod product;
 mod rotate;
+mod samples;
 mod select;
 mod uvrange;
 
@@ -18,5 +19,6 @@ pub use error::Error;
 pub use field::Field;
 pub use product::Product;
 pub use rotate::rotate;
+pub use samples::Samples;
 pub use select::select;
 pub use uvrange::UvRange;

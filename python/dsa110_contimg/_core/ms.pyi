@@ -31,6 +31,7 @@ def convert(
     antennas: str | PathLike[str] | None = None,
     expected_subbands: int | None = None,
     checksums: bool = True,
+    model_flux_jy: float | None = None,
     progress: Callable[[int, int], object] | None = None,
 ) -> dict[str, Any]: ...
 def configure(

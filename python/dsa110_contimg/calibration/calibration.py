@@ -94,8 +94,13 @@ def solve_prebandpass_phase(
     minblperant: int | None = None,
     spw: str | None = None,
     table_name: str | None = None,
+    *,
+    ktable: str | None = None,
 ) -> list[str]:
-    """Phases before the bandpass (used for its solve alone, never applied to targets): ``<prefix>_prebp_phase``."""
+    """Phases before the bandpass (used for its solve alone, never applied to targets): ``<prefix>_prebp_phase``.
+
+    With delays in use give their table: phases solved without it would hold the delays' phases a second time.
+    """
     output = table_name or f"{stages.table_prefix(ms, table_prefix)}_prebp_phase"
     options: dict[str, Any] = {
         "calmode": "p",
@@ -106,6 +111,7 @@ def solve_prebandpass_phase(
         "uvrange": uvrange,
         "minsnr": minsnr,
         "spw": spw or "",
+        "gaintable": _tables(ktable),
     }
     if minblperant is not None:
         options["minblperant"] = minblperant
@@ -129,8 +135,13 @@ def solve_bandpass(
     bp_smooth_window: int | None = None,
     peak_field_idx: int | None = None,
     combine: str | None = None,
+    *,
+    chanbin: int = 1,
 ) -> list[str]:
-    """The bandpass, normalised: ``<prefix>_bpcal``. The model must be in MODEL_DATA (a zero model is refused)."""
+    """The bandpass, normalised: ``<prefix>_bpcal``. The model must be in MODEL_DATA (a zero model is refused).
+
+    `chanbin` channels share one solution.
+    """
     del set_model, model_standard  # the original passed them to setjy; here a model is written before, by `model`
     output = f"{stages.table_prefix(ms, table_prefix)}_bpcal"
     options: dict[str, Any] = {
@@ -141,6 +152,7 @@ def solve_bandpass(
         "minsnr": minsnr,
         "solnorm": True,
         "fillgaps": 3,
+        **({"chanbin": chanbin} if chanbin > 1 else {}),
         "smooth_type": bp_smooth_type or "none",
         "gaintable": _tables(ktable, prebandpass_phase_table),
     }

@@ -35,6 +35,7 @@ def summary(path: str | PathLike[str]) -> dict[str, Any]:
         "median_amplitude": float(np.median(sizes)) if len(sizes) else None,
         "amplitude_scatter": float(np.std(sizes)) if len(sizes) else None,
         "median_snr": float(np.median(snr)) if len(snr) else None,
+        "flux_scale_error": flux_scale_error(table),
         "windows": [
             {
                 "spw": w["spw"],
@@ -45,6 +46,26 @@ def summary(path: str | PathLike[str]) -> dict[str, Any]:
             for w in table["windows"]
         ],
     }
+
+
+def flux_scale_error(table: dict[str, Any]) -> float | None:
+    """Relative 1-sigma error that the errors of the gains put on every flux of the data they calibrate.
+
+    The mean amplitude of N gains of relative error e has, with their correlations (a baseline measures the sum of two),
+    the variance ``e^2 / (2 N)``, and a flux is its square: ``sqrt(2 <e^2> / N)`` of one solution, averaged over the independent
+    solutions (intervals, channels, windows, receptors). None for delays and where nothing is solved.
+    """
+    if table["term"] == "K":
+        return None
+    variance, cells = 0.0, 0
+    for w in table["windows"]:
+        good = ~w["flag_tafr"] & (np.abs(w["value_tafr"]) > 0)
+        size = np.where(good, np.abs(w["value_tafr"]), 1.0)
+        squares = np.where(good, (w["error_tafr"] / size) ** 2, 0.0).sum(axis=1)
+        n = good.sum(axis=1)
+        variance += float((2.0 * squares[n > 0] / n[n > 0] ** 2).sum())
+        cells += int((n > 0).sum())
+    return float(np.sqrt(variance)) / cells if cells else None
 
 
 def compare(first: str | PathLike[str], second: str | PathLike[str], tolerance: float = 1e-6) -> dict[str, Any]:

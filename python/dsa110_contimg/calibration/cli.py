@@ -4,112 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from dsa110_contimg import ContimgError
-
-
-def _parser() -> argparse.ArgumentParser:  # noqa: PLR0915 - one line an option
-    parser = argparse.ArgumentParser(prog="dsa110_contimg.calibration.cli", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-
-    c = commands.add_parser("calibrate", help="flag, model, bandpass, gains")
-    c.add_argument("--ms", required=True)
-    c.add_argument("--field", default="")
-    c.add_argument("--refant", default="103")
-    c.add_argument("--refant-ranking", help="JSON with a key 'recommended'")
-    c.add_argument("--preset", choices=("development", "standard", "high_precision"))
-    c.add_argument("--auto-fields", action="store_true")
-    for name in ("--cal-ra-deg", "--cal-dec-deg", "--cal-flux-jy", "--pt-dec-deg", "--bp-min-pb"):
-        c.add_argument(name, type=float)
-    c.add_argument("--cal-catalog")
-    c.add_argument("--cal-search-radius-deg", type=float, default=1.0)
-    c.add_argument("--bp-window", type=int, default=3)
-    c.add_argument("--bp-combine-field", action="store_true")
-    c.add_argument("--flagging-mode", choices=("none", "zeros", "rfi"), default="rfi")
-    c.add_argument("--reset-ms", "--clear-all", dest="reset_ms", action="store_true")
-    c.add_argument("--bp-minsnr", type=float, default=3.0)
-    c.add_argument("--bp-smooth-type", default="none")
-    c.add_argument("--bp-smooth-window", type=int)
-    c.add_argument("--bp-combine")
-    c.add_argument("--uvrange", default="")
-    c.add_argument("--do-k", action="store_true")
-    c.add_argument("--skip-bp", action="store_true")
-    c.add_argument("--skip-g", action="store_true")
-    c.add_argument("--skip-rephase", action="store_true", help="accepted: models follow each field's phase centre")
-    c.add_argument("--combine-spw", action="store_true")
-    c.add_argument("--prebp-phase", action="store_true")
-    c.add_argument("--prebp-solint", default="30s")
-    c.add_argument("--prebp-minsnr", type=float, default=3.0)
-    c.add_argument("--prebp-uvrange", default="")
-    c.add_argument("--prebp-minblperant", type=int)
-    c.add_argument("--prebp-spw")
-    c.add_argument("--prebp-table-name")
-    c.add_argument("--gain-solint", default="inf")
-    c.add_argument("--gain-minsnr", type=float, default=3.0)
-    c.add_argument("--gain-calmode", choices=("ap", "p", "a"), default="ap")
-    c.add_argument("--model-source", choices=("catalog", "setjy", "existing"), default="catalog")
-    c.add_argument("--model-field")
-    c.add_argument("--cal-name")
-    c.add_argument("--channel-flag-threshold", type=float, default=0.5)
-    c.add_argument("--no-auto-flag-channels", dest="auto_flag_channels", action="store_false")
-    c.add_argument("--dry-run", action="store_true")
-
-    a = commands.add_parser("apply", help="apply tables")
-    a.add_argument("--ms", required=True)
-    a.add_argument("--field", default="")
-    a.add_argument("--tables", nargs="+", required=True)
-
-    f = commands.add_parser("flag", help="flag data")
-    f.add_argument("--ms", required=True)
-    f.add_argument(
-        "--mode",
-        required=True,
-        choices=("reset", "zeros", "rfi", "shadow", "quack", "elevation", "clip", "extend", "manual", "antenna",
-                 "baselines", "summary"),
-    )  # fmt: skip
-    f.add_argument("--datacolumn", default="data")
-    f.add_argument("--backend", default="native", choices=("native", "aoflagger", "casa"))
-    f.add_argument("--aoflagger-path")
-    f.add_argument("--strategy", "--aoflagger-strategy")
-    f.add_argument("--antenna")
-    f.add_argument("--baseline")
-    f.add_argument("--timerange")
-    f.add_argument("--spw")
-    f.add_argument("--field")
-    f.add_argument("--uvrange", default="2~50m")
-    f.add_argument("--shadow-tolerance", type=float, default=0.0)
-    f.add_argument("--quack-interval", type=float, default=2.0)
-    f.add_argument("--quack-mode", default="beg")
-    f.add_argument("--lower-limit", type=float)
-    f.add_argument("--upper-limit", type=float)
-    f.add_argument("--clip-min", type=float, default=0.0)
-    f.add_argument("--clip-max", type=float, default=math.inf)
-    f.add_argument("--grow-time", type=float, default=0.0)
-    f.add_argument("--grow-freq", type=float, default=0.0)
-
-    v = commands.add_parser("validate", help="can these tables be used on this Measurement Set")
-    v.add_argument("--ms", required=True)
-    v.add_argument("--tables", nargs="*", default=[])
-    v.add_argument("--field", default="")
-    v.add_argument("--refant")
-
-    m = commands.add_parser("compare", help="difference of two tables")
-    m.add_argument("--caltable1", required=True)
-    m.add_argument("--caltable2", required=True)
-    m.add_argument("--tolerance", type=float, default=1e-6)
-
-    for name in ("check-delays", "verify-delays", "inspect-delays"):
-        d = commands.add_parser(name, help="delays of every antenna about the reference")
-        d.add_argument("--ms", required=True)
-        d.add_argument("--field", default="")
-        d.add_argument("--refant", default="103")
-        d.add_argument("--n-baselines", type=int, default=100)
-    return parser
+from dsa110_contimg.calibration.options import parser
 
 
 def _refant(args: argparse.Namespace) -> str:
@@ -122,26 +23,46 @@ def _refant(args: argparse.Namespace) -> str:
     return str(args.refant)
 
 
-def _calibrate(args: argparse.Namespace) -> dict[str, Any]:
-    from dsa110_contimg.calibration import calibration, fields, flagging, stages
+#: What a preset changes.
+PRESETS: dict[str, dict[str, Any]] = {
+    "development": {"fast": True},
+    "standard": {},
+    "high_precision": {"gain_solint": "int", "bp_minsnr": 5.0, "gain_minsnr": 5.0},
+}
+#: Tables of the development preset are for tests of the pipeline, not for science: the name says so.
+DEVELOPMENT_PREFIX = "NON_SCIENCE_DEVELOPMENT_"
 
-    chosen = fields.choose(
-        args.ms,
-        ra_deg=args.cal_ra_deg,
-        dec_deg=args.cal_dec_deg,
-        flux_jy=args.cal_flux_jy,
-        name=args.cal_name,
-        catalog=args.cal_catalog,
-        radius_deg=args.cal_search_radius_deg,
-        window=args.bp_window,
-        min_pb=args.bp_min_pb,
-    ) if args.auto_fields or args.model_source == "catalog" else None  # fmt: skip
+
+def _preset(args: argparse.Namespace) -> None:
+    for key, value in PRESETS.get(args.preset or "standard", {}).items():
+        setattr(args, key, value)
+    if args.minimal:
+        args.fast = True
+        args.chanbin = args.chanbin or 16
+    if args.fast:
+        args.uvrange = args.uvrange or ">1klambda"
+        args.gain_calmode = "p"
+        args.chanbin = args.chanbin or 4
+
+
+def _prefix(args: argparse.Namespace) -> str:
+    from dsa110_contimg.calibration import stages
+
+    path = stages.table_prefix(args.ms, args.table_prefix)
+    return str(path.with_name(DEVELOPMENT_PREFIX + path.name) if args.preset == "development" else path)
+
+
+def _calibrate(args: argparse.Namespace) -> dict[str, Any]:
+    from dsa110_contimg.calibration import flagging, stages
+
+    _preset(args)
+    chosen = _choose(args) if args.auto_fields or args.model_source == "catalog" else None
     field = chosen["field"] if args.auto_fields and chosen else args.field
+    out: dict[str, Any] = {"ms": args.ms, "field": field, "calibrator": chosen, "tables": []}
     if args.dry_run:
-        return {"ms": args.ms, "field": field, "calibrator": chosen, "refant": _refant(args)}
+        return {**out, "refant": _refant(args), "prefix": _prefix(args)}
     if args.reset_ms:
         flagging.reset_flags(args.ms)
-    out: dict[str, Any] = {"ms": args.ms, "field": field, "calibrator": chosen, "tables": []}
     if args.flagging_mode != "none":
         rfi = stages.RFI_STEPS if args.flagging_mode == "rfi" else ()
         extra = ({"step": "channels", "fraction": args.channel_flag_threshold},) if args.auto_flag_channels else ()
@@ -150,16 +71,40 @@ def _calibrate(args: argparse.Namespace) -> dict[str, Any]:
             raise ValueError(
                 f"{args.ms}: expected at least 10 % unflagged, found {100 - 100 * out['flag']['after_cross']:.1f} %"
             )
+    if args.export_spw_stats:
+        Path(args.export_spw_stats).write_text(json.dumps(out.get("flag", {}), default=str) + "\n", encoding="utf-8")
     _write_model(args, chosen)
-    refant = _refant(args)
+    out["tables"] = _solve(args, field)
+    if args.plot_dir:
+        from dsa110_contimg.calibration import quality
+
+        shown = [t for t in out["tables"] if (args.plot_bandpass if t.endswith("_bpcal") else args.plot_gain)]
+        out["report"] = quality.report(shown, args.plot_dir)
+    return out
+
+
+def _choose(args: argparse.Namespace) -> dict[str, Any]:
+    from dsa110_contimg.calibration import fields
+
+    return fields.choose(
+        args.ms, ra_deg=args.cal_ra_deg, dec_deg=args.cal_dec_deg, flux_jy=args.cal_flux_jy, name=args.cal_name,
+        catalog=args.cal_catalog, radius_deg=args.cal_search_radius_deg, window=args.bp_window, min_pb=args.bp_min_pb,
+    )  # fmt: skip
+
+
+def _solve(args: argparse.Namespace, field: str) -> list[str]:
+    from dsa110_contimg.calibration import calibration
+
+    refant, prefix = _refant(args), _prefix(args)
     combine = bool(args.bp_combine_field or args.auto_fields)
-    k = calibration.solve_delay(args.ms, field, refant, combine_spw=args.combine_spw)[:1] if args.do_k else []
+    common: dict[str, Any] = {"table_prefix": prefix}
+    k = calibration.solve_delay(args.ms, field, refant, combine_spw=args.combine_spw, **common)[:1] if args.do_k else []
     phase: list[str] = []
     if args.prebp_phase:
         phase = calibration.solve_prebandpass_phase(
             args.ms, field, refant, combine_fields=combine, combine_spw=args.combine_spw, uvrange=args.prebp_uvrange,
             solint=args.prebp_solint, minsnr=args.prebp_minsnr, minblperant=args.prebp_minblperant, spw=args.prebp_spw,
-            table_name=args.prebp_table_name,
+            table_name=args.prebp_table_name, ktable=k[0] if k else None, **common,
         )  # fmt: skip
     ktable = k[0] if k else None
     band: list[str] = []
@@ -167,16 +112,15 @@ def _calibrate(args: argparse.Namespace) -> dict[str, Any]:
         band = calibration.solve_bandpass(
             args.ms, field, refant, ktable, combine_fields=combine, minsnr=args.bp_minsnr, uvrange=args.uvrange,
             prebandpass_phase_table=phase[0] if phase else None, bp_smooth_type=args.bp_smooth_type,
-            bp_smooth_window=args.bp_smooth_window, combine=args.bp_combine,
+            bp_smooth_window=args.bp_smooth_window, combine=args.bp_combine, chanbin=args.chanbin or 1, **common,
         )  # fmt: skip
     gains: list[str] = []
     if not args.skip_g:
         gains = calibration.solve_gains(
             args.ms, field, refant, ktable, band, combine_fields=combine, phase_only=args.gain_calmode == "p",
-            uvrange=args.uvrange, solint=args.gain_solint, minsnr=args.gain_minsnr,
+            uvrange=args.uvrange, solint=args.gain_solint, minsnr=args.gain_minsnr, **common,
         )  # fmt: skip
-    out["tables"] = [*k, *band, *gains]
-    return out
+    return [*k, *band, *gains]
 
 
 def _write_model(args: argparse.Namespace, chosen: dict[str, Any] | None) -> None:
@@ -184,7 +128,15 @@ def _write_model(args: argparse.Namespace, chosen: dict[str, Any] | None) -> Non
 
     if args.model_source == "existing":
         return
-    if args.model_source == "setjy":
+    sources = {"component": args.model_component, "image": args.model_image}
+    if args.model_source in sources:
+        path = sources[args.model_source]
+        if not path:
+            raise ValueError(f"--model-source {args.model_source}: expected --model-{args.model_source}, found none")
+        model.write_component_model_with_ft(args.ms, path)
+    elif args.model_source == "nvss":
+        model.populate_model_in_beam(args.ms, catalog_path=args.nvss_catalog, min_flux_mjy=args.nvss_min_mjy)
+    elif args.model_source == "setjy":
         model.write_setjy_model(args.ms, args.model_field or "", name=args.cal_name)
     elif chosen is not None:
         model.populate_model_from_catalog(
@@ -226,24 +178,65 @@ def _flag(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _delays(args: argparse.Namespace) -> dict[str, Any]:
-    import tempfile
+    from dsa110_contimg.calibration import delays
 
-    from dsa110_contimg.calibration import caltables, stages
+    out: dict[str, Any] = {"ms": args.ms}
+    if args.command in ("check-delays", "inspect-delays"):
+        out["slopes"] = delays.slopes(args.ms, n_baselines=args.n_baselines)
+    if args.command in ("verify-delays", "inspect-delays"):
+        out["delays"] = delays.measure(args.ms, field=args.field, refant=args.refant)
+    return out
 
-    with tempfile.TemporaryDirectory() as scratch:
-        report = stages.solve(
-            args.ms, Path(scratch) / "k", "K", field=args.field, combine="scan,field,spw",
-            refant=stages.refant_list(args.refant), minsnr=0.0,
-        )  # fmt: skip
-        window = caltables.read(report["table"])["windows"][0]
-    # A delay of 1 ns turns the phase by 68 degrees over 187.5 MHz.
-    return {
-        "ms": args.ms,
-        "refant": report["refant"],
-        "delays_ns": {a["name"]: a["amplitude"] for a in report["antennas"]},
-        "error_ns": float(window["error_tafr"].max()),
-        "outliers": report["outliers"],
-    }
+
+def _transits(args: argparse.Namespace) -> dict[str, Any]:
+    from dsa110_contimg.calibration.catalogs import calibrator
+    from dsa110_contimg.calibration.schedule import previous_transits
+
+    entry = calibrator(args.name, args.cal_catalog)
+    try:
+        start = None if args.start is None else float(args.start)
+    except ValueError:
+        start = args.start
+    times = previous_transits(
+        entry["ra_deg"], dec_deg=entry["dec_deg"], n=max(1, args.max_days_back), start_time=start
+    )  # one transit a sidereal day
+    transits = [{"utc": t.isot, "mjd": float(t.mjd)} for t in times]
+    if args.input_dir:
+        _attach_files(transits, Path(args.input_dir), args.window_minutes)
+    return {**entry, "window_minutes": args.window_minutes, "transits": transits}
+
+
+def _attach_files(transits: list[dict[str, Any]], directory: Path, window_minutes: float) -> None:
+    """UVH5 files whose name's time lies within the window about each transit."""
+    import re
+    from datetime import datetime
+
+    if not directory.is_dir():
+        raise FileNotFoundError(f"{directory}: expected a directory of UVH5 files, found none")
+    epoch = datetime(1858, 11, 17)  # MJD 0; UTC throughout
+    files = []
+    for path in sorted(directory.glob("*_sb*.hdf5")):
+        if match := re.match(r"(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2})_sb\d{2}\.hdf5$", path.name):
+            since = datetime.fromisoformat(match[1]) - epoch
+            files.append((since.total_seconds() / 86_400.0, path.name))
+    for transit in transits:
+        near = [name for mjd, name in files if abs(mjd - transit["mjd"]) * 1440.0 <= 0.5 * window_minutes]
+        transit["files"] = near
+
+
+def _find_calibrators(args: argparse.Namespace) -> dict[str, Any]:
+    from dsa110_contimg.calibration import catalogs, model
+
+    directory = Path(args.ms_dir)
+    sets = sorted(p for p in directory.rglob("*.ms") if p.is_dir())
+    if not sets:
+        raise FileNotFoundError(f"{directory}: expected Measurement Sets, found none")
+    found = []
+    for path in sets:
+        ra, dec = model.middle_field_deg(path)
+        near = catalogs.in_beam(ra, dec, args.cal_catalog, args.radius_deg, args.top_n)
+        found.append({"ms": str(path), "ra_deg": ra, "dec_deg": dec, "calibrators": near})
+    return {"sets": found}
 
 
 def _run(args: argparse.Namespace) -> dict[str, Any]:
@@ -261,12 +254,16 @@ def _run(args: argparse.Namespace) -> dict[str, Any]:
         return {"ms": args.ms, "tables": args.tables, "warnings": found}
     if args.command == "compare":
         return caltables.compare(args.caltable1, args.caltable2, args.tolerance)
+    if args.command == "list-transits":
+        return _transits(args)
+    if args.command == "find-calibrators-in-ms":
+        return _find_calibrators(args)
     return _delays(args)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run; the report is one JSON object on stdout, errors are one line on stderr."""
-    args = _parser().parse_args(arguments)
+    args = parser().parse_args(arguments)
     try:
         result = _run(args)
     except (ContimgError, ValueError, OSError) as problem:

@@ -15,7 +15,8 @@ def beam_response(separation_deg: float) -> float:
     return math.exp(-4 * math.log(2) * (separation_deg / BEAM_FWHM_DEG) ** 2)
 
 
-def _separation_deg(a: tuple[float, float], b: tuple[float, float]) -> float:
+def separation_deg(a: tuple[float, float], b: tuple[float, float]) -> float:
+    """Great-circle distance of two positions (right ascension, declination) [degrees]."""
     (ra1, dec1), (ra2, dec2) = ((math.radians(x), math.radians(y)) for x, y in (a, b))
     h = math.sin((dec2 - dec1) / 2) ** 2 + math.cos(dec1) * math.cos(dec2) * math.sin((ra2 - ra1) / 2) ** 2
     return math.degrees(2 * math.asin(min(1.0, math.sqrt(h))))
@@ -56,7 +57,7 @@ def choose(
     best: tuple[float, dict[str, Any], list[float]] | None = None
     for candidate in _candidates(ra_deg, dec_deg, flux_jy, name, catalog):
         place = (candidate["ra_deg"], candidate["dec_deg"])
-        separations = [_separation_deg(place, c) for c in centres]
+        separations = [separation_deg(place, c) for c in centres]
         if min(separations) > radius_deg:
             continue
         weight = candidate["flux_jy"] * beam_response(min(separations))

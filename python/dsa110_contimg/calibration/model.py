@@ -69,3 +69,52 @@ def populate_model_from_catalog(
         cal_flux_jy = entry["flux_jy"] if cal_flux_jy is None else cal_flux_jy
     one = sky.source(calibrator_name or "calibrator", cal_ra_deg, cal_dec_deg, cal_flux_jy or 1.0)
     return stages.write_model(ms_path, sky.model([one]), field=field or "")
+
+
+def write_component_model_with_ft(ms_path: StrPath, component_path: StrPath, *, field: str = "") -> dict[str, Any]:
+    """Components of a file (CSV, WSClean source list or DS9 regions) into MODEL_DATA."""
+    from dsa110_contimg.calibration import skyfiles
+
+    return stages.write_model(ms_path, skyfiles.load(component_path), field=field)
+
+
+def write_image_model_with_ft(ms_path: StrPath, image_path: StrPath, *, field: str = "") -> dict[str, Any]:
+    """A model image (FITS, Jy/pixel, apparent) into MODEL_DATA: every pixel with flux is a point."""
+    from dsa110_contimg.calibration import skyfiles
+
+    return stages.write_model(ms_path, skyfiles.from_image(image_path), field=field)
+
+
+def populate_model_from_image(ms_path: StrPath, *, field: str | None = None, model_image: StrPath) -> dict[str, Any]:
+    """As `write_image_model_with_ft`."""
+    return write_image_model_with_ft(ms_path, model_image, field=field or "")
+
+
+def populate_model_in_beam(
+    ms_path: StrPath,
+    *,
+    catalog: str = "nvss",
+    catalog_path: StrPath | None = None,
+    radius_deg: float = 1.5,
+    min_flux_mjy: float = 5.0,
+    field: str | None = None,
+) -> dict[str, Any]:
+    """Catalogue sources about the middle field, times the primary beam, into MODEL_DATA."""
+    from dsa110_contimg.calibration import skyfiles
+
+    ra, dec = middle_field_deg(ms_path)
+    chosen = skyfiles.from_catalog(
+        ra, dec, catalog=catalog, path=catalog_path, radius_deg=radius_deg, min_flux_mjy=min_flux_mjy
+    )
+    return stages.write_model(ms_path, chosen, field=field or "")
+
+
+def middle_field_deg(ms_path: StrPath) -> tuple[float, float]:
+    """Phase centre of the middle field, ICRS [degrees]."""
+    import math
+
+    from dsa110_contimg import _core
+
+    fields = _core.ms.meta(str(ms_path))["fields"]
+    centre = fields[len(fields) // 2]["centre"]
+    return math.degrees(centre["ra_rad"]), math.degrees(centre["dec_rad"])

@@ -111,6 +111,26 @@ def perley_butler(name: str) -> dict[str, Any]:
     raise ValueError(f"flux calibrator: expected one of Perley & Butler (2017), such as {known}; found {name!r}")
 
 
+def flux_calibrator(name: str) -> dict[str, Any]:
+    """A sky of one flux calibrator: position of the scale's table, spectrum of Perley & Butler (2017)."""
+    wanted = name.replace(" ", "").upper()
+    for key, entry in _perley_butler().items():
+        if wanted in (n.replace(" ", "").upper() for n in (key, *entry["aliases"])):
+            if "ra_deg" in entry:
+                place = (float(entry["ra_deg"]), float(entry["dec_deg"]))
+            else:
+                from dsa110_contimg.calibration.catalogs import calibrator
+
+                found = calibrator(name)
+                place = (found["ra_deg"], found["dec_deg"])
+            spectrum = perley_butler(name)
+            one = source(key, *place, spectrum["flux_jy"])
+            one["spectrum"] = spectrum
+            return model([one])
+    perley_butler(name)  # says which names there are
+    raise ValueError(name)
+
+
 def _about(a: list[float], reference_hz: float) -> dict[str, Any]:
     """log10 S = sum a_k L^k with L = log10(f / GHz), re-expanded about another frequency in natural logarithms."""
     shift = math.log10(reference_hz / 1e9)

@@ -96,12 +96,11 @@ def _from_database(path: Path, ra_center: float, dec_center: float, radius_deg: 
     from dsa110_contimg.database import open_database
 
     db = open_database(path, "catalog")
-    bounds = (("dec_deg", ">=", dec_center - radius_deg), ("dec_deg", "<=", dec_center + radius_deg))
-    ranges = _compiled.catalog.cone_ranges(ra_center, dec_center, radius_deg)
+    # By the index on pixels alone: with bounds in declination beside it SQLite would walk the whole band of declination.
     rows: list[dict[str, object]] = []
-    for first, last in ranges:
-        rows += db.select("sources", ("healpix", ">=", first), ("healpix", "<", last), *bounds)
-    rows += db.select("sources", ("healpix", "=", None), *bounds)
+    for first, last in _compiled.catalog.cone_ranges(ra_center, dec_center, radius_deg):
+        rows += db.select("sources", ("healpix", ">=", first), ("healpix", "<", last))
+    rows += db.select("sources", ("healpix", "=", None))
     columns = ["source_id", "ra_deg", "dec_deg", "flux_mjy"]
     return pd.DataFrame(rows) if rows else pd.DataFrame({c: pd.Series(dtype=float) for c in columns})
 

@@ -26,7 +26,21 @@ def image(
     threshold: Annotated[str, typer.Option("--threshold", help="Stop at this brightness, as 1mJy.")] = "0Jy",
     nsigma: Annotated[float, typer.Option("--nsigma", help="Stop at this many times the noise.")] = 3.0,
     auto_mask: Annotated[float, typer.Option("--auto-mask", help="Seeds of the mask [sigma]; 0: everywhere.")] = 5.0,
-    mask: Annotated[Path | None, typer.Option("--mask", help="FITS, not zero where components may lie.")] = None,
+    mask: Annotated[
+        Path | None, typer.Option("--mask", help="FITS, not zero where components may lie, or DS9 regions (.reg).")
+    ] = None,
+    model: Annotated[Path | None, typer.Option("--model", help="Model FITS of an earlier run to go on from.")] = None,
+    bright_sigma: Annotated[
+        float,
+        typer.Option("--bright-sigma", help="Fit sources above this to the visibilities [thermal sigma]; 0: none."),
+    ] = 300.0,
+    outliers: Annotated[
+        bool, typer.Option("--outliers/--no-outliers", help="Look for bright sources beyond the image.")
+    ] = True,
+    snapshots: Annotated[bool, typer.Option("--snapshots", help="One image an integration as well.")] = False,
+    source_list: Annotated[
+        Path | None, typer.Option("--source-list", help="WSClean list of the fitted bright sources to write.")
+    ] = None,
     mgain: Annotated[float, typer.Option("--mgain", help="Largest share of the peak a minor cycle takes.")] = 0.8,
     non_negative: Annotated[bool, typer.Option("--non-negative", help="Positive components only.")] = False,
     pblimit: Annotated[float, typer.Option("--pblimit", help="Primary-beam limit.")] = 0.2,
@@ -58,6 +72,8 @@ def image(
             niter=niter,
             threshold_jy=parse_jansky(threshold),
             nsigma=nsigma,
+            datacolumn=datacolumn,
+            **_limits(backend, uvrange, pblimit),
         )
         console.emit(payload, json_output, lambda: _print(payload))
         return
@@ -73,6 +89,10 @@ def image(
         "nsigma": nsigma,
         "auto_mask": auto_mask,
         "mask": str(mask) if mask else None,
+        "model": str(model) if model else None,
+        "bright_sigma": bright_sigma,
+        "outliers": outliers,
+        "snapshots": snapshots,
         "mgain": mgain,
         "non_negative": non_negative,
         "pblimit": pblimit,
@@ -87,6 +107,9 @@ def image(
         options |= {"cell_arcsec": 3.0 * cell, "imsize": 2 * (imsize // 6) or None} if cell else {"taper_arcsec": 60.0}
     with console.bar("image", quiet=json_output) as progress:
         report = imaging.image(ms, name, progress=progress, **options)
+    if source_list is not None:
+        imaging.write_wsclean_list(source_list, imaging.bright_sources(report))
+        report["source_list"] = str(source_list)
     if png:
         from dsa110_contimg.plots.images import save_png
 
@@ -102,6 +125,12 @@ def _other(backend: str, ms: Path, name: Path, **options: Any) -> dict[str, Any]
     if backend == "tclean":
         return imaging.tclean(ms, name, **options)
     raise CommandError(f"--backend: expected native, wsclean or tclean, found {backend!r}")
+
+
+def _limits(backend: str, uvrange: str, pblimit: float) -> dict[str, Any]:
+    from dsa110_contimg.imaging.cli_imaging import parse_uvrange
+
+    return {"uvrange": parse_uvrange(uvrange)} if backend == "wsclean" else {"uvrange": uvrange, "pblimit": pblimit}
 
 
 def _print(report: dict[str, Any]) -> None:

@@ -16,33 +16,56 @@ def model(
     *,
     sky_csv: Annotated[
         Path | None,
-        typer.Option("--sky", help="CSV with ra_deg, dec_deg, flux_jy (at 1.4 GHz) and, optionally, alpha."),
+        typer.Option(
+            "--sky",
+            help="CSV (ra_deg, dec_deg, flux_jy at 1.4 GHz, alpha), DS9 regions (.reg), a model image (.fits, Jy/pixel) "
+            "or a WSClean source list.",
+        ),
     ] = None,
     point: Annotated[str, typer.Option("--point", help="RA_DEG,DEC_DEG,FLUX_JY[,ALPHA].")] = "",
     calibrator: Annotated[str, typer.Option("--calibrator", help="Name in the VLA calibrator list.")] = "",
+    flux_scale: Annotated[str, typer.Option("--perley-butler", help="Flux calibrator of Perley & Butler 2017.")] = "",
+    catalog: Annotated[str, typer.Option("--catalog", help="Sources about the middle field: nvss or a file.")] = "",
+    radius: Annotated[float, typer.Option("--radius", help="For --catalog [degrees].")] = 1.5,
+    min_flux: Annotated[float, typer.Option("--min-flux", help="For --catalog [mJy].")] = 5.0,
     beam: Annotated[str, typer.Option("--beam", help="airy, or none: the fluxes are apparent.")] = "airy",
     field: Annotated[str, typer.Option("--field", help="Fields in CASA's words.")] = "",
     spw: Annotated[str, typer.Option("--spw", help="Spectral windows in CASA's words.")] = "",
     json_output: JsonOption = False,
 ) -> None:
     """Write MODEL_DATA by exact prediction, every field about its own phase centre."""
-    from dsa110_contimg.calibration import sky, stages
+    from dsa110_contimg.calibration import sky, skyfiles, stages
+    from dsa110_contimg.calibration.model import middle_field_deg
 
-    given = [name for name, value in (("--sky", sky_csv), ("--point", point), ("--calibrator", calibrator)) if value]
+    options = {
+        "--sky": sky_csv,
+        "--point": point,
+        "--calibrator": calibrator,
+        "--perley-butler": flux_scale,
+        "--catalog": catalog,
+    }
+    given = [name for name, value in options.items() if value]
     if len(given) != 1:
-        raise CommandError(
-            f"model: expected one of --sky, --point, --calibrator, found {' and '.join(given) or 'none'}"
-        )
+        raise CommandError(f"model: expected one of {', '.join(options)}, found {' and '.join(given) or 'none'}")
     if sky_csv is not None:
-        chosen = sky.from_csv(sky_csv)
+        chosen = skyfiles.load(sky_csv)
     elif point:
         chosen = sky.parse_point(point)
+    elif flux_scale:
+        chosen = sky.flux_calibrator(flux_scale)
+    elif catalog:
+        ra, dec = middle_field_deg(ms)
+        file = Path(catalog) if Path(catalog).exists() else None
+        chosen = skyfiles.from_catalog(
+            ra, dec, catalog="nvss" if file else catalog, path=file, radius_deg=radius, min_flux_mjy=min_flux
+        )
     else:
         from dsa110_contimg.calibration.catalogs import calibrator as find
 
         entry = find(calibrator)
         chosen = sky.point(entry["ra_deg"], entry["dec_deg"], entry["flux_jy"], name=entry["name"])
-    chosen["beam"] = beam
+    # Fluxes of images and source lists are apparent: they carry their own 'none'.
+    chosen["beam"] = beam if chosen["beam"] == "airy" else chosen["beam"]
     with console.bar("model", quiet=json_output) as progress:
         report = stages.write_model(ms, chosen, field=field, spw=spw, progress=progress)
     console.emit(

@@ -19,7 +19,7 @@ def solve(
     ms: Annotated[Path, typer.Argument(help="Measurement Set of the calibrator.")],
     *,
     terms: Annotated[
-        str, typer.Option("--terms", help="Comma list, in this order of solving: P (phases for B alone), K, B, G, 2G.")
+        str, typer.Option("--terms", help="Comma list: K, P (phases for B alone), B, G, 2G; K and P go first.")
     ] = "B,G",
     model: Annotated[Path | None, typer.Option("--model", help="Sky CSV; without a model MODEL_DATA is used.")] = None,
     point: Annotated[str, typer.Option("--point", help="Model: RA_DEG,DEC_DEG,FLUX_JY[,ALPHA].")] = "",
@@ -53,6 +53,8 @@ def solve(
     unknown = [term for term in names if term not in SUFFIX]
     if unknown or not names:
         raise CommandError(f"--terms: expected a comma list of {', '.join(SUFFIX)}, found {terms!r}")
+    # Phases solved before delays would hold the delays' phases a second time.
+    names.sort(key=lambda name: (name != "K", name != "P"))
     base = stages.table_prefix(ms, prefix)
     common: dict[str, Any] = {
         "field": field, "spw": spw, "uvrange": uvrange, "refant": stages.refant_list(refant), "refantmode": refantmode,

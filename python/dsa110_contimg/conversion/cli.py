@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from dsa110_contimg import ContimgError, _core
+from dsa110_contimg.catalog.calibrators import position_of
 from dsa110_contimg.conversion.convert import FATAL, convert_directory, convert_group
-from dsa110_contimg.conversion.groups import classify_groups
+from dsa110_contimg.conversion.groups import SubbandGroup, classify_groups
+from dsa110_contimg.conversion.transits import Transit, TransitSearch, find_transits, pointing_strips
 
 
 def parser() -> argparse.ArgumentParser:
@@ -29,6 +31,16 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument("--input-dir", required=True)
         command.add_argument("--start-time")
         command.add_argument("--end-time")
+    transit = sub.add_parser("find-calibrators", help="groups of a directory that hold calibrators' transits")
+    transit.add_argument("--input-dir", required=True)
+    transit.add_argument("--calibrator", help="one by name (or 'RA,DEC'); all of the list within the strip otherwise")
+    transit.add_argument("--top-n", type=int, default=5, help="how many of the brightest in the beam")
+    check = sub.choices["validate"]
+    check.add_argument("--validate-calibrator", help="also expect a group with this calibrator's transit")
+    for command in (transit, check):
+        command.add_argument("--dec-tolerance-deg", type=float, default=2.0)
+        command.add_argument("--window-minutes", type=float, default=60.0)
+        command.add_argument("--max-days-back", type=int, default=30)
     groups.add_argument("--output-dir", required=True)
     groups.add_argument("--skip-existing", action="store_true")
     verify = sub.add_parser("verify-ms", help="check a Measurement Set")
@@ -72,7 +84,44 @@ def _groups(args: argparse.Namespace) -> tuple[dict[str, Any], bool]:
 
 def _validate(args: argparse.Namespace) -> tuple[dict[str, Any], bool]:
     found = classify_groups(args.input_dir, start=args.start_time, end=args.end_time, verify=True)
-    return found.as_dict(), not found.rejected and not found.incomplete
+    payload = found.as_dict()
+    fine = not found.rejected and not found.incomplete
+    if args.validate_calibrator is not None:
+        transits = _search(args, *position_of(args.validate_calibrator))
+        payload["transits"] = [transit.as_dict() for transit in transits]
+        fine = fine and bool(transits)
+    return payload, fine
+
+
+def _search(
+    args: argparse.Namespace, ra_deg: float, dec_deg: float, groups: Sequence[SubbandGroup] | None = None
+) -> list[Transit]:
+    limits = TransitSearch(args.window_minutes, args.max_days_back, dec_tolerance_deg=args.dec_tolerance_deg)
+    return find_transits(args.input_dir, ra_deg, dec_deg, search=limits, groups=groups)
+
+
+def _find(args: argparse.Namespace) -> tuple[dict[str, Any], bool]:
+    groups = classify_groups(args.input_dir).complete
+    candidates: dict[str, tuple[float, float, float | None]]
+    if args.calibrator is not None:
+        candidates = {args.calibrator: (*position_of(args.calibrator), None)}
+    else:
+        from dsa110_contimg.catalog.calibrators import load_vla_catalog
+
+        strips = pointing_strips(groups)
+        frame = load_vla_catalog()
+        near = [any(abs(dec - s) <= args.dec_tolerance_deg for s in strips) for dec in frame["dec_deg"]]
+        frame = frame[near].sort_values("flux_jy", ascending=False)
+        candidates = {str(n): (float(r.ra_deg), float(r.dec_deg), float(r.flux_jy)) for n, r in frame.iterrows()}
+    rows: list[dict[str, Any]] = []
+    for name, (ra_deg, dec_deg, flux_jy) in candidates.items():
+        transits = [transit.as_dict() for transit in _search(args, ra_deg, dec_deg, groups)]
+        if transits:
+            place = {"name": name, "ra_deg": ra_deg, "dec_deg": dec_deg, "flux_jy": flux_jy}
+            rows.append(place | {"transits": transits})
+        if len(rows) >= args.top_n:
+            break
+    return {"calibrators": rows}, bool(rows)
 
 
 def _verify(args: argparse.Namespace) -> tuple[dict[str, Any], bool]:
@@ -110,7 +159,14 @@ def _smoke(args: argparse.Namespace) -> tuple[dict[str, Any], bool]:
     return payload, all(v["ok"] for v in report["verdicts"] if v["name"] in FATAL)
 
 
-_COMMANDS = {"single": _single, "groups": _groups, "validate": _validate, "verify-ms": _verify, "smoke-test": _smoke}
+_COMMANDS = {
+    "single": _single,
+    "groups": _groups,
+    "validate": _validate,
+    "verify-ms": _verify,
+    "smoke-test": _smoke,
+    "find-calibrators": _find,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -26,8 +26,8 @@ class ConversionOptions:
     """How to convert.
 
     ``phase_center`` is ``per-integration`` (one FIELD an integration) or ``shared``; ``fringe_stopped`` overrules what
-    the files say; ``telescope_name`` is ``DSA_110`` unless CASA must know it (``OVRO_MMA``); ``antennas`` is a station
-    list that replaces the package's own.
+    the files say; ``telescope_name`` is ``DSA_110`` (of another array the file's) unless CASA must know it; ``antennas`` is a station
+    list that replaces the package's own; ``model_flux_jy`` fills MODEL_DATA with a source at the phase centre [Jy].
     """
 
     phase_center: str = "per-integration"
@@ -40,6 +40,7 @@ class ConversionOptions:
     tmpfs_path: str | os.PathLike[str] = "/dev/shm"  # noqa: S108 - the tmpfs that Linux has
     scratch_dir: str | os.PathLike[str] | None = None
     checksums: bool = True
+    model_flux_jy: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,7 @@ def convert_group(
         antennas=chosen.antennas,
         expected_subbands=chosen.expected_subbands,
         checksums=chosen.checksums,
+        model_flux_jy=chosen.model_flux_jy,
         progress=progress,
     )
     for warning in report["warnings"]:

@@ -57,7 +57,10 @@ def image_ms(
 
     `imsize` counts when `cell_arcsec` is given; without it both are chosen, the field being 3.5 degrees as in the
     original. Arguments that only CASA's gridders know (`wprojplanes`, `vptable`, `wbawp`, `cfcache`, `psfcutoff`) go to
-    the ``tclean`` backend; the others treat w exactly. The native backend needs no mask: it grows its own.
+    the ``tclean`` backend; the others treat w exactly. The native backend needs no mask: it grows its own, and takes
+    one of NVSS sources only when `nvss_min_mjy` says which (with `use_nvss_mask`, circles of `mask_radius_arcsec`). A
+    calibrator (`calib_ra_deg`, `calib_dec_deg`, `calib_flux_jy`) outside the image is fitted and subtracted with the bright
+    sources; inside they are found without it. `export_model_image` keeps the model with `skip_fits`.
 
     Returns
     -------
@@ -92,10 +95,15 @@ def image_ms(
         }
         if cell is not None:
             options |= {"cell_arcsec": cell, "imsize": max(imsize, _whole_field(cell))}
+        options |= _known_sky(
+            use_nvss_mask, nvss_min_mjy, mask_radius_arcsec, (calib_ra_deg, calib_dec_deg, calib_flux_jy), options
+        )
         if skip_fits:
             options["products"] = ["restored"]
         if not pbcor and not skip_fits:
             options["products"] = ["dirty", "psf", "model", "residual", "restored", "pb"]
+        if export_model_image and "products" in options:
+            options["products"] = sorted({*options["products"], "model"})
         return image(ms_path, imagename, **options, **more)
     cell = 2.0 if cell is None else cell
     size = max(imsize, _whole_field(cell))
@@ -128,6 +136,30 @@ def image_ms(
         **{key: value for key, value in casa.items() if value is not None},
         **more,
     )
+
+
+def _known_sky(
+    use_nvss_mask: bool,
+    nvss_min_mjy: float | None,
+    mask_radius_arcsec: float,
+    calibrator: tuple[float | None, float | None, float | None],
+    options: dict[str, Any],
+) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if calibrator[0] is not None and calibrator[1] is not None:
+        found["outliers_deg"] = [[calibrator[0], calibrator[1]]]
+    if use_nvss_mask and nvss_min_mjy is not None:
+        centre = options["centre_deg"]
+        if centre is None:
+            raise ValueError("nvss_min_mjy: expected phasecenter with it, which says where to look, found none")
+        from dsa110_contimg.catalog.query import query_sources
+
+        table = query_sources("nvss", centre[0], centre[1], 2.5, min_flux_mjy=nvss_min_mjy)
+        found["mask_positions_deg"] = [
+            [float(a), float(d)] for a, d in zip(table["ra_deg"], table["dec_deg"], strict=True)
+        ]
+        found["mask_radius_arcsec"] = mask_radius_arcsec
+    return found
 
 
 def _whole_field(cell_arcsec: float) -> int:

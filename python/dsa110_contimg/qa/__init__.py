@@ -1,1 +1,5 @@
-"""qa."""
+"""Verdicts on images: noise, dynamic range, flux scale and astrometry against a catalogue."""
+
+from dsa110_contimg.qa.image import Limits, Verdict, check_image
+
+__all__ = ["Limits", "Verdict", "check_image"]

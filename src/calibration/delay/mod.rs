@@ -7,6 +7,8 @@
 mod laplacian;
 mod spectrum;
 
+use std::collections::BTreeSet;
+
 use num_complex::Complex64;
 use rayon::prelude::*;
 
@@ -117,25 +119,64 @@ fn solve_interval(
         chi2_reduced: f64::NAN,
     };
     let mut snr = vec![0.0; na];
-    let has = |i, j| {
-        group
-            .iter()
-            .map(|w| (0..w.sums.channels).filter(|f| w.sums.cell((i, j), t, *f, r).den > 0.0).count())
-            .sum::<usize>()
-            > 1
+    let channels = |i, j| {
+        let of = |w: &WindowSums<'_>| {
+            (0..w.sums.channels).filter(|f| w.sums.cell((i, j), t, *f, r).den > 0.0).count()
+        };
+        group.iter().map(of).sum::<usize>()
     };
-    let working = working_antennas(na, params.minblperant, has);
-    let n = working.len();
-    if n == 0 {
-        return (out, snr);
+    let baselines: Vec<(usize, usize)> = group
+        .iter()
+        .flat_map(|w| w.sums.pairs())
+        .map(|(i, j)| (*i as usize, *j as usize))
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .filter(|(i, j)| channels(*i, *j) > 1)
+        .collect();
+    let mut noise = vec![false; na];
+    for _ in 0..MOST_DROPS {
+        let kept = baselines.iter().copied().filter(|(i, j)| !noise[*i] && !noise[*j]);
+        let working = working_antennas(na, params.minblperant, kept);
+        if working.is_empty() {
+            out.outcome = Outcome::NoData;
+            return (out, snr);
+        }
+        let lines = lines(group, &working, t, r);
+        let Some((tau, fit)) = descend(working.len(), &lines, &mut out) else { return (out, snr) };
+        let dropped: Vec<usize> =
+            working.iter().enumerate().filter(|(p, _)| fit.is_noise(*p)).map(|(_, a)| *a).collect();
+        // Antennas of noise would pull the others about: they go, and the rest is fitted again.
+        if !dropped.is_empty() && dropped.len() < working.len() {
+            dropped.into_iter().for_each(|a| noise[a] = true);
+            continue;
+        }
+        out.chi2_reduced = fit.scale;
+        if out.outcome == Outcome::Failed {
+            return (out, snr);
+        }
+        let variance = fit.system.inverse_diagonal();
+        for (p, a) in working.iter().enumerate() {
+            out.gain[*a] = Complex64::new(tau[p] * 1e9, 0.0);
+            out.error[*a] = (fit.scale * variance[p]).sqrt() * 1e9;
+            snr[*a] = fit.excess(p).max(0.0).sqrt();
+            out.flag[*a] = false;
+        }
+        break;
     }
-    let lines = lines(group, &working, t, r);
-    let mut tau = start(n, &lines);
+    (out, snr)
+}
+
+/// Most rounds of leaving out antennas of noise.
+const MOST_DROPS: usize = 4;
+
+/// Gauss-Newton steps from the first delays; `None` when the antennas do not hang together.
+fn descend(n: usize, lines: &[(usize, usize, Line)], out: &mut CellSolution) -> Option<(Vec<f64>, Fit)> {
+    let mut tau = start(n, lines);
     let mut fit = Fit::default();
     for iteration in 1..=ITERATIONS {
         out.iterations = iteration;
-        fit = Fit::new(n, &lines, &tau);
-        let Some(step) = fit.system.solve(&fit.rhs) else { return (out, snr) };
+        fit = Fit::new(n, lines, &tau);
+        let step = fit.system.solve(&fit.rhs)?;
         // Baselines of noise alone can make full steps swing: half ones settle.
         let damping = if iteration > 5 { 0.5 } else { 1.0 };
         for (x, s) in tau.iter_mut().zip(&step) {
@@ -151,18 +192,7 @@ fn solve_interval(
         }
         out.outcome = if within(0.1) { Outcome::Accepted } else { Outcome::Failed };
     }
-    out.chi2_reduced = fit.scale;
-    if out.outcome == Outcome::Failed {
-        return (out, snr);
-    }
-    let variance = fit.system.inverse_diagonal();
-    for (p, a) in working.iter().enumerate() {
-        out.gain[*a] = Complex64::new(tau[p] * 1e9, 0.0);
-        out.error[*a] = (fit.scale * variance[p]).sqrt() * 1e9;
-        snr[*a] = (fit.coherent[p] / fit.scale.max(1e-300)).sqrt();
-        out.flag[*a] = false;
-    }
-    (out, snr)
+    Some((tau, fit))
 }
 
 /// First delays \[s\]: breadth first from the antenna with most baselines, each by the peak of its spectrum to its parent.
@@ -203,12 +233,18 @@ struct Fit {
     rhs: Vec<f64>,
     scale: f64,
     coherent: Vec<f64>,
+    baselines: Vec<f64>,
 }
 
 impl Fit {
     fn new(n: usize, lines: &[(usize, usize, Line)], tau: &[f64]) -> Self {
-        let mut this =
-            Self { system: Laplacian::new(n), rhs: vec![0.0; n], scale: 1.0, coherent: vec![0.0; n] };
+        let mut this = Self {
+            system: Laplacian::new(n),
+            rhs: vec![0.0; n],
+            scale: 1.0,
+            coherent: vec![0.0; n],
+            baselines: vec![0.0; n],
+        };
         let (mut chi2, mut freedom, mut power) = (0.0, 1.0 - n as f64, 0.0);
         for (p, q, line) in lines {
             let slope = line.slope(tau[*p] - tau[*q]);
@@ -217,6 +253,8 @@ impl Fit {
             this.rhs[*q] -= slope.information * slope.delay_s;
             this.coherent[*p] += slope.coherent;
             this.coherent[*q] += slope.coherent;
+            this.baselines[*p] += 1.0;
+            this.baselines[*q] += 1.0;
             chi2 += slope.chi2;
             power += slope.coherent;
             // Amplitude and phase of the baseline are free.
@@ -226,5 +264,15 @@ impl Fit {
             this.scale = (chi2 / freedom).max(1e-16 * power / freedom);
         }
         this
+    }
+
+    /// Coherent power of an antenna above what noise alone has: two real components a baseline.
+    fn excess(&self, p: usize) -> f64 {
+        self.coherent[p] / self.scale.max(1e-300) - 2.0 * self.baselines[p]
+    }
+
+    /// Within five standard deviations of nothing (the power of a baseline of noise scatters by 2).
+    fn is_noise(&self, p: usize) -> bool {
+        self.excess(p) < 5.0 * 2.0 * self.baselines[p].sqrt()
     }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::ConvertParams;
 use crate::array::AntennaTable;
-use crate::constants::{channel_frequency_hz, SUBBANDS};
+use crate::constants::{channel_frequency_hz, SUBBANDS, TELESCOPE_NAME};
 use crate::coords::Observatory;
 use crate::kind::BadArgument;
 use crate::ms::MsAntenna;
@@ -16,6 +16,8 @@ use crate::Error;
 const SAME_FREQUENCY_HZ: f64 = 1.0;
 /// Declinations of one group may differ by rounding only \[rad\].
 const SAME_DEC_RAD: f64 = 5e-6;
+/// The header's site is this close to the antennas \[m\].
+const SITE_LIMIT_M: f64 = 20e3;
 /// Telescopes whose antennas are the shipped station list's.
 const OURS: [&str; 3] = ["OVRO_MMA", "DSA_110", "DSA-110"];
 
@@ -117,6 +119,15 @@ impl Group {
 
     pub(super) fn observatory(&self) -> Observatory {
         Observatory::from_deg(self.header.longitude_deg, self.header.latitude_deg, self.header.altitude_m)
+    }
+
+    /// TELESCOPE_NAME where nobody says otherwise.
+    pub(super) fn telescope(&self) -> String {
+        if is_ours(&self.header) {
+            TELESCOPE_NAME.into()
+        } else {
+            self.header.telescope_name.clone()
+        }
     }
 
     pub(super) fn channels(&self) -> usize {
@@ -255,9 +266,7 @@ fn subbands(headers: &[Header], expected: usize) -> Result<Vec<Subband>, Error> 
 /// The ANTENNA table and the row of each antenna of the header. For our own array it is the station list, whose positions
 /// are right where the file's are not trusted; for another array it is the file's.
 fn antennas(header: &Header, list: Option<&Path>) -> Result<(Vec<MsAntenna>, Vec<u32>), Error> {
-    let ours =
-        header.instrument.eq_ignore_ascii_case("DSA") || OURS.contains(&header.telescope_name.as_str());
-    if !ours && list.is_none() {
+    if !is_ours(header) && list.is_none() {
         return foreign_antennas(header);
     }
     let table = match list {
@@ -283,6 +292,7 @@ fn antennas(header: &Header, list: Option<&Path>) -> Result<(Vec<MsAntenna>, Vec
         })?;
         index.push(row as u32);
     }
+    check_site(header, &table)?;
     if !index.windows(2).all(|w| w[0] < w[1]) {
         let found = "names out of order or twice";
         return Err(inconsistent(
@@ -304,6 +314,30 @@ fn antennas(header: &Header, list: Option<&Path>) -> Result<(Vec<MsAntenna>, Vec
         })
         .collect();
     Ok((antennas, index))
+}
+
+fn is_ours(header: &Header) -> bool {
+    header.instrument.eq_ignore_ascii_case("DSA") || OURS.contains(&header.telescope_name.as_str())
+}
+
+/// Fringes are stopped for the header's site: one far from the antennas would turn every phase unnoticed.
+fn check_site(header: &Header, table: &AntennaTable) -> Result<(), Error> {
+    let site =
+        Observatory::from_deg(header.longitude_deg, header.latitude_deg, header.altitude_m).itrf_m()?;
+    let Some(first) = table.antennas().first() else { return Ok(()) };
+    let away = (0..3).map(|k| (first.itrf_m[k] - site[k]).powi(2)).sum::<f64>().sqrt();
+    if away <= SITE_LIMIT_M {
+        return Ok(());
+    }
+    let found = format!(
+        "latitude {}, longitude {}, altitude {} m: {:.0} km away",
+        header.latitude_deg,
+        header.longitude_deg,
+        header.altitude_m,
+        away / 1e3
+    );
+    let expected = format!("a site within {:.0} km of the station list's antennas", SITE_LIMIT_M / 1e3);
+    Err(inconsistent(&header.path, "Header/latitude, longitude, altitude", expected, found))
 }
 
 fn foreign_antennas(header: &Header) -> Result<(Vec<MsAntenna>, Vec<u32>), Error> {

@@ -99,7 +99,7 @@ fn meta(group: &Group, geometry: &Geometry, params: &ConvertParams) -> Meta {
         fields: geometry.fields.clone(),
         descending: vec![false; spws.len()],
         data_descriptions: (0..spws.len()).map(description).collect(),
-        telescope: params.telescope_name.clone(),
+        telescope: params.telescope_name.clone().unwrap_or_else(|| group.telescope()),
         time_range_mjd_s: [
             times.clone().fold(f64::INFINITY, f64::min),
             times.fold(f64::NEG_INFINITY, f64::max),

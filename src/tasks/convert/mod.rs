@@ -13,10 +13,10 @@ use self::geometry::Geometry;
 use self::group::Group;
 pub(in crate::tasks) use self::memory::OpenGroup;
 use super::verify::{self, Verdict, VerifyParams};
-use crate::constants::{SUBBANDS, TELESCOPE_NAME};
+use crate::constants::SUBBANDS;
 use crate::control::Control;
 use crate::kind::BadArgument;
-use crate::ms::{Content, MsWriter};
+use crate::ms::{self, Content, MsWriter};
 use crate::Error;
 
 /// Which phase centres the Measurement Set gets.
@@ -55,8 +55,8 @@ pub struct ConvertParams {
     pub phase_center: PhaseCenter,
     /// One spectral window of all channels instead of one a subband.
     pub merge_spws: bool,
-    /// TELESCOPE_NAME.
-    pub telescope_name: String,
+    /// TELESCOPE_NAME; by default `DSA_110` for our own array, and what the files say for another.
+    pub telescope_name: Option<String>,
     /// Directory to write in before the Measurement Set is copied to its place (a tmpfs).
     pub scratch: Option<PathBuf>,
     /// Replace an existing Measurement Set.
@@ -69,23 +69,26 @@ pub struct ConvertParams {
     pub expected_subbands: usize,
     /// Compute the SHA-256 of the inputs for the provenance record.
     pub checksums: bool,
+    /// Fill MODEL_DATA with a source of this flux density at the phase centre \[Jy\].
+    pub model_flux_jy: Option<f64>,
 }
 
 impl ConvertParams {
-    /// Defaults: per-integration centres, 16 windows, `DSA_110`, checksums.
+    /// Defaults: per-integration centres, 16 windows, checksums, no model.
     pub fn new(files: Vec<PathBuf>, output: PathBuf) -> Self {
         Self {
             files,
             output,
             phase_center: PhaseCenter::PerIntegration,
             merge_spws: false,
-            telescope_name: TELESCOPE_NAME.into(),
+            telescope_name: None,
             scratch: None,
             overwrite: false,
             fringe_stopped: None,
             antennas: None,
             expected_subbands: SUBBANDS,
             checksums: true,
+            model_flux_jy: None,
         }
     }
 }
@@ -126,6 +129,9 @@ pub struct ConvertReport {
 /// # Errors
 /// Damaged or inconsistent inputs, an antenna that is not in the station list, an existing output, a full disk, cancellation.
 pub fn run(params: &ConvertParams, control: &Control) -> Result<ConvertReport, Error> {
+    if let Some(bad) = params.model_flux_jy.filter(|flux| !(flux.is_finite() && *flux > 0.0)) {
+        return Err(ms::Error::from(BadArgument::new("flux", "a positive flux density in Jy", bad)).into());
+    }
     let mut group = Group::open(params)?;
     let geometry = Geometry::new(&group, params.phase_center)?;
     group.warnings.extend(geometry.warnings.iter().cloned());
@@ -133,6 +139,9 @@ pub fn run(params: &ConvertParams, control: &Control) -> Result<ConvertReport, E
     let writer = MsWriter::create(&params.output, &content, params.overwrite, params.scratch.as_deref())?;
     let hashes = stream::run(&group, &geometry, &writer, params, control)?;
     control.check()?;
+    if let Some(flux) = params.model_flux_jy {
+        writer.fill_model(&group.products, flux as f32, control)?;
+    }
     writer.finish(&provenance(&group, params, &hashes))?;
     let verdicts = verify::run(&VerifyParams::new(params.output.clone()), control)?.verdicts;
     for bad in verdicts.iter().filter(|v| !v.ok) {
@@ -182,7 +191,7 @@ fn content(group: &Group, geometry: &Geometry, params: &ConvertParams) -> Conten
         absent,
         products: group.products.clone(),
         rows: geometry.rows.clone(),
-        telescope: params.telescope_name.clone(),
+        telescope: params.telescope_name.clone().unwrap_or_else(|| group.telescope()),
         observer: group.header.instrument.clone(),
         project: group.header.object_name.clone(),
         pointing: geometry.times.iter().map(|t| (t.time_mjd_s, t.pointing)).collect(),

@@ -24,8 +24,8 @@ use crate::Error;
 
 /// Subbands in memory at one time: one read, one rotated, one written.
 const BUFFERS: usize = 3;
-/// Times of one integration agree to this between subbands \[s\].
-const SAME_TIME_S: f64 = 0.5;
+/// Times of one integration agree to this between subbands (the correlator's are identical) \[s\].
+const SAME_TIME_S: f64 = 0.05;
 const HASH_BYTES: usize = 4 << 20;
 
 /// Arrays of one subband.
@@ -176,7 +176,8 @@ fn place_rows(
             (group.antenna_of[rows.antenna1[r] as usize], group.antenna_of[rows.antenna2[r] as usize]);
         let near = key(rows.time_mjd_s[r], a, b);
         // Rounding may fall to either side.
-        let place = [0, -1, 1].iter().find_map(|d| places.get(&(near.0 + d, a, b)));
+        let same = |to: &&usize| (reference.time_mjd_s[**to] - rows.time_mjd_s[r]).abs() < SAME_TIME_S;
+        let place = [0, -1, 1].iter().find_map(|d| places.get(&(near.0 + d, a, b)).filter(same));
         let Some(&to) = place else {
             return Err(uvh5::Error::Data {
                 path: path.to_path_buf(),

@@ -6,6 +6,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -84,7 +85,7 @@ def convert_subband_groups_to_ms(
     start_time, end_time : str or datetime
         First and last group, UTC.
     flux : float, optional
-        Refused: models are written by `contimg model` (the calibration stage), not by the conversion.
+        MODEL_DATA becomes a source of this flux density at the phase centre [Jy]; `contimg model` writes better ones.
     scratch_dir : path, optional
         Where to write when no tmpfs is used.
     writer : str
@@ -103,11 +104,9 @@ def convert_subband_groups_to_ms(
     dict
         ``converted``, ``skipped``, ``incomplete``, ``failed``: lists of ``{"group_id", "status", "ms", "reason"}``.
     """
-    if flux is not None:
-        raise ValueError("flux: expected None (write models with `contimg model` after the conversion), found a number")
     if writer not in WRITERS:
         raise ValueError(f"writer: expected one of {', '.join(WRITERS)}, found {writer!r}")
-    options = _writer_options(dict(writer_kwargs or {}), scratch_dir)
+    options = replace(_writer_options(dict(writer_kwargs or {}), scratch_dir), model_flux_jy=flux)
     done = _read_checkpoint(checkpoint_file)
     results: dict[str, list[dict[str, Any]]] = {"converted": [], "skipped": [], "incomplete": [], "failed": []}
 

@@ -1,0 +1,59 @@
+"""Dynamic spectra of one direction."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from dsa110_contimg import _core
+
+StrPath = str | os.PathLike[str]
+
+
+def dynamic_spectrum(
+    ms: StrPath,
+    ra_deg: float,
+    dec_deg: float,
+    *,
+    datacolumn: str = "auto",
+    uvrange: tuple[float, float] | None = None,
+    average: int = 1,
+    subtract: Sequence[dict[str, Any]] = (),
+    keep_arcsec: float = 30.0,
+    progress: Callable[[int, int], object] | None = None,
+) -> dict[str, Any]:
+    """Flux towards a direction by time and frequency, from the visibilities.
+
+    Parameters
+    ----------
+    ms : path
+        Measurement Set.
+    ra_deg, dec_deg : float
+        Direction, ICRS [degrees].
+    uvrange : (float, float), optional
+        Shortest and longest baseline [wavelengths].
+    average : int
+        Channels averaged together.
+    subtract : sequence of sources
+        Sky that is subtracted first, exactly, fluxes before the beam; sources within `keep_arcsec` of the direction stay.
+
+    Returns
+    -------
+    dict
+        ``time_mjd_s``, ``freq_hz``, ``flux_tf_jy``, ``error_tf_jy``, ``power_tf`` (beam), ``flux_jy`` and
+        ``flux_error_jy`` (over everything, before the beam).
+    """
+    request: dict[str, Any] = {
+        "ms": str(Path(ms)),
+        "ra_deg": ra_deg,
+        "dec_deg": dec_deg,
+        "datacolumn": datacolumn,
+        "uvrange": list(uvrange) if uvrange else None,
+        "average": average,
+        "subtract": {"sources": list(subtract)},
+        "keep_arcsec": keep_arcsec,
+    }
+    return _core.imaging.dynspec_ms(json.dumps(request), progress=progress)

@@ -1,0 +1,55 @@
+"""``python -m dsa110_contimg.qa.cli image|mosaic``, as in the original."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from dsa110_contimg import ContimgError
+from dsa110_contimg.qa.image import Limits, check_image
+from dsa110_contimg.qa.reference import reference_sources
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m dsa110_contimg.qa.cli", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name in ("image", "mosaic"):
+        p = commands.add_parser(name, help=f"verdicts on a {name}")
+        p.add_argument("image", help="beam-corrected FITS")
+        p.add_argument("--validate-flux-scale", "--check-astrometry", dest="catalogued", action="store_true")
+        p.add_argument("--catalog", default="nvss", help="name of a catalogue, or a CSV")
+        p.add_argument("--min-snr", type=float, default=20.0)
+        p.add_argument("--min-flux", type=float, default=0.01, help="Jy")
+        p.add_argument("--max-flux-error", type=float, default=0.2)
+        p.add_argument("--plot", default=None, help="PNG of flux scale and astrometry")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; 0 when every verdict that could be made is good."""
+    options = _parser().parse_args(arguments)
+    try:
+        sources = (
+            reference_sources(options.image, options.catalog, min_flux_jy=options.min_flux)
+            if options.catalogued
+            else []
+        )
+        limits = Limits(min_snr=options.min_snr, flux_error=options.max_flux_error)
+        report = check_image(options.image, sources, limits=limits)
+        if options.plot:
+            from dsa110_contimg.plots.verdicts import matches_png
+
+            Path(options.plot).write_bytes(matches_png(report["matches"], title=Path(options.image).name))
+            report["plot"] = options.plot
+    except (ContimgError, ValueError, OSError) as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
+    sys.stdout.write(json.dumps(report) + "\n")
+    return 0 if report["ok"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,321 @@
+//! Visibilities kept in the plan's compressed form between major cycles.
+//!
+//! With `C` the compression (channels to nodes), `W` the weights and `G` the gridding of nodes, the dirty image is `G C W V` and the
+//! residual of a model image is `G (C W V - C W C' M)`, `M` the model at the nodes: `C W C'` is one small symmetric matrix a row
+//! and part of the band. So after one pass over the channels no major cycle touches them again, and nothing but rounding
+//! differs from doing so.
+
+use ndarray::{Array2, ArrayView2};
+use num_complex::Complex32;
+use rayon::prelude::*;
+
+use super::interpolate::Table;
+use super::plan::Plan;
+use super::spread::Values;
+use super::Error;
+use crate::control::Control;
+use crate::kind::BadArgument;
+
+/// Rows treated by one task.
+const ROWS: usize = 64;
+
+/// Weighted visibilities at the nodes of a plan of one block, and the weights as matrices between nodes.
+#[derive(Clone, Debug)]
+pub struct Packed {
+    /// `C W V` \[weight Jy\].
+    pub samples: Vec<Complex32>,
+    /// First matrix element of each row.
+    first: Vec<u64>,
+    /// Lower triangles, part by part.
+    gram: Vec<f32>,
+}
+
+/// One row of a plan's samples.
+#[derive(Clone, Copy, Debug)]
+pub struct PackedRow<'a> {
+    /// Baseline \[m\], the plane of w taken out.
+    pub uvw_m: [f64; 3],
+    /// Frequencies of the samples \[Hz\].
+    pub freq_hz: &'a [f64],
+    /// Where the row's samples begin.
+    pub first: usize,
+}
+
+impl Plan {
+    /// Compress weighted visibilities (r, f) of the plan's only block, and the weights.
+    ///
+    /// # Errors
+    /// Shapes that differ from the plan's, values that are not finite where the weight is not zero, cancellation.
+    pub fn pack(
+        &self,
+        vis_rf: ArrayView2<'_, Complex32>,
+        weight_rf: ArrayView2<'_, f32>,
+        control: &Control,
+    ) -> Result<Packed, Error> {
+        let samples = self.pack_samples(vis_rf, weight_rf, control)?;
+        let (first, gram) = self.gram(weight_rf, control)?;
+        Ok(Packed { samples, first, gram })
+    }
+
+    /// Only `C W V`, for visibilities that changed under the same weights.
+    ///
+    /// # Errors
+    /// As [`Plan::pack`].
+    pub fn pack_samples(
+        &self,
+        vis_rf: ArrayView2<'_, Complex32>,
+        weight_rf: ArrayView2<'_, f32>,
+        control: &Control,
+    ) -> Result<Vec<Complex32>, Error> {
+        let expected = self.one_block()?;
+        for (what, dim) in [("vis", vis_rf.dim()), ("weight", weight_rf.dim())] {
+            if dim != expected {
+                return Err(BadArgument::new(what, format!("shape {expected:?}"), format!("{dim:?}")).into());
+            }
+        }
+        let (vis, weight) = (vis_rf.as_standard_layout(), weight_rf.as_standard_layout());
+        let (vis, weight) = (vis.as_slice().unwrap_or(&[]), weight.as_slice().unwrap_or(&[]));
+        match &self.compression {
+            Some(compression) => {
+                let mut packed = compression.pack(&[Values { vis, weight: Some(weight) }], control)?;
+                Ok(packed.pop().unwrap_or_default())
+            }
+            None => Ok(vis
+                .par_iter()
+                .zip(weight)
+                .map(|(v, w)| if *w > 0.0 { v * w } else { Complex32::default() })
+                .collect()),
+        }
+    }
+
+    /// Image \[x, y\] of packed samples, not normalised.
+    ///
+    /// # Errors
+    /// Another number of samples than the plan's; cancellation.
+    pub fn dirty_of_samples(&self, samples: &[Complex32], control: &Control) -> Result<Array2<f32>, Error> {
+        self.one_block()?;
+        let expected = self.blocks[0].samples();
+        if samples.len() != expected {
+            return Err(BadArgument::new("samples", format!("{expected} of them"), samples.len()).into());
+        }
+        self.image_of(&[Values { vis: samples, weight: None }], control)
+    }
+
+    /// Samples of an image \[x, y\] at the nodes, without weights.
+    ///
+    /// # Errors
+    /// A shape that differs from the plan's; cancellation.
+    pub fn samples_of(
+        &self,
+        image_xy: ArrayView2<'_, f32>,
+        control: &Control,
+    ) -> Result<Vec<Complex32>, Error> {
+        self.one_block()?;
+        let expected = (self.params.nx, self.params.ny);
+        if image_xy.dim() != expected {
+            let found = format!("{:?}", image_xy.dim());
+            return Err(BadArgument::new("image", format!("shape {expected:?}"), found).into());
+        }
+        Ok(self.visibilities_of(image_xy, control)?.pop().unwrap_or_default())
+    }
+
+    /// Rows of the plan's block: baselines, frequencies and places of the samples.
+    pub fn packed_rows(&self) -> impl Iterator<Item = PackedRow<'_>> + '_ {
+        (0..self.blocks[0].uvw_m.len()).map(|r| self.packed_row(r))
+    }
+
+    /// One row.
+    pub fn packed_row(&self, row: usize) -> PackedRow<'_> {
+        let block = &self.blocks[0];
+        let (freq_hz, first) = block.row(row);
+        PackedRow { uvw_m: block.uvw_m[row], freq_hz, first }
+    }
+
+    /// Visibilities of the channels of one row from the samples of all.
+    pub fn channels_of_row(&self, samples: &[Complex32], row: usize) -> Vec<Complex32> {
+        let at = self.packed_row(row);
+        let own = &samples[at.first..at.first + at.freq_hz.len()];
+        match self.compression.as_ref().and_then(|c| c.table(row)) {
+            Some(table) => {
+                let mut out = vec![Complex32::default(); self.shapes[0].1];
+                table.to_channels::<f32>().apply(own, &mut out);
+                out
+            }
+            None => own.to_vec(),
+        }
+    }
+
+    fn one_block(&self) -> Result<(usize, usize), Error> {
+        match self.shapes.as_slice() {
+            [shape] => Ok(*shape),
+            more => Err(BadArgument::new("plan", "one block", more.len()).into()),
+        }
+    }
+
+    /// Offsets and matrices `C W C'` of every row.
+    fn gram(&self, weight_rf: ArrayView2<'_, f32>, control: &Control) -> Result<(Vec<u64>, Vec<f32>), Error> {
+        let rows = weight_rf.nrows();
+        let Some(compression) = &self.compression else {
+            let channels = weight_rf.ncols() as u64;
+            return Ok((
+                (0..=rows as u64).map(|r| r * channels).collect(),
+                weight_rf.iter().copied().collect(),
+            ));
+        };
+        let tables: Vec<&Table> = compression.tables();
+        let products: Vec<Products> = tables.iter().map(|t| Products::of(t)).collect();
+        let mut first = Vec::with_capacity(rows + 1);
+        let mut total = 0u64;
+        for row in 0..rows {
+            first.push(total);
+            total += products[compression.table_number(row)].size as u64;
+        }
+        first.push(total);
+        let mut gram = vec![0f32; total as usize];
+        let mut tasks = Vec::new();
+        let mut rest = gram.as_mut_slice();
+        for start in (0..rows).step_by(ROWS) {
+            let end = (start + ROWS).min(rows);
+            let (part, after) = rest.split_at_mut((first[end] - first[start]) as usize);
+            tasks.push((start..end, part));
+            rest = after;
+        }
+        tasks.into_par_iter().try_for_each(|(range, out)| {
+            control.check()?;
+            let base = first[range.start];
+            for row in range {
+                let own = &mut out[(first[row] - base) as usize..(first[row + 1] - base) as usize];
+                let weights = weight_rf.row(row);
+                let weights =
+                    weights.as_slice().map_or_else(|| weights.to_vec().into(), std::borrow::Cow::from);
+                products[compression.table_number(row)].sum(&weights, own);
+            }
+            Ok::<(), Error>(())
+        })?;
+        Ok((first, gram))
+    }
+}
+
+impl Packed {
+    /// `C W C' m` for samples `m`: what weighted visibilities of those samples would be packed to, times `sign`, added to `start`.
+    fn add_weighted(
+        &self,
+        plan: &Plan,
+        model: &[Complex32],
+        start: &[Complex32],
+        sign: f32,
+    ) -> Vec<Complex32> {
+        let rows = self.first.len() - 1;
+        let mut out = start.to_vec();
+        let mut tasks = Vec::new();
+        let mut rest = out.as_mut_slice();
+        let place = |row: usize| if row < rows { plan.packed_row(row).first } else { model.len() };
+        for begin in (0..rows).step_by(ROWS) {
+            let end = (begin + ROWS).min(rows);
+            let (part, after) = rest.split_at_mut(place(end) - place(begin));
+            tasks.push((begin..end, part));
+            rest = after;
+        }
+        tasks.into_par_iter().for_each(|(range, out)| {
+            let base = place(range.start);
+            for row in range {
+                let (from, to) = (place(row), place(row + 1));
+                let gram = &self.gram[self.first[row] as usize..self.first[row + 1] as usize];
+                let nodes = plan.compression.as_ref().and_then(|c| c.table(row)).map_or(1, |t| t.nodes);
+                let triangle = nodes * (nodes + 1) / 2;
+                let parts = model[from..to]
+                    .chunks_exact(nodes)
+                    .zip(out[from - base..to - base].chunks_exact_mut(nodes));
+                for ((m, o), g) in parts.zip(gram.chunks_exact(triangle)) {
+                    multiply(g, m, o, sign);
+                }
+            }
+        });
+        out
+    }
+
+    /// Packed visibilities less the model's.
+    pub fn less(&self, plan: &Plan, model: &[Complex32]) -> Vec<Complex32> {
+        self.add_weighted(plan, model, &self.samples, -1.0)
+    }
+
+    /// The packed form of unit visibilities: a source of 1 Jy at the phase centre.
+    pub fn unit(&self, plan: &Plan) -> Vec<Complex32> {
+        let ones = vec![Complex32::new(1.0, 0.0); self.samples.len()];
+        let zeros = vec![Complex32::default(); self.samples.len()];
+        self.add_weighted(plan, &ones, &zeros, 1.0)
+    }
+}
+
+/// `out += sign * A m`, A symmetric by its lower triangle.
+fn multiply(triangle: &[f32], m: &[Complex32], out: &mut [Complex32], sign: f32) {
+    let mut at = 0;
+    for p in 0..m.len() {
+        let mut sum = Complex32::default();
+        for q in 0..p {
+            let g = sign * triangle[at + q];
+            sum += m[q] * g;
+            out[q] += m[p] * g;
+        }
+        out[p] += sum + m[p] * (sign * triangle[at + p]);
+        at += p + 1;
+    }
+}
+
+/// Products of Lagrange polynomials on the channels of a table: a row's matrices are weighted sums of them.
+struct Products {
+    parts: Vec<(std::ops::Range<usize>, Vec<f32>)>,
+    /// Elements of a lower triangle.
+    triangle: usize,
+    /// Elements of a row.
+    size: usize,
+}
+
+impl Products {
+    fn of(table: &Table) -> Self {
+        let triangle = table.nodes * (table.nodes + 1) / 2;
+        let parts: Vec<_> = table
+            .parts()
+            .map(|(channels, matrix)| {
+                let mut products = Vec::with_capacity(matrix.len() * triangle);
+                for row in matrix {
+                    for p in 0..row.len() {
+                        products.extend((0..=p).map(|q| (row[p] * row[q]) as f32));
+                    }
+                }
+                (channels, products)
+            })
+            .collect();
+        let size = parts.len() * triangle;
+        Self { parts, triangle, size }
+    }
+
+    fn sum(&self, weights: &[f32], out: &mut [f32]) {
+        for ((channels, products), out) in self.parts.iter().zip(out.chunks_exact_mut(self.triangle)) {
+            #[cfg(target_arch = "x86_64")]
+            if super::simd::has_vectors() {
+                // SAFETY: the features were just detected.
+                unsafe { weighted_sum_vector(&weights[channels.clone()], products, out) };
+                continue;
+            }
+            weighted_sum(&weights[channels.clone()], products, out);
+        }
+    }
+}
+
+#[inline(always)]
+fn weighted_sum(weights: &[f32], products: &[f32], out: &mut [f32]) {
+    for (w, products) in weights.iter().zip(products.chunks_exact(out.len())) {
+        for (o, p) in out.iter_mut().zip(products) {
+            *o += w * p;
+        }
+    }
+}
+
+/// # Safety
+/// The machine has AVX2 and FMA.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn weighted_sum_vector(weights: &[f32], products: &[f32], out: &mut [f32]) {
+    weighted_sum(weights, products, out);
+}

@@ -1,0 +1,138 @@
+//! Peak loss by the correlator's averaging over its integrations and channels.
+
+use ndarray::parallel::prelude::*;
+use ndarray::{Array2, Axis};
+
+use super::{Error, Visibilities};
+use crate::constants::SPEED_OF_LIGHT_M_S;
+use crate::control::Control;
+use crate::coords::RaDec;
+use crate::image::Wcs;
+
+/// Sidereal rotation \[rad/s of UT1\] (IERS Conventions 2010, table 1.2).
+const EARTH_ROTATION_RAD_S: f64 = 7.292_115_0e-5;
+/// Rows and channels that stand for all: the loss is small, its scatter over baselines smaller than itself.
+const ROWS: usize = 3000;
+const CHANNELS: usize = 6;
+/// Places of the coarse map along a side; the loss is almost quadratic.
+const GRID: usize = 25;
+
+/// A sample of baselines, their weights and what the correlator did.
+#[derive(Clone, Debug)]
+pub struct Smearing {
+    samples: Vec<Sample>,
+    width_hz: f64,
+    frames: Vec<crate::coords::ApparentFrame>,
+    pointings: Vec<[f64; 3]>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Sample {
+    baseline_m: [f64; 3],
+    freq_hz: f64,
+    interval_s: f64,
+    time: u32,
+    weight: f64,
+}
+
+impl Smearing {
+    /// Of visibilities with their imaging weights; fringes were stopped towards `pointings`.
+    pub fn of(vis: &Visibilities, pointings: &[RaDec]) -> Self {
+        let row_step = (vis.pairs.len() / ROWS).max(1) | 1;
+        let channel_step = (vis.freq_hz.len() / CHANNELS).max(1);
+        let mut samples = Vec::new();
+        for r in (0..vis.pairs.len()).step_by(row_step) {
+            let [p, q] = vis.pairs[r].map(|a| vis.antenna_itrf_m[a as usize]);
+            let time = vis.time_of_row[r];
+            for c in (channel_step / 2..vis.freq_hz.len()).step_by(channel_step) {
+                let weight = f64::from(vis.weight_rf[[r, c]]);
+                if weight > 0.0 {
+                    samples.push(Sample {
+                        baseline_m: [p[0] - q[0], p[1] - q[1], p[2] - q[2]],
+                        freq_hz: vis.freq_hz[c],
+                        interval_s: vis.times[time as usize].interval_s,
+                        time,
+                        weight,
+                    });
+                }
+            }
+        }
+        let pointings = vis.frames.iter().zip(pointings).map(|(f, p)| f.direction(*p)).collect();
+        let width_hz = vis.width_hz.iter().fold(0.0f64, |a, w| a.max(*w));
+        Self { samples, width_hz, frames: vis.frames.clone(), pointings }
+    }
+
+    /// Share of the peak that is left of a point source: 1 where the fringes were stopped.
+    pub fn response(&self, position: RaDec) -> f64 {
+        let offset: Vec<[f64; 3]> = self
+            .frames
+            .iter()
+            .zip(&self.pointings)
+            .map(|(frame, pointing)| {
+                let s = frame.direction(position);
+                std::array::from_fn(|k| s[k] - pointing[k])
+            })
+            .collect();
+        let (mut sum, mut total) = (0.0, 0.0);
+        for s in &self.samples {
+            let (b, d) = (s.baseline_m, offset[s.time as usize]);
+            let path = b[0] * d[0] + b[1] * d[1] + b[2] * d[2];
+            let rate = EARTH_ROTATION_RAD_S * (b[0] * d[1] - b[1] * d[0]);
+            let turns_in_time = s.freq_hz / SPEED_OF_LIGHT_M_S * rate * s.interval_s;
+            let turns_in_channel = self.width_hz / SPEED_OF_LIGHT_M_S * path;
+            sum += s.weight * sinc(turns_in_time) * sinc(turns_in_channel);
+            total += s.weight;
+        }
+        if total > 0.0 {
+            sum / total
+        } else {
+            1.0
+        }
+    }
+
+    /// The response on the pixels of an image, bilinear between coarse places.
+    ///
+    /// # Errors
+    /// Cancellation.
+    pub fn map(&self, wcs: &Wcs, shape_yx: [usize; 2], control: &Control) -> Result<Array2<f32>, Error> {
+        let [ny, nx] = shape_yx;
+        let (sy, sx) = (ny as f64 / (GRID - 1) as f64, nx as f64 / (GRID - 1) as f64);
+        let coarse = (0..GRID * GRID)
+            .into_par_iter()
+            .map(|i| {
+                control.check()?;
+                let sky = wcs.pixel_to_sky([(i % GRID) as f64 * sx, (i / GRID) as f64 * sy]);
+                let finite = sky.ra_rad.is_finite() && sky.dec_rad.is_finite();
+                Ok(if finite { self.response(sky) as f32 } else { f32::NAN })
+            })
+            .collect::<Result<Vec<f32>, Error>>()?;
+        let mut out = Array2::zeros((ny, nx));
+        let rows: Vec<_> = out.axis_iter_mut(Axis(0)).collect();
+        rows.into_par_iter().enumerate().for_each(|(y, mut row)| {
+            let (low, f) = split(y as f64 / sy);
+            for (x, value) in row.iter_mut().enumerate() {
+                let (left, g) = split(x as f64 / sx);
+                let at = |dy: usize, dx: usize| coarse[(low + dy) * GRID + left + dx];
+                let near = at(0, 0) * (1.0 - g) + at(0, 1) * g;
+                let far = at(1, 0) * (1.0 - g) + at(1, 1) * g;
+                *value = near * (1.0 - f) + far * f;
+            }
+        });
+        Ok(out)
+    }
+}
+
+fn split(place: f64) -> (usize, f32) {
+    let low = (place.floor() as usize).min(GRID - 2);
+    (low, (place - low as f64) as f32)
+}
+
+/// `sin(pi x) / (pi x)`.
+fn sinc(x: f64) -> f64 {
+    let a = std::f64::consts::PI * x;
+    if a.abs() < 1e-3 {
+        1.0 - a * a / 6.0
+    } else {
+        a.sin() / a
+    }
+}

@@ -1,0 +1,101 @@
+"""Verdicts see what is wrong with an image, and only that."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.wcs import WCS
+
+from dsa110_contimg import ContimgError
+from dsa110_contimg.qa import Limits, check_image, cli
+
+N, CELL, SIGMA = 200, 10.0, 1e-3
+BEAM = 4.0
+
+
+def image(path: Path, *, scale: float = 1.0, shift_px: float = 0.0, expected: float = SIGMA) -> list[tuple[float, ...]]:
+    """Six sources of 0.2 Jy with noise on a grid across RA 0; the truth as the catalogue has it."""
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = ["RA---SIN", "DEC--SIN"]
+    wcs.wcs.crval = [0.02, 30.0]
+    wcs.wcs.crpix = [N / 2 + 1, N / 2 + 1]
+    wcs.wcs.cdelt = [-CELL / 3600, CELL / 3600]
+    wcs.wcs.cunit = ["deg", "deg"]
+    header = wcs.to_header()
+    header.update(
+        {
+            "BMAJ": BEAM * CELL / 3600,
+            "BMIN": BEAM * CELL / 3600,
+            "BPA": 0.0,
+            "RMSEXP": expected,
+            "BUNIT": "JY/BEAM",
+        }
+    )
+    data = np.random.default_rng(1).normal(0.0, SIGMA, (N, N))
+    yy, xx = np.mgrid[:N, :N]
+    truth = []
+    for x, y in [(40.3, 50.2), (150.7, 60.1), (100.5, 100.4), (60.2, 150.9), (160.4, 160.6), (30.1, 110.0)]:
+        k = 4 * np.log(2) / BEAM**2
+        data += 0.2 * scale * np.exp(-k * ((xx - x - shift_px) ** 2 + (yy - y) ** 2))
+        ra, dec = wcs.all_pix2world(x, y, 0)
+        truth.append((float(ra), float(dec), 0.2))
+    data[:5] = np.nan
+    fits.PrimaryHDU(data.astype(np.float32)[None, None], header).writeto(path, overwrite=True)
+    return truth
+
+
+def verdicts(report: dict[str, object]) -> dict[str, bool | None]:
+    return {v["name"]: v["ok"] for v in report["verdicts"]}  # type: ignore[attr-defined]
+
+
+def test_a_good_image_passes_and_each_fault_is_seen_alone(tmp_path: Path) -> None:
+    path = tmp_path / "a.fits"
+    good = check_image(path, image(path))
+    assert good["ok"]
+    assert all(verdicts(good).values())
+    # Of 0.5 % noise on six sources; pixels add less.
+    assert {v["name"]: v["value"] for v in good["verdicts"]}["flux_scale"] == pytest.approx(1.0, abs=0.01)
+    for fault, name in (
+        ({"scale": 0.7}, "flux_scale"),
+        ({"shift_px": 0.3}, "astrometry_offset"),
+        ({"expected": SIGMA / 3}, "noise"),
+    ):
+        report = check_image(path, image(path, **fault))  # type: ignore[arg-type]
+        assert not report["ok"]
+        assert [k for k, ok in verdicts(report).items() if not ok] == [name]
+
+
+def test_too_few_sources_are_not_judged(tmp_path: Path) -> None:
+    path = tmp_path / "a.fits"
+    truth = image(path)
+    report = check_image(path, truth[:2])
+    assert verdicts(report)["flux_scale"] is None
+    assert report["ok"]
+    missing = [(ra + 0.1, dec, 0.2) for ra, dec, _ in truth]
+    assert verdicts(check_image(path, missing, limits=Limits()))["completeness"] is False
+
+
+def test_what_is_no_image_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "a.fits"
+    fits.PrimaryHDU(np.full((8, 8), np.nan, np.float32)).writeto(path)
+    with pytest.raises(ContimgError, match="finite"):
+        check_image(path)
+    assert cli.main(["image", str(tmp_path / "none.fits")]) == 1
+    assert "none.fits" in capsys.readouterr().err
+
+
+def test_the_command_judges_by_a_csv(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, table, plot = tmp_path / "a.fits", tmp_path / "c.csv", tmp_path / "q.png"
+    rows = [f"{ra},{dec},{1e3 * flux}" for ra, dec, flux in image(path)]
+    table.write_text("ra_deg,dec_deg,flux_mjy\n" + "\n".join(rows) + "\n")
+    asked = ["mosaic", str(path), "--check-astrometry", "--catalog", str(table), "--plot", str(plot)]
+    assert cli.main(asked) == 0
+    assert json.loads(capsys.readouterr().out)["ok"]
+    assert plot.read_bytes()[:4] == b"\x89PNG"
+    table.write_text("ra,dec\n1,2\n")
+    assert cli.main(asked) == 1
+    assert "ra_deg" in capsys.readouterr().err
