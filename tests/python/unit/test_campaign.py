@@ -84,10 +84,10 @@ def test_a_persons_verdict_stays(db: Database) -> None:
     campaign.normalise(db)
     campaign.vary_and_nominate(db)
     db.update("ese_candidates", {"status": "dismissed"}, ("source_id", "=", LENS))
-    campaign.vary_and_nominate(db, min_log_bf=1e6)
+    campaign.vary_and_nominate(db, options={"min_dip_snr": 1e6})
     assert db.select("ese_candidates")[0]["status"] == "dismissed"
     db.update("ese_candidates", {"status": "active"}, ("source_id", "=", LENS))
-    campaign.vary_and_nominate(db, min_log_bf=1e6)
+    campaign.vary_and_nominate(db, options={"min_dip_snr": 1e6})
     assert db.select("ese_candidates") == []
 
 
@@ -108,7 +108,7 @@ def test_notes_keep_a_candidate_and_rows_do_not_depend_on_the_order_of_epochs(db
         )
         assert one == all_at_once
     candidates.note(db, LENS, "comment", "ann", "look at this")
-    campaign.vary_and_nominate(db, min_log_bf=1e6)
+    campaign.vary_and_nominate(db, options={"min_dip_snr": 1e6})
     assert [c["source_id"] for c in candidates.candidates(db)] == [LENS]
 
 
