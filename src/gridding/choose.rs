@@ -30,6 +30,8 @@ const STACK_PIXEL_NS: f64 = 14.0;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Load {
     pub samples: usize,
+    /// Whether the samples are made from the visibilities, so that they need memory of their own.
+    pub packed: bool,
     /// Smallest and largest `|w|` \[wavelengths\].
     pub w_range: (f64, f64),
     pub u_max: f64,
@@ -74,6 +76,11 @@ pub(super) fn plane_bytes(nx: usize, frame: &Frame, complex: usize) -> (usize, u
     ((frame.along_u.cells + 64) * rows * complex, rows * (nx + 16) * complex)
 }
 
+/// Bytes besides planes: the image in work, and packed samples.
+pub(super) fn fixed_bytes(params: &GridParams, packed_samples: Option<usize>, complex: usize) -> usize {
+    params.nx * params.ny * complex / 2 + packed_samples.unwrap_or(0) * complex
+}
+
 /// The size that a padded axis needs for a kernel.
 fn padded_size(pixels: usize, sigma: f64, support: usize) -> usize {
     good_size(((pixels as f64 * sigma).ceil() as usize).max(2 * support + 8))
@@ -87,6 +94,7 @@ pub(super) fn choose(params: &GridParams, sky: &Sky, load: &Load) -> Result<Choi
     let axis = AXIS_SHARE * params.epsilon;
     let mut best: Option<(f64, usize, (usize, usize), Way)> = None;
     let mut least_memory = usize::MAX;
+    let fixed = fixed_bytes(params, load.packed.then_some(load.samples), complex);
     for (support, sigma) in kernel::choices(axis) {
         let amplified = kernel::amplification(support, sigma).powi(2);
         let padded = (padded_size(params.nx, sigma, support), padded_size(params.ny, sigma, support));
@@ -98,8 +106,8 @@ pub(super) fn choose(params: &GridParams, sky: &Sky, load: &Load) -> Result<Choi
             let cells = (params.cell_x_rad, params.cell_y_rad);
             let frame = Frame::new(padded, real, support, cells, (0.0, 0.0, 0.0), (load.u_max, load.v_max));
             let (plane, transpose) = plane_bytes(params.nx, &frame, complex);
-            least_memory = least_memory.min(plane + transpose);
-            if params.max_memory_bytes.is_some_and(|limit| plane + transpose > limit) {
+            least_memory = least_memory.min(fixed + plane + transpose);
+            if params.max_memory_bytes.is_some_and(|limit| fixed + plane + transpose > limit) {
                 continue;
             }
             let cost = cost(params, load, support, padded, way);

@@ -6,10 +6,11 @@ use rayon::prelude::*;
 
 use crate::control::Control;
 
-use super::choose::plane_bytes;
+use super::choose::{fixed_bytes, plane_bytes};
 use super::fft::{Band, Transform};
 use super::plan::Plan;
 use super::real::Real;
+use super::runs::Block;
 use super::simd::has_vectors;
 use super::spread::{fold, unfold, Context, Planes, Values};
 use super::tile::Loops;
@@ -134,7 +135,9 @@ impl Plan {
         let total = self.wterm.planes();
         let bytes = std::mem::size_of::<Complex<T>>();
         let (plane, transpose) = plane_bytes(self.params.nx, &self.frame, bytes);
-        let room = self.params.max_memory_bytes.unwrap_or(4 << 30).saturating_sub(transpose);
+        let packed = self.compression.is_some().then(|| self.blocks.iter().map(Block::samples).sum());
+        let fixed = transpose + fixed_bytes(&self.params, packed, bytes);
+        let room = self.params.max_memory_bytes.unwrap_or(4 << 30).saturating_sub(fixed);
         let at_once = (room / plane).clamp(1, total.max(1)).min(64);
         (0..total).step_by(at_once).map(|first| first..(first + at_once).min(total)).collect()
     }

@@ -22,7 +22,12 @@ pub fn vis2dirty<T: Real>(
     params: &GridParams,
     control: &Control,
 ) -> Result<Array2<T>, Error> {
-    Plan::for_blocks(&[baselines], params)?.vis2dirty(vis_rf, weight_rf, control)
+    control.expect(2);
+    let plan = Plan::for_blocks(&[baselines], params)?;
+    control.advance(1);
+    let image = plan.vis2dirty(vis_rf, weight_rf, control)?;
+    control.advance(1);
+    Ok(image)
 }
 
 /// Visibilities (r, f) of an image \[x, y\]; see [`Plan::dirty2vis`].
@@ -36,7 +41,12 @@ pub fn dirty2vis<T: Real>(
     params: &GridParams,
     control: &Control,
 ) -> Result<Array2<Complex<T>>, Error> {
-    Plan::for_blocks(&[baselines], params)?.dirty2vis(image_xy, weight_rf, control)
+    control.expect(2);
+    let plan = Plan::for_blocks(&[baselines], params)?;
+    control.advance(1);
+    let vis = plan.dirty2vis(image_xy, weight_rf, control)?;
+    control.advance(1);
+    Ok(vis)
 }
 
 /// Weights with zeros where `mask` is zero; `None` when there is no mask.

@@ -119,7 +119,7 @@ impl Plan {
         compression: Option<Compression>,
         shapes: Vec<(usize, usize)>,
     ) -> Result<Self, Error> {
-        let load = load_of(&blocks);
+        let load = Load { packed: compression.is_some(), ..load_of(&blocks) };
         let choice: Choice = choose(params, &sky, &load)?;
         let (_, z_middle) = sky.z_half_and_middle();
         let z_middle = if params.do_w { z_middle } else { 0.0 };
@@ -356,7 +356,7 @@ fn checked(block: &Baselines<'_>) -> Result<Block, Error> {
 
 /// Number of samples and range of `|w|`.
 fn load_of(blocks: &[Block]) -> Load {
-    let mut load = Load { samples: 0, w_range: (f64::INFINITY, 0.0), v_max: 0.0, u_max: 0.0 };
+    let mut load = Load { samples: 0, packed: false, w_range: (f64::INFINITY, 0.0), v_max: 0.0, u_max: 0.0 };
     for block in blocks {
         load.samples += block.samples();
         let (mut low, mut high) = (f64::INFINITY, 0.0f64);

@@ -3,8 +3,8 @@
 use ndarray::parallel::prelude::*;
 use ndarray::{Array2, Axis};
 
-use super::grid::PixelMap;
-use super::{Error, Interpolation};
+use super::grid::{Grid, PixelMap};
+use super::{Error, Interpolation, Sampler};
 use crate::control::Control;
 use crate::image::Wcs;
 use crate::kind::BadArgument;
@@ -34,6 +34,33 @@ pub enum Method {
     Mean,
 }
 
+/// How tiles are read and added.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CoaddParams {
+    /// Weights.
+    pub method: Method,
+    /// Reading between pixels.
+    pub interpolation: Interpolation,
+    /// Tiles count where their beam is at least this.
+    pub pb_floor: f32,
+    /// Average over the area of a mosaic's pixel, so that sums over pixels times their area are kept when it is coarser than a tile's.
+    pub flux_conserving: bool,
+    /// The unit is per pixel, not per beam: with `flux_conserving`, values are also scaled by the ratio of the pixels' areas.
+    pub per_pixel: bool,
+}
+
+impl Default for CoaddParams {
+    fn default() -> Self {
+        Self {
+            method: Method::PbWeighted,
+            interpolation: Interpolation::Matched,
+            pb_floor: 0.1,
+            flux_conserving: false,
+            per_pixel: false,
+        }
+    }
+}
+
 /// A mosaic.
 #[derive(Clone, Debug)]
 pub struct Mosaic {
@@ -41,6 +68,21 @@ pub struct Mosaic {
     pub image_yx: Array2<f32>,
     /// Inverse variance \[1/Jy^2\] of `image_yx`; 0 where no tile reaches.
     pub weight_yx: Array2<f32>,
+}
+
+/// A tile on the mosaic's grid.
+struct Placed<'a> {
+    tile: &'a Tile,
+    map: PixelMap,
+    inverse_variance: f32,
+}
+
+/// Sums of one row of the mosaic.
+struct Row {
+    value: Vec<f32>,
+    weight: Vec<f32>,
+    /// Squared weights times variance.
+    variance: Vec<f32>,
 }
 
 /// Add tiles on the grid `wcs` of `size` pixels `[x, y]`: the mean of `image / pb` with weights of `method`, where a tile's
@@ -52,57 +94,88 @@ pub fn coadd(
     tiles: &[Tile],
     wcs: &Wcs,
     size: [usize; 2],
-    method: Method,
-    interpolation: Interpolation,
-    pb_floor: f32,
+    params: &CoaddParams,
     control: &Control,
 ) -> Result<Mosaic, Error> {
     check(tiles)?;
     let [nx, ny] = size;
-    let shape = (ny, nx);
-    let mut sum = Array2::<f32>::zeros(shape);
-    let mut weight = Array2::<f32>::zeros(shape);
-    // Sum of squared weights times variance, for methods whose weights are not inverse variances.
-    let mut variance = Array2::<f32>::zeros(shape);
-    control.expect(tiles.len() as u64);
-    for tile in tiles {
-        let map = PixelMap::new(wcs, size, &tile.wcs);
-        let inverse = (1.0 / (tile.sigma_jy * tile.sigma_jy)) as f32;
-        let rows: Vec<_> = sum
-            .axis_iter_mut(Axis(0))
-            .zip(weight.axis_iter_mut(Axis(0)))
-            .zip(variance.axis_iter_mut(Axis(0)))
-            .collect();
-        rows.into_par_iter().enumerate().try_for_each(|(y, ((mut s, mut w), mut v))| {
-            control.check()?;
-            for x in 0..nx {
-                let at = map.at(x, y);
-                let pb = Interpolation::Bilinear.at(&tile.pb_yx, at);
-                if !(pb >= pb_floor) {
-                    continue;
-                }
-                let value = interpolation.at(&tile.image_yx, at);
-                if !value.is_finite() {
-                    continue;
-                }
-                let k = match method {
-                    Method::PbWeighted => pb * pb * inverse,
-                    Method::Weighted => inverse,
-                    Method::Mean => 1.0,
-                };
-                s[x] += k * value / pb;
-                w[x] += k;
-                v[x] += k * k / (pb * pb * inverse);
-            }
-            Ok::<(), Error>(())
-        })?;
+    let grid = Grid::new(wcs, size);
+    let placed: Vec<Placed<'_>> = tiles
+        .par_iter()
+        .map(|tile| {
+            let (rows, columns) = tile.image_yx.dim();
+            let map = PixelMap::onto(&grid, &tile.wcs, [columns, rows]);
+            let inverse_variance = (1.0 / (tile.sigma_jy * tile.sigma_jy)) as f32;
+            Placed { tile, map, inverse_variance }
+        })
+        .collect();
+    let sampler = Sampler::new(params.interpolation);
+    let mut image = Array2::<f32>::zeros((ny, nx));
+    let mut weight = Array2::<f32>::zeros((ny, nx));
+    control.expect(ny as u64);
+    let rows: Vec<_> = image.axis_iter_mut(Axis(0)).zip(weight.axis_iter_mut(Axis(0))).collect();
+    let make = || Row { value: vec![0.0; nx], weight: vec![0.0; nx], variance: vec![0.0; nx] };
+    rows.into_par_iter().enumerate().try_for_each_init(make, |row, (y, (mut image, mut weight))| {
+        control.check()?;
+        row.clear();
+        for tile in &placed {
+            tile.add(y, row, params, &sampler);
+        }
+        for x in 0..nx {
+            let (w, v) = (row.weight[x], row.variance[x]);
+            image[x] = if w > 0.0 { row.value[x] / w } else { f32::NAN };
+            weight[x] = if v > 0.0 { w * w / v } else { 0.0 };
+        }
         control.advance(1);
+        Ok::<(), Error>(())
+    })?;
+    Ok(Mosaic { image_yx: image, weight_yx: weight })
+}
+
+impl Row {
+    fn clear(&mut self) {
+        for part in [&mut self.value, &mut self.weight, &mut self.variance] {
+            part.fill(0.0);
+        }
     }
-    ndarray::Zip::from(&mut sum).and(&mut weight).and(&variance).par_for_each(|s, w, v| {
-        *s = if *w > 0.0 { *s / *w } else { f32::NAN };
-        *w = if *v > 0.0 { *w * *w / *v } else { 0.0 };
-    });
-    Ok(Mosaic { image_yx: sum, weight_yx: weight })
+}
+
+impl Placed<'_> {
+    /// Add what the tile has on row `y`.
+    fn add(&self, y: usize, row: &mut Row, params: &CoaddParams, sampler: &Sampler) {
+        let (image, pb) = (self.tile.image_yx.view(), self.tile.pb_yx.view());
+        let beam = Sampler::new(Interpolation::Bilinear);
+        let (samples, area) = if params.flux_conserving { self.map.fineness(y) } else { (1, 1.0) };
+        let scale = if params.per_pixel { area } else { 1.0 };
+        for x in self.map.columns(y) {
+            let at = self.map.at(x as f64, y as f64);
+            let pb = beam.at(&pb, at);
+            if !(pb >= params.pb_floor) {
+                continue;
+            }
+            let value = if samples == 1 {
+                sampler.at(&image, at)
+            } else {
+                let step = |k: usize| (k as f64 + 0.5) / samples as f64 - 0.5;
+                let places = (0..samples * samples).map(|k| (step(k % samples), step(k / samples)));
+                let sum: f32 = places
+                    .map(|(dx, dy)| sampler.at(&image, self.map.at(x as f64 + dx, y as f64 + dy)))
+                    .sum();
+                sum / (samples * samples) as f32
+            };
+            if !value.is_finite() {
+                continue;
+            }
+            let k = match params.method {
+                Method::PbWeighted => pb * pb * self.inverse_variance,
+                Method::Weighted => self.inverse_variance,
+                Method::Mean => 1.0,
+            };
+            row.value[x] += k * value * scale / pb;
+            row.weight[x] += k;
+            row.variance[x] += k * k / (pb * pb * self.inverse_variance);
+        }
+    }
 }
 
 fn check(tiles: &[Tile]) -> Result<(), Error> {

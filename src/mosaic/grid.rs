@@ -1,7 +1,9 @@
 //! The common grid, and where its pixels lie on a tile.
 
+use ndarray::parallel::prelude::*;
+
 use super::Error;
-use crate::coords::RaDec;
+use crate::coords::{Lmn, RaDec};
 use crate::image::Wcs;
 use crate::kind::BadArgument;
 
@@ -62,29 +64,102 @@ pub fn common_grid(
     Ok((wcs, size))
 }
 
-/// Where pixels of one grid lie on another: exact every 16 pixels, linear in between. For grids of arcseconds
+/// The points of a grid, every 16 pixels from 16 before its first to beyond its last: their directions as unit vectors.
+pub struct Grid {
+    directions: Vec<[f64; 3]>,
+    columns: usize,
+    size: [usize; 2],
+    cell_rad: f64,
+}
+
+impl Grid {
+    /// Of `size` pixels `[x, y]`.
+    pub fn new(wcs: &Wcs, size: [usize; 2]) -> Self {
+        let columns = size[0].div_ceil(STEP) + 2;
+        let rows = size[1].div_ceil(STEP) + 2;
+        let at = |i: usize| {
+            let pixel = [(i % columns) as f64 - 1.0, (i / columns) as f64 - 1.0].map(|k| k * STEP as f64);
+            // Beyond the horizon the direction is NaN, and so is everything that follows from it.
+            wcs.pixel_to_sky(pixel).unit()
+        };
+        Self {
+            directions: (0..columns * rows).into_par_iter().map(at).collect(),
+            columns,
+            size,
+            cell_rad: wcs.increment_rad[1].abs(),
+        }
+    }
+}
+
+/// Where pixels of one grid lie on a tile: exact every 16 pixels, linear in between. For grids of arcseconds
 /// a few degrees apart that is right to a thousandth of a pixel.
 pub struct PixelMap {
     points: Vec<[f64; 2]>,
     columns: usize,
+    /// Columns of the grid that can lie on the tile, for every 16 rows.
+    reach: Vec<(usize, usize)>,
 }
 
 impl PixelMap {
-    /// From `to`'s pixels (shape `[x, y]`) to `from`'s.
-    pub fn new(to: &Wcs, size: [usize; 2], from: &Wcs) -> Self {
-        let (columns, rows) = (size[0].div_ceil(STEP) + 1, size[1].div_ceil(STEP) + 1);
-        let at = |i: usize| {
-            let sky = to.pixel_to_sky([(i % columns * STEP) as f64, (i / columns * STEP) as f64]);
-            let finite = sky.ra_rad.is_finite() && sky.dec_rad.is_finite();
-            finite.then(|| from.sky_to_pixel(sky)).flatten().unwrap_or([f64::NAN; 2])
+    /// From a grid's pixels to those of a tile of `shape` pixels `[x, y]`.
+    pub fn onto(grid: &Grid, tile: &Wcs, shape: [usize; 2]) -> Self {
+        let (east, north, towards) = basis(tile.centre);
+        let dot = |a: &[f64; 3], b: &[f64; 3]| a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
+        let at = |d: &[f64; 3]| {
+            let (l, m, n) = (dot(d, &east), dot(d, &north), dot(d, &towards));
+            if !(n > 0.0) {
+                return [f64::NAN; 2];
+            }
+            let n_minus_1 = -(l * l + m * m) / (1.0 + n);
+            tile.lmn_to_pixel(Lmn { l, m, n_minus_1 })
         };
-        Self { points: (0..columns * rows).map(at).collect(), columns }
+        let points: Vec<[f64; 2]> = grid.directions.iter().map(at).collect();
+        // As far outside as two points, so that a tile between points is not missed.
+        let margin = 2.0 * STEP as f64 * (grid.cell_rad / tile.increment_rad[1].abs()).max(1.0);
+        let inside = |p: &[f64; 2]| (0..2).all(|k| p[k] >= -margin && p[k] <= shape[k] as f64 + margin);
+        let reach = points
+            .chunks(grid.columns)
+            .map(|row| {
+                let first = row.iter().position(inside).unwrap_or(grid.columns);
+                let last = row.iter().rposition(inside).map_or(0, |i| i + 1);
+                (first, last)
+            })
+            .collect::<Vec<_>>();
+        let blocks = reach
+            .windows(2)
+            .map(|pair| {
+                let first = pair[0].0.min(pair[1].0).saturating_sub(1) * STEP;
+                let last = pair[0].1.max(pair[1].1) * STEP;
+                (first.min(grid.size[0]), last.min(grid.size[0]))
+            })
+            .collect();
+        Self { points, columns: grid.columns, reach: blocks }
     }
 
-    /// Pixel of `from` under pixel `(x, y)` of `to`; NaN beyond the horizon.
-    pub fn at(&self, x: usize, y: usize) -> [f64; 2] {
-        let i = y / STEP * self.columns + x / STEP;
-        let (f, g) = ((x % STEP) as f64 / STEP as f64, (y % STEP) as f64 / STEP as f64);
+    /// Columns of row `y` that may lie on the tile.
+    pub fn columns(&self, y: usize) -> std::ops::Range<usize> {
+        let (first, last) = self.reach[y / STEP + 1];
+        first..last.max(first)
+    }
+
+    /// Samples a side that a pixel of row `y` needs to be averaged over its area, and its area in pixels of the tile.
+    pub fn fineness(&self, y: usize) -> (usize, f32) {
+        let middle = self.columns(y);
+        let (x, y) = (0.5 * (middle.start + middle.end) as f64, y as f64);
+        let (a, b, c) = (self.at(x, y), self.at(x + 1.0, y), self.at(x, y + 1.0));
+        let area = ((b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])).abs();
+        let samples =
+            if area.is_finite() { (area.sqrt() - 1e-3).ceil().clamp(1.0, 16.0) as usize } else { 1 };
+        (samples, area as f32)
+    }
+
+    /// Pixel of the tile under `(x, y)` of the grid, at most 16 pixels outside of it; NaN beyond the horizon.
+    #[inline]
+    pub fn at(&self, x: f64, y: f64) -> [f64; 2] {
+        let (x, y) = (x / STEP as f64 + 1.0, y / STEP as f64 + 1.0);
+        let (column, row) = (x as usize, y as usize);
+        let (f, g) = (x - column as f64, y - row as f64);
+        let i = row * self.columns + column;
         let p = &self.points;
         std::array::from_fn(|k| {
             let near = p[i][k] * (1.0 - f) + p[i + 1][k] * f;
@@ -92,4 +167,10 @@ impl PixelMap {
             near * (1.0 - g) + far * g
         })
     }
+}
+
+/// Unit vectors to the east, to the north and towards a centre.
+fn basis(centre: RaDec) -> ([f64; 3], [f64; 3], [f64; 3]) {
+    let ((sa, ca), (sd, cd)) = (centre.ra_rad.sin_cos(), centre.dec_rad.sin_cos());
+    ([-sa, ca, 0.0], [-sd * ca, -sd * sa, cd], [cd * ca, cd * sa, sd])
 }

@@ -1,6 +1,8 @@
 //! Tiles onto one grid: reprojection, weights, coaddition, and what must be true of tiles before they are added.
 
+mod beam;
 mod coadd;
+mod correct;
 mod error;
 mod grid;
 mod interpolate;
@@ -8,8 +10,10 @@ mod interpolate;
 mod tests;
 mod validate;
 
-pub use coadd::{coadd, Method, Mosaic, Tile};
+pub use beam::{common_beam, to_beam};
+pub use coadd::{coadd, CoaddParams, Method, Mosaic, Tile};
+pub use correct::{apply, measure, seam, Correction, Reference};
 pub use error::Error;
-pub use grid::{common_grid, PixelMap};
-pub use interpolate::Interpolation;
-pub use validate::{validate, Verdict};
+pub use grid::{common_grid, Grid, PixelMap};
+pub use interpolate::{Interpolation, Sampler};
+pub use validate::{validate, Judged, Verdict};

@@ -2,7 +2,8 @@
 
 use crate::image::RestoringBeam;
 
-use super::Tile;
+use super::correct::{median, seam, SOURCES_LEAST};
+use super::{Correction, Tile};
 
 /// One judgement.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
@@ -11,6 +12,8 @@ pub struct Verdict {
     pub name: String,
     /// Whether it is good.
     pub passed: bool,
+    /// Whether a mosaic is refused when it is not; else it is only suspicious.
+    pub blocking: bool,
     /// The worst value.
     pub value: f64,
     /// Its limit.
@@ -19,40 +22,119 @@ pub struct Verdict {
     pub reason: String,
 }
 
+/// A tile with what its headers and the catalogue say about it.
+#[derive(Clone, Copy, Debug)]
+pub struct Judged<'a> {
+    /// Its planes.
+    pub tile: &'a Tile,
+    /// Restoring beam.
+    pub beam: Option<RestoringBeam>,
+    /// Frequency \[Hz\].
+    pub freq_hz: f64,
+    /// Comparison with the catalogue; none without a catalogue or with too few sources.
+    pub correction: Option<Correction>,
+    /// Calibration tables as its header has them; empty when it does not say.
+    pub calibration: &'a str,
+}
+
 /// Least dynamic range; noise over the median; cells and beams over the median; smallest peak of the beam.
 const DYNAMIC_RANGE: f64 = 5.0;
 const NOISE_FACTOR: f64 = 5.0;
 const CELL_TOLERANCE: f64 = 1e-4;
 const BEAM_TOLERANCE: f64 = 0.2;
 const PB_MINIMUM: f64 = 0.1;
+/// Peaks of the primary beams over their median: 0.5 to 1.5; spread of frequencies \[Hz\]; edge over centre of a beam.
+const PB_SPREAD: f64 = 0.5;
+const FREQUENCY_SPREAD_HZ: f64 = 50e6;
+const PB_EDGE: f64 = 0.9;
+/// Offset from the catalogue \[arcsec\]; fluxes of neighbours on each other's overlap.
+const OFFSET_ARCSEC: f64 = 2.0;
+const SEAM: f64 = 0.1;
 
-/// Judge tiles: dynamic range >= 5, noise <= 5 times the median, equal cells, beams within 20 % of the median, a primary
-/// beam that reaches 0.1.
-pub fn validate(tiles: &[Tile], beams: &[Option<RestoringBeam>]) -> Vec<Verdict> {
+/// Judge tiles in their order: dynamic range, noise, cells, beams, primary beams (peak, spread, edge over centre), frequencies,
+/// calibration, and where they can be measured astrometry and the fluxes of neighbours on their overlap.
+pub fn validate(tiles: &[Judged<'_>]) -> Vec<Verdict> {
     let peak = |a: &ndarray::Array2<f32>| f64::from(a.iter().copied().fold(f32::NEG_INFINITY, f32::max));
-    let ranges: Vec<f64> = tiles.iter().map(|t| peak(&t.image_yx) / t.sigma_jy).collect();
-    let noises: Vec<f64> = tiles.iter().map(|t| t.sigma_jy).collect();
-    let cells: Vec<f64> = tiles.iter().map(|t| t.wcs.increment_rad[1].abs()).collect();
-    let pbs: Vec<f64> = tiles.iter().map(|t| peak(&t.pb_yx)).collect();
+    let each = |f: &dyn Fn(&Judged<'_>) -> f64| -> Vec<f64> { tiles.iter().map(f).collect() };
     let relative = |v: &[f64]| {
-        let m = median(v);
+        let m = median(&mut v.to_vec());
         v.iter().map(|x| (x / m - 1.0).abs()).collect::<Vec<_>>()
     };
-    let noise_ratio: Vec<f64> = noises.iter().map(|n| n / median(&noises)).collect();
-    let areas: Vec<f64> = beams.iter().flatten().map(|b| b.area_sr().sqrt()).collect();
-    let mut out = vec![
-        verdict("dynamic_range", &ranges, DYNAMIC_RANGE, false, "peak over noise"),
-        verdict("noise", &noise_ratio, NOISE_FACTOR, true, "noise over the tiles' median"),
-        verdict("cell", &relative(&cells), CELL_TOLERANCE, true, "pixel size against the median"),
-        verdict("primary_beam", &pbs, PB_MINIMUM, false, "highest primary-beam power"),
-    ];
-    let missing = beams.iter().filter(|b| b.is_none()).count();
+    let ranges = each(&|t| peak(&t.tile.image_yx) / t.tile.sigma_jy);
+    let noises = each(&|t| t.tile.sigma_jy);
+    let middle = median(&mut noises.clone());
+    let noises: Vec<f64> = noises.iter().map(|n| n / middle).collect();
+    let cells = each(&|t| t.tile.wcs.increment_rad[1].abs());
+    let pbs = each(&|t| peak(&t.tile.pb_yx));
+    let edges = each(&|t| edge_over_peak(&t.tile.pb_yx));
+    let lowest = tiles.iter().map(|t| t.freq_hz).fold(f64::INFINITY, f64::min);
+    let spread = each(&|t| t.freq_hz - lowest);
+    let areas: Vec<f64> = tiles.iter().filter_map(|t| t.beam).map(|b| b.area_sr().sqrt()).collect();
     let mut beam = verdict("beam", &relative(&areas), BEAM_TOLERANCE, true, "beam size against the median");
+    let missing = tiles.iter().filter(|t| t.beam.is_none()).count();
     if missing > 0 {
         beam = Verdict { passed: false, reason: format!("{missing} tiles without a restoring beam"), ..beam };
     }
-    out.push(beam);
+    let mut out = vec![
+        verdict("dynamic_range", &ranges, DYNAMIC_RANGE, false, "peak over noise"),
+        verdict("noise", &noises, NOISE_FACTOR, true, "noise over the tiles' median"),
+        verdict("cell", &relative(&cells), CELL_TOLERANCE, true, "pixel size against the median"),
+        verdict("primary_beam", &pbs, PB_MINIMUM, false, "highest primary-beam power"),
+        verdict("primary_beam_spread", &relative(&pbs), PB_SPREAD, true, "highest power against the median"),
+        // A small image inside a wide beam is no fault.
+        Verdict {
+            blocking: false,
+            ..verdict("primary_beam_edge", &edges, PB_EDGE, true, "beam at the border over its peak")
+        },
+        verdict("frequency", &spread, FREQUENCY_SPREAD_HZ, true, "Hz above the lowest tile"),
+        beam,
+        calibration(tiles),
+    ];
+    out.extend(astrometry(tiles));
+    out.extend(seams(tiles));
     out
+}
+
+/// Highest power on the border over the highest: a beam that does not fall off is no beam.
+fn edge_over_peak(pb: &ndarray::Array2<f32>) -> f64 {
+    let (ny, nx) = pb.dim();
+    let mut rim = pb.row(0).iter().chain(pb.row(ny - 1)).copied().fold(0.0, f32::max);
+    rim = pb.column(0).iter().chain(&pb.column(nx - 1)).copied().fold(rim, f32::max);
+    f64::from(rim / pb.iter().copied().fold(f32::MIN_POSITIVE, f32::max))
+}
+
+/// Kinds of calibration among the tiles that say.
+fn calibration(tiles: &[Judged<'_>]) -> Verdict {
+    let mut kinds: Vec<&str> = tiles.iter().map(|t| t.calibration).filter(|c| !c.is_empty()).collect();
+    let known = kinds.len();
+    kinds.sort_unstable();
+    kinds.dedup();
+    Verdict {
+        name: "calibration".into(),
+        passed: kinds.len() <= 1,
+        blocking: false,
+        value: kinds.len() as f64,
+        limit: 1.0,
+        reason: format!("sets of calibration tables; {known} of {} tiles name theirs", tiles.len()),
+    }
+}
+
+fn astrometry(tiles: &[Judged<'_>]) -> Option<Verdict> {
+    let offsets: Vec<f64> =
+        tiles.iter().map(|t| t.correction.map_or(0.0, |c| c.east_arcsec.hypot(c.north_arcsec))).collect();
+    let measured = tiles.iter().filter(|t| t.correction.is_some_and(|c| c.sources >= SOURCES_LEAST)).count();
+    (measured > 0).then(|| {
+        let what = format!("arcsec from the catalogue, {measured} tiles measured");
+        verdict("astrometry", &offsets, OFFSET_ARCSEC, true, &what)
+    })
+}
+
+/// Fluxes of the same sources on neighbours.
+fn seams(tiles: &[Judged<'_>]) -> Option<Verdict> {
+    let pairs = tiles.windows(2).map(|pair| seam(pair[0].tile, pair[1].tile));
+    let deviations: Vec<f64> = pairs.map(|(r, n)| if n >= 3 { (r - 1.0).abs() } else { 0.0 }).collect();
+    (!deviations.is_empty())
+        .then(|| verdict("seam", &deviations, SEAM, true, "flux on the next tile against that here"))
 }
 
 /// The worst of `values` against `limit`: the largest when they must stay below, else the smallest.
@@ -66,11 +148,6 @@ fn verdict(name: &str, values: &[f64], limit: f64, below: bool, what: &str) -> V
     }
     let (k, value) = worst.unwrap_or((0, f64::NAN));
     let passed = if below { value <= limit } else { value >= limit };
-    Verdict { name: name.to_owned(), passed, value, limit, reason: format!("{what}; worst in tile {k}") }
-}
-
-fn median(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
+    let reason = format!("{what}; worst in tile {k}");
+    Verdict { name: name.to_owned(), passed, blocking: true, value, limit, reason }
 }

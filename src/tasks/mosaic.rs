@@ -8,9 +8,12 @@ use serde::{Deserialize, Serialize};
 use crate::control::Control;
 use crate::coords::RaDec;
 use crate::fits::{read_plane, read_plane_with_cards, Batch, Cards};
-use crate::image::{Plane, RestoringBeam};
+use crate::image::{Plane, RestoringBeam, Wcs};
 use crate::kind::BadArgument;
-use crate::mosaic::{coadd, common_grid, validate, Interpolation, Method, Tile, Verdict};
+use crate::mosaic::{
+    apply, coadd, common_beam, common_grid, measure, to_beam, validate, CoaddParams, Correction,
+    Interpolation, Judged, Method, Reference, Tile, Verdict,
+};
 use crate::Error;
 
 /// One tile on disk.
@@ -42,6 +45,20 @@ pub struct MosaicParams {
     pub pb_floor: f32,
     /// Longest side \[pixels\]; a larger mosaic gets coarser pixels.
     pub max_side: usize,
+    /// Average over the area of a mosaic's pixel; for images per pixel also scale by it.
+    pub flux_conserving: bool,
+    /// Bring all tiles to the smallest beam that holds theirs before they are added.
+    pub common_beam: bool,
+    /// Catalogue to compare tiles with; empty is none.
+    pub catalog: Vec<Reference>,
+    /// Frequency of the catalogue's fluxes \[Hz\], and the spectral index that takes them to the tiles'.
+    pub catalog_freq_hz: f64,
+    /// See `catalog_freq_hz`.
+    pub catalog_index: f64,
+    /// Divide each tile by its flux scale against the catalogue.
+    pub correct_flux: bool,
+    /// Take each tile's offset from the catalogue out of its coordinates.
+    pub correct_astrometry: bool,
     /// Write although a verdict failed.
     pub ignore_validation: bool,
     /// Judge only.
@@ -54,9 +71,16 @@ impl Default for MosaicParams {
             tiles: Vec::new(),
             output: PathBuf::new(),
             method: Method::PbWeighted,
-            interpolation: Interpolation::Lanczos,
+            interpolation: Interpolation::Matched,
             pb_floor: 0.1,
             max_side: 8192,
+            flux_conserving: false,
+            common_beam: true,
+            catalog: Vec::new(),
+            catalog_freq_hz: 1.4e9,
+            catalog_index: -0.7,
+            correct_flux: true,
+            correct_astrometry: true,
             ignore_validation: false,
             dry_run: false,
         }
@@ -72,6 +96,10 @@ pub struct MosaicReport {
     pub verdicts: Vec<Verdict>,
     /// Whether all passed.
     pub passed: bool,
+    /// Each tile against the catalogue, where there was one with enough sources.
+    pub corrections: Vec<Option<Correction>>,
+    /// Restoring beam, major and minor axis \[arcsec\], position angle \[deg\].
+    pub beam: Option<[f64; 3]>,
     /// Tiles.
     pub n_tiles: usize,
     /// Pixels `[x, y]`.
@@ -101,23 +129,89 @@ pub fn run(params: &MosaicParams, control: &Control) -> Result<MosaicReport, Err
         return Err(bad("output", "a file name", params.output.display().to_string()));
     }
     let mut tiles = Vec::with_capacity(params.tiles.len());
-    let mut planes = Vec::with_capacity(params.tiles.len());
+    let mut heads = Vec::with_capacity(params.tiles.len());
     for paths in &params.tiles {
         control.check()?;
         let (tile, head) = read(paths)?;
         tiles.push(tile);
-        planes.push(head);
+        heads.push(head);
     }
-    let beams: Vec<_> = planes.iter().map(|p| p.beam).collect();
-    let verdicts = validate(&tiles, &beams);
-    let passed = verdicts.iter().all(|v| v.passed);
+    let (mut report, wcs) = judge(params, &tiles, &heads)?;
+    if params.dry_run {
+        return Ok(report);
+    }
+    let failed = report.verdicts.iter().find(|v| !v.passed && v.blocking);
+    if let Some(failed) = failed.filter(|_| !params.ignore_validation) {
+        let found =
+            format!("{} = {:.4} against {:.4} ({})", failed.name, failed.value, failed.limit, failed.reason);
+        return Err(bad("tiles", "tiles that pass validation (or ask to ignore it)", found));
+    }
+    let beam = prepare(params, &mut tiles, &heads, &report.corrections, control)?;
+    let options = CoaddParams {
+        method: params.method,
+        interpolation: params.interpolation,
+        pb_floor: params.pb_floor,
+        flux_conserving: params.flux_conserving,
+        per_pixel: heads.iter().all(|h| h.plane.unit.to_ascii_uppercase().contains("PIX")),
+    };
+    let mosaic = coadd(&tiles, &wcs, report.imsize, &options, control)?;
+    let best = mosaic.weight_yx.iter().copied().fold(0.0, f32::max);
+    report.noise_jy = (best > 0.0).then(|| 1.0 / f64::from(best).sqrt());
+    report.peak_jy = Some(f64::from(mosaic.image_yx.iter().copied().fold(f32::NEG_INFINITY, f32::max)));
+    let degrees = |b: &RestoringBeam| [b.major_rad, b.minor_rad, b.pa_rad].map(f64::to_degrees);
+    report.beam = beam.as_ref().map(degrees).map(|[a, b, pa]| [a * 3600.0, b * 3600.0, pa]);
+    let mean = |f: fn(&Plane) -> f64| heads.iter().map(|h| f(&h.plane)).sum::<f64>() / heads.len() as f64;
+    let head = Plane {
+        data_yx: mosaic.image_yx,
+        wcs,
+        beam,
+        unit: heads[0].plane.unit.clone(),
+        freq_hz: mean(|p| p.freq_hz),
+        bandwidth_hz: mean(|p| p.bandwidth_hz),
+        time_mjd_s: mean(|p| p.time_mjd_s),
+    };
+    write(params, head, mosaic.weight_yx, &mut report)?;
+    Ok(report)
+}
+
+/// What a tile's header says: its plane without the pixels, and its calibration tables.
+struct Head {
+    plane: Plane,
+    calibration: String,
+}
+
+/// Verdicts, corrections and the grid.
+fn judge(params: &MosaicParams, tiles: &[Tile], heads: &[Head]) -> Result<(MosaicReport, Wcs), Error> {
+    let against_catalog = |tile: &Tile, head: &Head| {
+        let ratio = head.plane.freq_hz / params.catalog_freq_hz;
+        let factor = if ratio > 0.0 { ratio.powf(params.catalog_index) } else { 1.0 };
+        let scaled = |r: &Reference| Reference { flux_jy: r.flux_jy * factor, ..*r };
+        let catalog: Vec<_> = params.catalog.iter().map(scaled).collect();
+        head.plane.beam.as_ref().and_then(|beam| measure(tile, beam, &catalog))
+    };
+    let corrections: Vec<_> = tiles.iter().zip(heads).map(|(t, h)| against_catalog(t, h)).collect();
+    let judged: Vec<Judged<'_>> = tiles
+        .iter()
+        .zip(heads)
+        .zip(&corrections)
+        .map(|((tile, head), correction)| Judged {
+            tile,
+            beam: head.plane.beam,
+            freq_hz: head.plane.freq_hz,
+            correction: *correction,
+            calibration: &head.calibration,
+        })
+        .collect();
+    let verdicts = validate(&judged);
     let cell = tiles.iter().map(|t| t.wcs.increment_rad[1].abs()).fold(f64::INFINITY, f64::min);
     let footprints: Vec<Vec<RaDec>> = tiles.iter().map(|t| footprint(t, params.pb_floor)).collect();
     let (wcs, size) = common_grid(&footprints, cell, params.max_side)?;
-    let mut report = MosaicReport {
+    let report = MosaicReport {
         products: BTreeMap::new(),
+        passed: verdicts.iter().all(|v| v.passed || !v.blocking),
         verdicts,
-        passed,
+        corrections,
+        beam: None,
         n_tiles: tiles.len(),
         imsize: size,
         cell_arcsec: wcs.increment_rad[1].to_degrees() * 3600.0,
@@ -125,30 +219,38 @@ pub fn run(params: &MosaicParams, control: &Control) -> Result<MosaicReport, Err
         noise_jy: None,
         peak_jy: None,
     };
-    if params.dry_run {
-        return Ok(report);
+    Ok((report, wcs))
+}
+
+/// Corrections taken out and all tiles brought to one beam, which is returned.
+fn prepare(
+    params: &MosaicParams,
+    tiles: &mut [Tile],
+    heads: &[Head],
+    corrections: &[Option<Correction>],
+    control: &Control,
+) -> Result<Option<RestoringBeam>, Error> {
+    for (tile, correction) in tiles.iter_mut().zip(corrections) {
+        if let Some(mut wanted) = *correction {
+            if !params.correct_flux {
+                wanted.flux_scale = 1.0;
+            }
+            if !params.correct_astrometry {
+                (wanted.east_arcsec, wanted.north_arcsec) = (0.0, 0.0);
+            }
+            apply(tile, &wanted);
+        }
     }
-    if let Some(failed) = report.verdicts.iter().find(|v| !v.passed).filter(|_| !params.ignore_validation) {
-        let found =
-            format!("{} = {:.4} against {:.4} ({})", failed.name, failed.value, failed.limit, failed.reason);
-        return Err(bad("tiles", "tiles that pass validation (or ask to ignore it)", found));
+    let beams: Vec<_> = heads.iter().map(|h| h.plane.beam).collect();
+    let known: Option<Vec<RestoringBeam>> = beams.iter().copied().collect();
+    let common = known.filter(|_| params.common_beam).and_then(|known| Some((common_beam(&known)?, known)));
+    let Some((common, known)) = common else { return Ok(mean_beam(&beams)) };
+    for (tile, own) in tiles.iter_mut().zip(&known) {
+        let (image, noise) = to_beam(&tile.image_yx, tile.wcs.increment_rad, (own, &common), control)?;
+        tile.image_yx = image;
+        tile.sigma_jy *= noise;
     }
-    let mosaic = coadd(&tiles, &wcs, size, params.method, params.interpolation, params.pb_floor, control)?;
-    let best = mosaic.weight_yx.iter().copied().fold(0.0, f32::max);
-    report.noise_jy = (best > 0.0).then(|| 1.0 / f64::from(best).sqrt());
-    report.peak_jy = Some(f64::from(mosaic.image_yx.iter().copied().fold(f32::NEG_INFINITY, f32::max)));
-    let mean = |f: fn(&Plane) -> f64| planes.iter().map(f).sum::<f64>() / planes.len() as f64;
-    let head = Plane {
-        data_yx: mosaic.image_yx,
-        wcs,
-        beam: mean_beam(&beams),
-        unit: "JY/BEAM".into(),
-        freq_hz: mean(|p| p.freq_hz),
-        bandwidth_hz: mean(|p| p.bandwidth_hz),
-        time_mjd_s: mean(|p| p.time_mjd_s),
-    };
-    write(params, head, mosaic.weight_yx, &mut report)?;
-    Ok(report)
+    Ok(Some(common))
 }
 
 fn write(
@@ -179,7 +281,7 @@ fn write(
     Ok(())
 }
 
-fn read(paths: &TilePaths) -> Result<(Tile, Plane), Error> {
+fn read(paths: &TilePaths) -> Result<(Tile, Head), Error> {
     let (mut plane, cards) = read_plane_with_cards(&paths.image)?;
     let pb = read_plane(&paths.pb)?;
     if pb.data_yx.dim() != plane.data_yx.dim() {
@@ -190,7 +292,8 @@ fn read(paths: &TilePaths) -> Result<(Tile, Plane), Error> {
     let image_yx = std::mem::take(&mut plane.data_yx);
     let measured = || f64::from(crate::deconvolution::mad_rms(image_yx.iter()));
     let sigma_jy = paths.sigma_jy.or_else(|| cards.number("RMSMEAS")).unwrap_or_else(measured);
-    Ok((Tile { image_yx, pb_yx: pb.data_yx, wcs: plane.wcs, sigma_jy }, plane))
+    let calibration = cards.text("CALTABS").unwrap_or_default().to_owned();
+    Ok((Tile { image_yx, pb_yx: pb.data_yx, wcs: plane.wcs, sigma_jy }, Head { plane, calibration }))
 }
 
 /// Directions of pixels where the beam is above the floor, every 16th and those of the rim.

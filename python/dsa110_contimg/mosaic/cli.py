@@ -21,10 +21,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     p.add_argument("--until", type=float, default=None, help="Unix seconds")
     p.add_argument("--method", choices=("mean", "weighted", "pbweighted"), default="pbweighted")
     p.add_argument("--include-unpbcor", action="store_true")
+    p.add_argument("--transit-of", type=float, nargs=2, metavar=("RA", "DEC"), default=None, help="ICRS [deg]")
+    p.add_argument("--minutes", type=float, default=60.0, help="window about the transit")
     b = commands.add_parser("build", help="build a planned mosaic")
     b.add_argument("--output", required=True)
     b.add_argument("--ignore-validation", action="store_true")
     b.add_argument("--dry-run", action="store_true")
+    b.add_argument("--catalog", default=None, help="catalogue that tiles are compared with and corrected to")
     for command in (p, b):
         command.add_argument("--products-db", default="state/products.sqlite3")
         command.add_argument("--name", required=True)

@@ -121,3 +121,71 @@ def test_tiles_must_be_whole(tmp_path: Path) -> None:
         mosaic.build_mosaic([], tmp_path / "m.fits")
     with pytest.raises(ValueError, match="method"):
         mosaic.build_mosaic([], tmp_path / "m.fits", method="median")
+
+
+def catalogue(path: Path, scale: float = 1.0) -> Path:
+    rows = [f"{ra},{dec},{flux * 1e3 * scale}" for ra, dec, flux in (*SOURCES, *MORE)]
+    path.write_text("ra_deg,dec_deg,flux_mjy\n" + "\n".join(rows) + "\n")
+    return path
+
+
+#: More sources for tiles that are compared with a catalogue.
+MORE = ((0.06, 60.04, 0.7), (359.98, 60.04, 0.9), (0.05, 59.96, 0.6))
+
+
+def test_a_tile_is_corrected_to_the_catalogue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(globals(), "SOURCES", (*SOURCES, *MORE))
+    tile = write_tile(tmp_path / "t0", 0.02, (0.0, 0.0), 1e-3)
+    with fits.open(tile, mode="update") as hdus:
+        hdus[0].data *= 1.1
+        hdus[0].header["CRVAL2"] += 1.5 / 3600
+    monkeypatch.undo()
+    table = catalogue(tmp_path / "nvss.csv")
+    out = tmp_path / "m.fits"
+    report = mosaic.build_mosaic([tile], out, catalog=table)
+    found = report["corrections"][0]
+    # The tile has no frequency, so that fluxes are compared as they are; peaks within a beam's slope, 1 %.
+    assert found["flux_scale"] == pytest.approx(1.1, rel=0.01)
+    assert found["north_arcsec"] == pytest.approx(1.5, abs=0.2)
+    data, wcs = fits.getdata(out)[0, 0], WCS(fits.getheader(out)).celestial
+    x, y = (float(v) for v in wcs.all_world2pix(SOURCES[0][0], SOURCES[0][1], 0))
+    box = data[round(y) - 3 : round(y) + 4, round(x) - 3 : round(x) + 4]
+    assert box.max() == pytest.approx(1.0, rel=0.04)
+    # Far from the catalogue's places a verdict stops the mosaic.
+    with fits.open(tile, mode="update") as hdus:
+        hdus[0].header["CRVAL2"] += 3.0 / 3600
+    with pytest.raises(ValueError, match="astrometry"):
+        mosaic.build_mosaic([tile], out, catalog=table)
+
+
+def test_tiles_of_other_beams_meet_in_a_common_one(tmp_path: Path) -> None:
+    pair = [
+        write_tile(tmp_path / "t0", 0.03, (0.0, 0.0), 1e-3, fwhm_px=5.0),
+        write_tile(tmp_path / "t1", 0.01, (0.0, 0.0), 1e-3, fwhm_px=5.8),
+    ]
+    out = tmp_path / "m.fits"
+    report = mosaic.build_mosaic(pair, out)
+    assert report["beam"][:2] == pytest.approx([5.8 * CELL * 3600] * 2, rel=1e-3)
+    data, wcs = fits.getdata(out)[0, 0], WCS(fits.getheader(out)).celestial
+    x, y = (float(v) for v in wcs.all_world2pix(SOURCES[0][0], SOURCES[0][1], 0))
+    yy, xx = np.mgrid[: data.shape[0], : data.shape[1]]
+    near = (np.hypot(xx - x, yy - y) < 12) & np.isfinite(data)
+    # The sum over a source is its flux times the beam's area: the header's beam is the image's.
+    area = np.pi / (4 * np.log(2)) * 5.8**2
+    assert data[near].sum() / area == pytest.approx(1.0, rel=0.01)
+
+
+def test_the_window_is_about_the_transit(tmp_path: Path) -> None:
+    from dsa110_contimg.mosaic.plan import transit_window
+
+    db = ensure_products_db(tmp_path / "products.sqlite3")
+    with pytest.raises(ValueError, match="images with times"):
+        transit_window(db, (180.0, 33.0), 60.0)
+    images_insert(db, tmp_path / "a-image.fits", "a.ms", "5min", mid_mjd=61_065.9, pbcor=1)
+    since, until = transit_window(db, (180.0, 33.0), 60.0)
+    assert until - since == pytest.approx(3600.0)
+    # The transit is at most a sidereal day before the last tile.
+    last = (61_065.9 - 40_587.0) * 86_400.0
+    assert last - 86_164.2 <= (since + until) / 2 <= last
+    with pytest.raises(ValueError, match="minutes"):
+        transit_window(db, (180.0, 33.0), 0.0)
