@@ -22,7 +22,8 @@ pub(super) fn confirm(plane: &Plane, candidates: &[bool], mask: &mut [bool], scr
     scratch.resize(nt * nf, [0.0; 2]);
     for t in 0..nt {
         let line = t * nf;
-        for f in (0..nf).filter(|f| candidates[line + f]) {
+        // What is flagged already may be another event that crosses this one.
+        for f in (0..nf).filter(|f| candidates[line + f] && !mask[line + f]) {
             let value = [plane.sum[line + f].min(MOST * plane.count[line + f]), plane.count[line + f]];
             let near = line + f.saturating_sub(REACH.1)..line + (f + REACH.1 + 1).min(nf);
             for s in &mut scratch[near] {
@@ -39,7 +40,7 @@ pub(super) fn confirm(plane: &Plane, candidates: &[bool], mask: &mut [bool], scr
                 count += s[1];
             }
             // Interference above 3 sigma leaves hardly a sample below the mean of noise; half of the noise is.
-            if sum > SIGMAS * count.sqrt() && plane.sum[t * nf + f] > 0.0 {
+            if sum > SIGMAS * count.sqrt() && count > 0.0 && plane.sum[t * nf + f] > 0.0 {
                 mask[t * nf + f] = true;
             }
         }

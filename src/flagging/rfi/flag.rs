@@ -118,7 +118,12 @@ impl Search<'_> {
             };
             mask.fill(false);
             scan(&plane, windows, &mut mask, &mut scratch.scan);
-            let quiet = !mask.iter().any(|m| *m);
+            let flagged = mask.iter().filter(|m| **m).count();
+            let quiet = flagged == 0;
+            // Where most is interference there is nothing left to measure noise by.
+            if 2 * flagged > mask.len() {
+                break;
+            }
             if (!sources && (quiet || fine)) || (fine && quiet) {
                 break;
             }

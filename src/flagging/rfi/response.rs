@@ -22,7 +22,7 @@ pub(super) fn response(block: &VisBlock, rows: &[usize]) -> Vec<Vec<f32>> {
                     values.clear();
                     values.extend(rows.iter().step_by(stride).filter_map(|row| {
                         let k = [*row, f, p];
-                        let amp = block.vis_rfp[k].norm();
+                        let amp = block.vis_rfp[k].norm_sqr().sqrt();
                         (!block.flag_rfp[k] && amp.is_finite()).then_some(amp)
                     }));
                     // Too few to know a channel by: it is taken as its neighbours are.

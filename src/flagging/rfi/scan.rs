@@ -8,6 +8,8 @@ use super::Plane;
 pub(super) struct Scratch {
     sum: [Vec<f32>; 2],
     count: [Vec<f32>; 2],
+    /// Number of products where all samples have it and none is flagged; `count` is then left empty.
+    uniform: Option<f32>,
     found: Vec<bool>,
     values: Vec<f32>,
 }
@@ -38,6 +40,9 @@ fn rows(plane: &Plane, group: &[Window], mask: &mut [bool], scratch: &mut Scratc
         if !exceeds(plane, window, scratch) {
             continue;
         }
+        if let Some(n) = scratch.uniform {
+            scratch.count[0].resize(mask.len(), n * (window.nt * window.nf) as f32);
+        }
         let scale = spread(plane, window, scratch);
         scratch.found.clear();
         scratch.found.resize(mask.len(), false);
@@ -47,15 +52,23 @@ fn rows(plane: &Plane, group: &[Window], mask: &mut [bool], scratch: &mut Scratc
             }
             // What was found must not count in the next.
             width = 0;
+        } else if scratch.uniform.is_some() {
+            scratch.count[0].clear();
         }
     }
 }
 
 /// Sums over `height` times; row t holds times t..t + height.
 fn columns(plane: &Plane, height: usize, mask: &[bool], scratch: &mut Scratch) {
+    let first = plane.count.first().copied().unwrap_or(0.0);
+    let same = !mask.iter().any(|m| *m) && plane.count.iter().all(|n| *n == first) && first > 0.0;
+    scratch.uniform = same.then_some(first);
     for (pair, values) in [(&mut scratch.sum, &plane.sum), (&mut scratch.count, &plane.count)] {
         let [out, _] = pair;
         out.clear();
+        if same && std::ptr::eq(values, &plane.count) {
+            continue;
+        }
         out.extend(values.iter().zip(mask).map(|(x, m)| if *m { 0.0 } else { *x }));
         pile(pair, (plane.nt, plane.nf), height);
     }
@@ -95,6 +108,9 @@ fn widen(plane: &Plane, window: &Window, width: &mut usize, scratch: &mut Scratc
         let step = (*width).min(window.nf - *width);
         for pair in [&mut scratch.sum, &mut scratch.count] {
             let [from, to] = pair;
+            if from.is_empty() {
+                continue;
+            }
             to.clear();
             to.resize(from.len(), 0.0);
             for t in 0..plane.nt {
@@ -117,6 +133,13 @@ fn corners<'a>(plane: &Plane, window: &Window, values: &'a [f32], t: usize) -> &
 }
 
 fn exceeds(plane: &Plane, window: &Window, scratch: &Scratch) -> bool {
+    if let Some(n) = scratch.uniform {
+        let limit = window.limit(n * (window.nt * window.nf) as f32);
+        return (0..=plane.nt - window.nt).any(|t| {
+            let sums = corners(plane, window, &scratch.sum[0], t);
+            sums.iter().fold(false, |any, s| any | (*s > limit))
+        });
+    }
     (0..=plane.nt - window.nt).any(|t| {
         let sums = corners(plane, window, &scratch.sum[0], t);
         let counts = corners(plane, window, &scratch.count[0], t);
