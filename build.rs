@@ -13,7 +13,7 @@ fn main() {
     // casacore ends the process when a write fails in a destructor: the glue takes its writes over (see there).
     let wraps = std::env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "linux");
     if wraps {
-        for call in ["write", "pwrite", "pwrite64", "rename"] {
+        for call in ["write", "pwrite", "pwrite64", "rename", "fsync"] {
             println!("cargo:rustc-link-arg=-Wl,--wrap={call}");
         }
     }

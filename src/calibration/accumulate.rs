@@ -88,14 +88,41 @@ impl Accumulator {
     /// Hand the sums over to `cells`, of `bin` channels each, and begin again at zero.
     pub fn flush(&mut self, cells: &mut [f64], hands: &[usize], bin: usize, receptors: usize) {
         let n = hands.len();
-        for (s, sums) in self.sums.iter_mut().enumerate() {
-            for (k, x) in sums.iter_mut().enumerate() {
-                let f = k / n / bin;
-                cells[(f * receptors + hands[k % n]) * CELL + s] += *x;
-                *x = 0.0;
+        if n > 0 && bin * n >= self.weight.len() && LANES % n == 0 {
+            for (s, sums) in self.sums.iter_mut().enumerate() {
+                for (lane, x) in lanes(sums).into_iter().enumerate() {
+                    cells[hands[lane % n] * CELL + s] += x;
+                }
+                sums.fill(0.0);
+            }
+            return;
+        }
+        for c in 0..self.weight.len() / n.max(1) {
+            let f = c / bin;
+            for (h, hand) in hands.iter().enumerate() {
+                let cell = &mut cells[(f * receptors + hand) * CELL..][..CELL];
+                for (x, sums) in cell.iter_mut().zip(&mut self.sums) {
+                    *x += std::mem::take(&mut sums[c * n + h]);
+                }
             }
         }
     }
+}
+
+/// Partial sums side by side: a multiple of the hands, and of a vector's width.
+const LANES: usize = 8;
+
+fn lanes(values: &[f64]) -> [f64; LANES] {
+    let mut out = [0.0; LANES];
+    let chunks = values.chunks_exact(LANES);
+    let rest = chunks.remainder();
+    for chunk in chunks {
+        for (o, x) in out.iter_mut().zip(chunk) {
+            *o += x;
+        }
+    }
+    out.iter_mut().zip(rest).for_each(|(o, x)| *o += x);
+    out
 }
 
 /// Whether a sample can be used at all.

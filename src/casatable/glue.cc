@@ -81,6 +81,7 @@ ssize_t __real_write(int fd, const void *data, size_t n) __attribute__((weak));
 ssize_t __real_pwrite(int fd, const void *data, size_t n, off_t at) __attribute__((weak));
 ssize_t __real_pwrite64(int fd, const void *data, size_t n, off64_t at) __attribute__((weak));
 int __real_rename(const char *from, const char *to) __attribute__((weak));
+int __real_fsync(int fd) __attribute__((weak));
 }
 
 /// Writes all of `n` bytes by `part(done)`, or remembers why not; says that all were written.
@@ -121,6 +122,14 @@ ssize_t __wrap_pwrite64(int fd, const void *data, size_t n, off64_t to)
     return write_all(n, [=](size_t at) {
         return __real_pwrite64(fd, static_cast<const char *>(data) + at, n - at, to + off64_t(at));
     });
+}
+
+/// casacore does not look at what fsync returns, and the kernel tells of a failure once.
+int __wrap_fsync(int fd)
+{
+    const int status = __real_fsync(fd);
+    if (status != 0 && guard_depth > 0 && write_errno == 0) write_errno = errno;
+    return status;
 }
 
 /// casacore writes `table.dat_tmp` and renames it: not when its writing failed.

@@ -126,7 +126,7 @@ impl Staged {
             copy_tree(&product, &there)?;
             product = there;
         }
-        refuse_empty_descriptions(&product)?;
+        refuse_cut_descriptions(&product)?;
         sync_tree(&product)?;
         let container = product.parent().unwrap_or(Path::new(".")).to_path_buf();
         sync_directory(&container)?;
@@ -201,13 +201,15 @@ fn entries(directory: &Path) -> Result<Vec<PathBuf>, Error> {
     list.map(|e| e.map(|e| e.path()).map_err(|e| Error::os(directory, "list", e))).collect()
 }
 
-/// casacore writes `table.info` through a stream whose failure it does not look at; what it left then is an empty file.
-fn refuse_empty_descriptions(directory: &Path) -> Result<(), Error> {
+/// casacore writes `table.info` through a stream whose failure it does not look at; what it left then is cut short.
+fn refuse_cut_descriptions(directory: &Path) -> Result<(), Error> {
     for entry in entries(directory)? {
         if entry.is_dir() {
-            refuse_empty_descriptions(&entry)?;
+            refuse_cut_descriptions(&entry)?;
         } else if entry.file_name() == Some(OsStr::new("table.info"))
-            && fs::metadata(&entry).map_err(|e| Error::os(&entry, "look at it", e))?.len() == 0
+            && !fs::read_to_string(&entry)
+                .map_err(|e| Error::os(&entry, "read back", e))?
+                .contains("SubType =")
         {
             let source = io::ErrorKind::WriteZero.into();
             return Err(Error::os(&entry, "write the description of the table", source));

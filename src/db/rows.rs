@@ -145,10 +145,40 @@ impl Database {
     /// # Errors
     /// An unknown name, a row of another length, a broken constraint (nothing is then written).
     pub fn insert_all(&mut self, batches: &[Batch]) -> Result<usize, Error> {
+        self.replace_all(&[], batches)
+    }
+
+    /// Delete the rows that meet each of `deletions`, then insert batches as [`Database::insert_all`], in one transaction: all of
+    /// it or nothing. Returns the rows inserted.
+    ///
+    /// # Errors
+    /// As [`Database::insert_all`]; a deletion without conditions.
+    pub fn replace_all(
+        &mut self,
+        deletions: &[(String, Vec<Condition>)],
+        batches: &[Batch],
+    ) -> Result<usize, Error> {
         let statements = batches.iter().map(|batch| self.insert_sql(batch)).collect::<Result<Vec<_>, _>>()?;
+        let mut removals = Vec::new();
+        for (table, conditions) in deletions {
+            if conditions.is_empty() {
+                return Err(BadArgument::new(
+                    "conditions",
+                    format!("at least one for table {table}"),
+                    "none",
+                )
+                .into());
+            }
+            let (name, known) = self.table(table)?;
+            let (filter, parameters) = where_sql(name, known, conditions)?;
+            removals.push((format!("DELETE FROM {}{filter}", quoted(name)), parameters));
+        }
         let path = self.path.clone();
         let wrap = Error::sqlite(&path);
         let transaction = self.begin()?;
+        for (sql, parameters) in removals {
+            transaction.execute(&sql, params_from_iter(parameters)).map_err(&wrap)?;
+        }
         for (batch, sql) in batches.iter().zip(&statements) {
             let mut statement = transaction.prepare_cached(sql).map_err(&wrap)?;
             for row in &batch.rows {

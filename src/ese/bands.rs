@@ -2,21 +2,21 @@
 
 use rayon::prelude::*;
 
-use super::event::{strongest, Curve, Excursion, Side};
-use super::fit::{fit, LensFit};
-use super::models::{alternatives, Alternatives};
-use super::score::{ese_score, Score, ScoreInput};
-use super::series::Series;
+use super::event::{dips, Curve, Excursion};
+use super::fit::LensFit;
+use super::models::Alternatives;
+use super::receiver::Receiver;
+use super::score::Score;
 use super::verdict::{JudgeParams, Verdict};
-use super::Error;
+use super::{hypotheses, words, Error};
 use crate::control::Control;
 use crate::kind::BadArgument;
-use crate::variability::{summarise, Depth, Ragged, Summary};
+use crate::variability::{Ragged, Summary};
 
-/// Points of different bands within this time belong to one epoch \[days\].
-const EPOCH_DAYS: f64 = 0.3;
-/// Relative error that every epoch has besides its own: what normalisation and templates leave.
-const FLOOR: f64 = 0.004;
+/// Fewest epochs of which a lens can be told from anything else.
+const LEAST_EPOCHS: usize = 8;
+/// Fraction of the epochs that must show the unlensed flux.
+const LEAST_UNLENSED: f64 = 0.03;
 
 /// One band of one source.
 #[derive(Clone, Copy, Debug)]
@@ -68,20 +68,22 @@ impl<'a> Band<'a> {
 pub struct BandsJudgement {
     /// The verdict.
     pub verdict: Verdict,
-    /// The score of the original system, of the bands combined.
+    /// The score of the original system, of the receiver whose dip is the most significant.
     pub score: Score,
-    /// Statistics of the bands combined, relative to the baseline.
+    /// Statistics of its epochs, relative to the baseline.
     pub summary: Summary,
-    /// Significant dips.
+    /// Significant dips, in order of time.
     pub events: Vec<Excursion>,
     /// The lens, when it was fitted.
     pub lens: Option<LensFit>,
-    /// Evidences of the alternatives, when they were fitted.
+    /// Evidences of the alternatives, when they were fitted; summed over receivers.
     pub alternatives: Option<Alternatives>,
     /// ln Bayes factor of a lens over the most likely alternative, chromaticity included; none when nothing dips.
     pub log_bf_lens: Option<f64>,
-    /// Whether the dip reaches the last epoch.
+    /// Whether the strongest dip reaches the last epoch.
     pub in_progress: bool,
+    /// Whether to look now: a lens is likely enough and its dip is in progress, however few the epochs.
+    pub trigger: bool,
     /// Why, in words.
     pub reasons: Vec<String>,
 }
@@ -93,11 +95,27 @@ pub struct BandsParams {
     pub judge: JudgeParams,
     /// Least ln Bayes factor over every alternative.
     pub min_log_bf: f64,
+    /// The same where the colour of the dip could not be tested and the score is above `judge.min_score`: then shape and score decide.
+    pub min_log_bf_scored: f64,
+}
+
+impl BandsParams {
+    /// Whether the score has a say.
+    pub(super) fn by_score(&self, j: &BandsJudgement) -> bool {
+        j.lens.is_some_and(|l| l.chromatic.is_none()) && j.score.total > self.judge.min_score
+    }
+
+    /// Whether the Bayes factor is large enough.
+    pub(super) fn likely(&self, j: &BandsJudgement) -> bool {
+        let needed =
+            if self.by_score(j) { self.min_log_bf_scored.min(self.min_log_bf) } else { self.min_log_bf };
+        j.log_bf_lens.is_some_and(|b| b >= needed)
+    }
 }
 
 impl Default for BandsParams {
     fn default() -> Self {
-        Self { judge: JudgeParams::default(), min_log_bf: 8.0 }
+        Self { judge: JudgeParams::default(), min_log_bf: 7.0, min_log_bf_scored: 5.0 }
     }
 }
 
@@ -124,138 +142,64 @@ pub fn judge_bands_many(
 
 /// Judge one source from all its bands.
 ///
-/// The bands are divided by their baselines and averaged over each epoch. A candidate needs a dip below the baseline, a lens
-/// that beats constant, gain step, flare, drift and scintillation by `min_log_bf` (chromaticity counted for or against it
-/// where there is more than one band), and `min_epochs` epochs.
+/// Neighbouring bands are one receiver: divided by their baselines and averaged over each epoch. A candidate needs a dip below
+/// the baseline, a lens that beats constant, gain step, flare, drift and scintillation by `min_log_bf` (chromaticity counted for
+/// or against it where there is more than one band), and `min_epochs` epochs. Without a dip of `min_dip_snr` and `min_depth`
+/// no candidate is possible, and nothing is fitted.
 pub fn judge_bands(bands: &[Band<'_>], params: &BandsParams) -> BandsJudgement {
     let p = &params.judge;
     let curves: Vec<(f64, Curve)> =
         bands.iter().map(|b| (b.freq_hz, Curve::new(b.mjd, b.flux, b.err).despiked(p.spike_sigma))).collect();
-    let relative: Vec<(f64, Series)> =
-        curves.iter().filter_map(|(f, c)| Series::relative(c).map(|s| (*f, s))).collect();
-    let all: Vec<Series> = relative.iter().map(|(_, s)| s.clone()).collect();
-    let combined = Series::combined(&all, EPOCH_DAYS).floored(FLOOR);
-    let scatter = combined.excess_scatter();
-    let combined = combined.inflated(scatter);
-    let err: Vec<f64> = combined.w.iter().map(|w| 1.0 / w.sqrt()).collect();
-    let curve = Curve::new(&combined.mjd, &combined.y, &err);
-    let summary = summarise(&curve.mjd, &curve.flux, &curve.err, Depth::Shape);
-    let score = ese_score(&ScoreInput {
-        chi2_nu: summary.chi2_nu,
-        v: summary.v,
-        asymmetry: summary.asymmetry,
-        timescale_days: summary.timescale_days,
-        amplitude: summary.amplitude,
-    });
-    let baseline = curve.baseline();
-    let dip = strongest(&curve, baseline, Side::Dip, p.min_dip_epochs)
-        .filter(|e| baseline > 0.0 && e.snr >= p.min_dip_snr && e.depth >= p.min_depth);
+    let receivers = Receiver::of_bands(&curves);
+    let nothing = Receiver::default();
+    let found: Vec<Vec<Excursion>> = receivers.iter().map(|r| dips(&r.curve(), p)).collect();
+    let snr = |g: &usize| found[*g].iter().map(|e| e.snr).fold(0.0, f64::max);
+    let order = |a: &usize, b: &usize| {
+        snr(a).total_cmp(&snr(b)).then(receivers[*a].combined.len().cmp(&receivers[*b].combined.len()))
+    };
+    let primary = (0..receivers.len()).max_by(order);
+    let receiver = primary.map_or(&nothing, |g| &receivers[g]);
+    let events = primary.map_or_else(Vec::new, |g| found[g].clone());
+    let strongest = events.iter().copied().reduce(|a, b| if b.snr > a.snr { b } else { a });
+    let epochs = receiver.combined.len();
+    let (summary, score) = receiver.statistics();
     let mut judged = BandsJudgement {
         verdict: Verdict::Steady,
         score,
         summary,
-        events: dip.into_iter().collect(),
+        events,
         lens: None,
         alternatives: None,
         log_bf_lens: None,
-        in_progress: dip.is_some_and(|d| d.points.1 + 1 == curve.len()),
+        in_progress: strongest.is_some_and(|d| d.points.1 + 1 == epochs),
+        trigger: false,
         reasons: Vec::new(),
     };
-    if dip.is_some() && curve.len() >= 8 {
-        judged.lens = fit(&combined, &relative);
-        let others = alternatives(&combined);
-        judged.log_bf_lens =
-            judged.lens.map(|l| l.log_evidence - others.best().1 + l.chromatic.unwrap_or(0.0));
-        judged.alternatives = Some(others);
+    if let (Some(dip), true) = (strongest, epochs >= LEAST_EPOCHS) {
+        if let Some(weighed) = hypotheses::weigh(&receivers, (dip.mjd_start, dip.mjd_end)) {
+            judged.log_bf_lens = Some(weighed.log_bf);
+            judged.lens = Some(weighed.lens);
+            judged.alternatives = Some(weighed.alternatives);
+        }
     }
-    judged.verdict = decide(&judged, params, curve.len());
-    judged.reasons = reasons(&judged, params, &curves, scatter);
+    let lens = params.likely(&judged)
+        && judged.lens.is_some_and(|l| l.depth >= p.min_depth && l.unlensed >= LEAST_UNLENSED);
+    judged.trigger = lens && judged.in_progress;
+    let others = receivers.iter().enumerate().filter(|(g, _)| Some(*g) != primary).map(|(_, r)| r);
+    let varies = varies(&judged.summary, p) || others.map(Receiver::statistics).any(|(s, _)| varies(&s, p));
+    let most = receivers.iter().map(|r| r.combined.len()).max().unwrap_or(0);
+    judged.verdict = match (most < p.min_epochs, lens, varies) {
+        (true, _, _) => Verdict::Insufficient,
+        (_, true, _) => Verdict::Candidate,
+        (_, _, true) => Verdict::Variable,
+        _ => Verdict::Steady,
+    };
+    judged.reasons = words::reasons(&judged, params, &curves, receiver, epochs);
     judged
 }
 
-fn decide(j: &BandsJudgement, params: &BandsParams, epochs: usize) -> Verdict {
-    let p = &params.judge;
-    let varies = j.summary.chi2_nu > p.variable_chi2_nu
-        || (j.summary.v > p.variable_v && j.summary.significance > 5.0);
-    if epochs < p.min_epochs {
-        Verdict::Insufficient
-    } else if j.log_bf_lens.is_some_and(|b| b >= params.min_log_bf)
-        && j.lens.is_some_and(|l| l.depth >= p.min_depth)
-    {
-        Verdict::Candidate
-    } else if varies {
-        Verdict::Variable
-    } else {
-        Verdict::Steady
-    }
-}
-
-fn reasons(j: &BandsJudgement, params: &BandsParams, curves: &[(f64, Curve)], scatter: f64) -> Vec<String> {
-    let mut out = Vec::new();
-    let s = &j.summary;
-    if j.verdict == Verdict::Insufficient {
-        out.push(format!("{} usable epochs, a nomination needs {}", s.n, params.judge.min_epochs));
-    }
-    if s.n >= 2 {
-        out.push(format!(
-            "chi2_nu {:.2}, V {:.3} over {} epochs; ESE score {:.2}",
-            s.chi2_nu, s.v, s.n, j.score.total
-        ));
-    }
-    match j.events.first() {
-        Some(d) => out.push(format!(
-            "dips {:.0} % below the baseline from MJD {:.1} to {:.1} ({:.1} sigma){}",
-            100.0 * d.depth,
-            d.mjd_start,
-            d.mjd_end,
-            d.snr,
-            if j.in_progress { ", still in progress" } else { "" }
-        )),
-        None => out.push("no significant dip below the baseline".to_owned()),
-    }
-    if let (Some(l), Some(a), Some(bf)) = (&j.lens, &j.alternatives, j.log_bf_lens) {
-        let than = if bf > 0.0 { "more" } else { "less" };
-        out.push(format!(
-            "a plasma lens is {than} likely than {} (ln Bayes factor {bf:.1}, needed {:.1})",
-            a.best().0,
-            params.min_log_bf
-        ));
-        if j.verdict == Verdict::Candidate {
-            out.push(format!(
-                "lens of strength {:.2}, crossed in {:.0} +- {:.0} days a width, closest at MJD {:.1}, depth {:.0} %",
-                l.alpha,
-                l.crossing_days,
-                l.crossing_err_days,
-                l.mjd,
-                100.0 * l.depth
-            ));
-        }
-        out.push(match l.chromatic {
-            None => "chromaticity not tested: one band".to_owned(),
-            Some(c) if c > 3.0 => {
-                format!("deeper at longer wavelengths, as a plasma lens (ln likelihood ratio {c:.1})")
-            }
-            Some(c) if c < -3.0 => format!(
-                "the dip is the same in all bands, unlike a plasma lens's (ln likelihood ratio {c:.1})"
-            ),
-            Some(c) => {
-                format!("the bands do not tell chromatic from achromatic (ln likelihood ratio {c:.1})")
-            }
-        });
-    }
-    if scatter > 1.2 {
-        out.push(format!(
-            "errors were raised by {scatter:.2}: neighbouring points scatter more than they say"
-        ));
-    }
-    let (spikes, blanks) = curves.iter().fold((0, 0), |t, (_, c)| (t.0 + c.n_spikes, t.1 + c.n_blank));
-    if spikes > 0 {
-        out.push(format!("{spikes} single points far from all their neighbours were left out"));
-    }
-    if blanks > 0 {
-        out.push(format!("{blanks} points without a finite flux and a positive error were left out"));
-    }
-    out
+fn varies(s: &Summary, p: &JudgeParams) -> bool {
+    s.chi2_nu > p.variable_chi2_nu || (s.v > p.variable_v && s.significance > 5.0)
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Baseline, bad points, and the runs of points that dip below or rise above the baseline.
 
+use super::verdict::JudgeParams;
+
 /// Points of one band, cleaned, in order of time.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Curve {
@@ -111,6 +113,70 @@ pub enum Side {
     Rise,
 }
 
+/// Every significant dip, in order of time: the strongest, and those in what it leaves on its two sides, as long as they pass the
+/// thresholds.
+pub(super) fn dips(curve: &Curve, p: &JudgeParams) -> Vec<Excursion> {
+    const MOST: usize = 12;
+    let baseline = curve.baseline();
+    let mut parts = vec![(0, curve.len())];
+    let mut found: Vec<Excursion> = Vec::new();
+    while let (Some((first, end)), true) = (parts.pop(), baseline > 0.0 && found.len() < MOST) {
+        let part = Curve {
+            mjd: curve.mjd[first..end].to_vec(),
+            flux: curve.flux[first..end].to_vec(),
+            err: curve.err[first..end].to_vec(),
+            ..Curve::default()
+        };
+        let dip = strongest(&part, baseline, Side::Dip, p.min_dip_epochs)
+            .filter(|e| e.snr >= p.min_dip_snr && e.depth >= p.min_depth);
+        if let Some(e) = dip {
+            let (a, b) = around_deepest(&part, baseline, &e);
+            let points = (a + first, b + first);
+            parts.extend([(first, points.0), (points.1 + 1, end)]);
+            found.push(Excursion { points, mjd_start: part.mjd[a], mjd_end: part.mjd[b], ..e });
+        }
+    }
+    found.sort_by_key(|e| e.points.0);
+    merged(found)
+}
+
+/// The part of a run about its deepest point in which the curve stays below the baseline: two dips with a quiet stretch between
+/// may make one run.
+fn around_deepest(curve: &Curve, baseline: f64, e: &Excursion) -> (usize, usize) {
+    /// Below this fraction of the depth, averaged over five points, the curve is back.
+    const BACK: f64 = 0.1;
+    let (first, last) = e.points;
+    let departure = |i: usize| {
+        let near = i.saturating_sub(2).max(first)..=(i + 2).min(last);
+        let n = near.clone().count() as f64;
+        near.map(|j| baseline - curve.flux[j]).sum::<f64>() / n
+    };
+    let deepest = (first..=last).fold(first, |a, b| if departure(b) > departure(a) { b } else { a });
+    let back = |i: &usize| departure(*i) < BACK * e.depth * baseline;
+    let start = (first..deepest).rev().find(back).map_or(first, |i| i + 1);
+    let end = (deepest + 1..=last).find(back).map_or(last, |i| i - 1);
+    (start, end)
+}
+
+/// Dips that touch are one: the strongest run holds the deep part of a dip, those beside it its shoulders.
+fn merged(found: Vec<Excursion>) -> Vec<Excursion> {
+    /// Points between two parts of one dip, at most.
+    const APART: usize = 2;
+    let mut out: Vec<Excursion> = Vec::new();
+    for e in found {
+        match out.last_mut() {
+            Some(last) if e.points.0 <= last.points.1 + 1 + APART => {
+                last.points.1 = e.points.1;
+                last.mjd_end = e.mjd_end;
+                last.depth = last.depth.max(e.depth);
+                last.snr = last.snr.hypot(e.snr);
+            }
+            _ => out.push(e),
+        }
+    }
+    out
+}
+
 /// The run of at least `min_points` points with the largest signal-to-noise ratio on one side; `None` when no run is on that side.
 pub fn strongest(curve: &Curve, baseline: f64, side: Side, min_points: usize) -> Option<Excursion> {
     let n = curve.len();
@@ -166,6 +232,24 @@ mod tests {
         assert_eq!((e.points, e.mjd_start, e.mjd_end), ((10, 19), 20.0, 38.0));
         assert!((e.depth - 0.4).abs() < 1e-12 && (e.snr - 20.0 * 10f64.sqrt()).abs() < 1e-9);
         assert!(strongest(&curve, 1.0, Side::Rise, 3).is_none());
+    }
+
+    #[test]
+    fn a_dip_and_its_shoulders_are_one_and_two_dips_are_two() {
+        let mjd: Vec<f64> = (0..120).map(f64::from).collect();
+        let dip = |t: f64, t0: f64| 0.5 * (-0.5 * ((t - t0) / 6.0).powi(2)).exp();
+        let flux: Vec<f64> = mjd.iter().map(|t| 1.0 - dip(*t, 30.0) - dip(*t, 90.0)).collect();
+        let found = dips(&Curve::new(&mjd, &flux, &[0.01; 120]), &JudgeParams::default());
+        assert_eq!(found.len(), 2, "{found:?}");
+        for (e, t0) in found.iter().zip([30.0, 90.0]) {
+            // To 1 % of the baseline the dip is 2.8 widths to each side.
+            assert!(
+                (e.mjd_start - (t0 - 14.0)).abs() < 4.0 && (e.mjd_end - (t0 + 14.0)).abs() < 4.0,
+                "{e:?}"
+            );
+            // The running median of three takes the very tip.
+            assert!((e.depth - 0.5).abs() < 0.02);
+        }
     }
 
     #[test]

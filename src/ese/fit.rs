@@ -1,207 +1,264 @@
-//! The lens template bank against a light curve.
+//! The lens template bank against the series of all receivers.
 
 use super::models::log_likelihood;
-use super::refine::refine;
-use super::series::{log_mean_exp, Series};
-use super::template::{lookup, Table, SIGMAS};
+use super::noise::{log_sum_exp, Bank};
+use super::refine::{Params, Problem, Refined, LEAST_FRACTION};
+use super::series::Series;
+use super::template::{alpha_of, sigma_of, Form, Lens, Table, Template, ALPHAS, SIGMAS};
 
-/// Shortest and longest time to cross one lens width \[days\], and the ratio between steps.
-const FIRST_CROSSING: f64 = 3.0;
-const CROSSING_RATIO: f64 = 1.3;
+/// Shortest time to cross one lens width \[days\], the ratio between steps, and their number.
+const FIRST_CROSSING: f64 = 2.0;
+const CROSSING_RATIO: f64 = 1.35;
 const CROSSINGS: i32 = 15;
-/// Step of the time of closest approach \[lens widths\].
+/// Step of the time of closest approach \[crossing times\].
 const CENTRE_STEP: f64 = 0.25;
-/// Templates less likely than the best by this much are dropped from the posterior.
-const KEPT: f64 = 15.0;
-/// Most templates kept, and most of them refined (of different source sizes).
-const MOST_KEPT: usize = 400;
-const STARTS: usize = 3;
+/// Points of a series averaged for the search, so that a crossing time has this many.
+const POINTS_PER_CROSSING: f64 = 8.0;
+/// Every so many strengths and source sizes of the table are searched; what lies between is the refinement's.
+const ALPHA_STRIDE: usize = 3;
+const SIGMA_STRIDE: usize = 5;
+/// Impact parameters at which round lenses are searched.
+const IMPACTS: [f64; 2] = [0.0, 0.9];
+/// Starts that are refined under measurement errors, and those of them that are refined again under the best noise.
+const STARTS: usize = 14;
+const FINALISTS: usize = 3;
 
 /// A lens and how well it is known: the best fit, with errors from the curvature.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
 pub struct LensFit {
-    /// ln evidence over the bank.
+    /// ln evidence.
     pub log_evidence: f64,
-    /// Strength at the mean frequency, and the scatter of its natural logarithm.
+    /// Form of the best fit.
+    pub form: Form,
+    /// Strength at the mean frequency of the receiver with the most weight.
     pub alpha: f64,
-    /// See `alpha`.
+    /// Standard deviation of its natural logarithm.
     pub alpha_ln_err: f64,
     /// Time to cross one lens width \[days\].
     pub crossing_days: f64,
-    /// Its scatter \[days\].
+    /// Its standard deviation \[days\].
     pub crossing_err_days: f64,
     /// Time of closest approach \[MJD\].
     pub mjd: f64,
-    /// Its scatter \[days\].
+    /// Its standard deviation \[days\].
     pub mjd_err_days: f64,
-    /// Source size (standard deviation) in lens widths, of the best fit.
+    /// Source size (standard deviation) in lens widths.
     pub source_sigma: f64,
-    /// Depth of the best fit at its deepest observed point, a fraction of the unlensed flux.
+    /// Standard deviation of its natural logarithm.
+    pub source_ln_err: f64,
+    /// Fraction of the flux in the part of the source that is lensed.
+    pub fraction: f64,
+    /// Distance from the centre of a round lens at closest approach \[lens widths\].
+    pub impact: f64,
+    /// Depth at the deepest observed point, a fraction of the unlensed flux.
     pub depth: f64,
-    /// ln likelihood ratio of lensing that goes as the wavelength squared over the same dip in every band; none with one band.
+    /// Fraction of the epochs at which the flux is within 5 % of the unlensed: without any the baseline is a guess.
+    pub unlensed: f64,
+    /// ln likelihood ratio of lensing that goes as the wavelength squared over the same dip in every band; none when that was
+    /// not tested: one band, or unknown frequencies.
     pub chromatic: Option<f64>,
 }
 
-/// One template of the bank, with its likelihood.
-#[derive(Clone, Copy)]
-struct Candidate {
-    log_weight: f64,
-    alpha: usize,
-    sigma: usize,
-    crossing: f64,
-    centre: f64,
+/// What the fit looks at.
+pub(super) struct Search<'a> {
+    pub banks: &'a [Bank],
+    /// Strength in each receiver over that in the reference.
+    pub scale: Vec<f64>,
+    /// First and last time of the dip \[MJD\].
+    pub window: (f64, f64),
+    /// First and last time of all series \[MJD\].
+    pub span: (f64, f64),
 }
 
-/// Fit the bank to a series; `None` when the series is shorter than one template.
-pub(super) fn fit(series: &Series, bands: &[(f64, Series)]) -> Option<LensFit> {
+/// A template of the bank with its likelihood.
+#[derive(Clone, Copy)]
+struct Start {
+    log_likelihood: f64,
+    form: Form,
+    sigma: usize,
+    at: Params,
+}
+
+/// The best lens, with `ln Z` (noise marginalised); `None` without a series.
+pub(super) fn fit(search: &Search<'_>) -> Option<(Refined, f64)> {
     let table = Table::get();
-    let (first, last) = (*series.mjd.first()?, *series.mjd.last()?);
-    let prefix = Prefix::new(series);
-    let mut evidences = Vec::new();
-    let mut kept: Vec<Candidate> = Vec::new();
-    let mut best = f64::NEG_INFINITY;
+    let problem = |form| Problem {
+        table,
+        banks: search.banks,
+        scale: &search.scale,
+        form,
+        first_mjd: search.span.0,
+        last_mjd: search.span.1,
+    };
+    let alone = vec![0; search.banks.len()];
+    let mut refined: Vec<(Form, Params, f64)> = starts(search, table)
+        .into_iter()
+        .map(|s| problem(s.form).refine(&alone, s.at, 12))
+        .map(|r| (r.form, r.at, r.log_likelihood))
+        .collect();
+    refined.sort_by(|a, b| b.2.total_cmp(&a.2));
+    // One of each form at least: the noise may turn the order round.
+    let mut finalists: Vec<(Form, Params, f64)> = refined.iter().take(FINALISTS).copied().collect();
+    finalists.extend(
+        Form::ALL
+            .into_iter()
+            .filter(|form| finalists.iter().all(|f| f.0 != *form))
+            .filter_map(|form| refined.iter().find(|r| r.0 == form).copied())
+            .collect::<Vec<_>>(),
+    );
+    let judged: Vec<(Refined, f64)> = finalists
+        .into_iter()
+        .map(|(form, at, _)| {
+            let p = problem(form);
+            let (_, noise) = p.marginal(&at);
+            let better = p.refine(&noise, at, 15);
+            let (marginal, _) = p.marginal(&better.at);
+            // Two forms share the prior.
+            (better, marginal + better.log_occam - 2f64.ln())
+        })
+        .collect();
+    let best = judged.iter().copied().reduce(|a, b| if b.1 > a.1 { b } else { a })?;
+    // The other form's evidence counts as well; starts of one form may have met in one optimum.
+    let other =
+        judged.iter().filter(|j| j.0.form != best.0.form).map(|j| j.1).fold(f64::NEG_INFINITY, f64::max);
+    Some((best.0, log_sum_exp(&[best.1, other])))
+}
+
+/// The lens of a fit at a receiver.
+pub(super) fn lens_of(at: &Params, form: Form, scale: f64) -> Lens<'static> {
+    Table::get().lens(form, at[0].exp() * scale, at[1].exp(), at[5])
+}
+
+/// The best templates, of as many source sizes and forms as there are.
+fn starts(search: &Search<'_>, table: &Table) -> Vec<Start> {
+    let mut best: Vec<Start> = Vec::new();
     for k in 0..CROSSINGS {
         let crossing = FIRST_CROSSING * CROSSING_RATIO.powi(k);
         // Longer than this, the light curve sees no more than a slope.
-        if crossing > last - first {
+        if k > 0 && crossing > search.span.1 - search.span.0 {
             break;
         }
-        // Centres from before the first to after the last point: egress and ingress alone are fitted too.
-        let steps = ((last - first) / (CENTRE_STEP * crossing)) as usize + (2.0 / CENTRE_STEP) as usize;
-        // Every second strength and size: what lies between is the refinement's.
-        for alpha in (0..table.alphas.len()).step_by(2) {
-            for sigma in (0..SIGMAS.len()).step_by(2) {
-                let mut values = Vec::with_capacity(steps + 1);
-                for c in 0..=steps {
-                    let centre = first - crossing + CENTRE_STEP * crossing * c as f64;
-                    let value = prefix.log_likelihood(series, table, (alpha, sigma), crossing, centre);
-                    values.push(value);
-                    if value > best - KEPT {
-                        best = best.max(value);
-                        kept.push(Candidate {
-                            log_weight: value - (steps as f64).ln(),
-                            alpha,
-                            sigma,
-                            crossing,
-                            centre,
-                        });
+        let cell = crossing / POINTS_PER_CROSSING;
+        let sums: Vec<Sums> = search
+            .banks
+            .iter()
+            .map(|b| {
+                Sums::new(if cell > 1.5 * b.series.spacing() {
+                    b.series.binned(cell)
+                } else {
+                    b.series.clone()
+                })
+            })
+            .collect();
+        for (form, impact) in
+            [(Form::Sheet, 0.0)].into_iter().chain(IMPACTS.iter().map(|b| (Form::Round, *b)))
+        {
+            for sigma in (3..SIGMAS).step_by(SIGMA_STRIDE) {
+                for alpha in (2..ALPHAS).step_by(ALPHA_STRIDE) {
+                    let shape = (form, alpha_of(alpha), sigma_of(sigma), impact);
+                    if let Some(found) = scan(search, table, &sums, shape, crossing) {
+                        keep(&mut best, Start { sigma, ..found });
                     }
                 }
-                evidences.push(log_mean_exp(&values));
             }
         }
     }
-    if evidences.is_empty() {
-        return None;
+    best.sort_by(|a, b| b.log_likelihood.total_cmp(&a.log_likelihood));
+    best.truncate(STARTS);
+    best
+}
+
+/// Keep the two best of each form and source size, of crossing times that differ.
+fn keep(best: &mut Vec<Start>, found: Start) {
+    const EACH: usize = 2;
+    let same = |s: &Start| s.form == found.form && s.sigma == found.sigma;
+    if let Some(near) = best.iter_mut().find(|s| same(s) && (s.at[2] - found.at[2]).abs() < 0.2) {
+        if found.log_likelihood > near.log_likelihood {
+            *near = found;
+        }
+        return;
     }
-    kept.sort_by(|a, b| b.log_weight.total_cmp(&a.log_weight));
-    kept.truncate(MOST_KEPT);
-    let mut starts: Vec<Candidate> = Vec::new();
-    for c in &kept {
-        if starts.len() < STARTS && starts.iter().all(|s| s.sigma != c.sigma) {
-            starts.push(*c);
+    best.push(found);
+    let of_kind: Vec<usize> = (0..best.len()).filter(|&i| same(&best[i])).collect();
+    if of_kind.len() > EACH {
+        let worst =
+            of_kind
+                .into_iter()
+                .reduce(|a, b| if best[b].log_likelihood < best[a].log_likelihood { b } else { a });
+        if let Some(worst) = worst {
+            best.swap_remove(worst);
         }
     }
-    let refined = starts
+}
+
+/// The best centre of one template, near the dip: ingress and egress alone have theirs outside the light curve.
+fn scan(
+    search: &Search<'_>,
+    table: &Table,
+    sums: &[Sums],
+    (form, alpha, sigma, impact): (Form, f64, f64, f64),
+    crossing: f64,
+) -> Option<Start> {
+    let first = (search.window.0 - crossing).max(search.span.0 - crossing);
+    let last = (search.window.1 + crossing).min(search.span.1 + crossing);
+    let steps = ((last - first) / (CENTRE_STEP * crossing)).ceil() as usize;
+    let lenses: Vec<(Template<'_>, f64)> = search
+        .scale
         .iter()
+        .map(|s| (table.nearest(form, alpha * s, sigma, impact), Table::reach(alpha * s, sigma) * crossing))
+        .collect();
+    (0..=steps)
         .map(|c| {
-            let start = [table.alphas[c.alpha].ln(), SIGMAS[c.sigma].ln(), c.crossing.ln(), c.centre];
-            refine(series, table, start, last - first)
+            let centre = first + CENTRE_STEP * crossing * c as f64;
+            let (mut value, mut fraction) = (0.0, 1.0f64);
+            for (s, (lens, reach)) in sums.iter().zip(&lenses) {
+                let found = s.log_likelihood(lens, *reach, crossing, centre);
+                value += found.0;
+                fraction = if sums.len() == 1 { found.1 } else { fraction.min(found.1) };
+            }
+            let at = [alpha.ln(), sigma.ln(), crossing.ln(), centre, fraction, impact];
+            Start { log_likelihood: value, form, sigma: 0, at }
         })
-        .max_by(|a, b| a.log_likelihood.total_cmp(&b.log_likelihood))?;
-    let [ln_alpha, ln_sigma, ln_crossing, centre] = refined.at;
-    let lens = table.lens(ln_alpha.exp(), ln_sigma.exp());
-    let crossing = ln_crossing.exp();
-    let deepest = series.mjd.iter().map(|t| lens.at((t - centre) / crossing)).fold(1.0, f64::min);
-    Some(LensFit {
-        // The grid misses sharp peaks, the refinement knows one peak only.
-        log_evidence: refined.log_evidence.max(log_mean_exp(&evidences)),
-        alpha: ln_alpha.exp(),
-        alpha_ln_err: refined.err[0],
-        crossing_days: crossing,
-        crossing_err_days: refined.err[2] * crossing,
-        mjd: centre,
-        mjd_err_days: refined.err[3],
-        source_sigma: ln_sigma.exp(),
-        depth: 1.0 - deepest,
-        chromatic: chromatic(refined.at, table, bands),
-    })
+        .reduce(|a, b| if b.log_likelihood > a.log_likelihood { b } else { a })
 }
 
-/// Sums of the points before each index, so that the unlensed part of a series costs nothing.
-struct Prefix {
-    /// `sum w y`, `sum w`.
-    sums: Vec<(f64, f64)>,
+/// A series with its sums, so that its unlensed part costs nothing.
+struct Sums {
+    series: Series,
     wyy: f64,
+    wy: f64,
+    w: f64,
 }
 
-impl Prefix {
-    fn new(s: &Series) -> Self {
-        let mut sums = vec![(0.0, 0.0)];
-        let mut wyy = 0.0;
-        for (y, w) in s.y.iter().zip(&s.w) {
-            let last = sums[sums.len() - 1];
-            sums.push((last.0 + w * y, last.1 + w));
+impl Sums {
+    fn new(series: Series) -> Self {
+        let (mut wyy, mut wy, mut sum) = (0.0, 0.0, 0.0);
+        for (y, w) in series.y.iter().zip(&series.w) {
             wyy += w * y * y;
+            wy += w * y;
+            sum += w;
         }
-        Self { sums, wyy }
+        Self { series, wyy, wy, w: sum }
     }
 
-    fn log_likelihood(
-        &self,
-        s: &Series,
-        table: &Table,
-        (alpha, sigma): (usize, usize),
-        crossing: f64,
-        centre: f64,
-    ) -> f64 {
-        let reach = table.reach(alpha, sigma) * crossing;
+    /// ln L, and the fraction of the flux that is lensed.
+    fn log_likelihood(&self, lens: &Template<'_>, reach: f64, crossing: f64, centre: f64) -> (f64, f64) {
+        let s = &self.series;
         let low = s.mjd.partition_point(|t| *t < centre - reach);
         let high = s.mjd.partition_point(|t| *t <= centre + reach);
-        let total = self.sums[s.len()];
-        let (mut wym, mut wmm) =
-            (total.0 - self.sums[high].0 + self.sums[low].0, total.1 - self.sums[high].1 + self.sums[low].1);
-        let row = table.row(alpha, sigma);
         let rate = 1.0 / crossing;
+        let (mut wyd, mut wd, mut wdd) = (0.0, 0.0, 0.0);
         for i in low..high {
-            let m = lookup(row, (s.mjd[i] - centre) * rate);
-            wym += s.w[i] * s.y[i] * m;
-            wmm += s.w[i] * m * m;
+            let d = lens.at((s.mjd[i] - centre) * rate) - 1.0;
+            let w = s.w[i] * d;
+            wyd += w * s.y[i];
+            wd += w;
+            wdd += w * d;
         }
-        log_likelihood(self.wyy, wym, wmm)
+        // The fraction of the flux that is lensed, by least squares for `c (1 + f d)`.
+        let best = (wyd * self.w - self.wy * wd) / (self.wy * wdd - wyd * wd);
+        let fraction = if best.is_finite() { best.clamp(LEAST_FRACTION, 1.0) } else { 1.0 };
+        let (wym, wmm) = (self.wy + fraction * wyd, self.w + fraction * (2.0 * wd + fraction * wdd));
+        (log_likelihood(self.wyy, wym, wmm), fraction)
     }
-}
-
-/// The bands fitted with a strength that goes as the wavelength squared, over the same fitted with one strength; each band with a
-/// level of its own, averaged over strengths near the best.
-fn chromatic(at: [f64; 4], table: &Table, bands: &[(f64, Series)]) -> Option<f64> {
-    const NEAR: [f64; 5] = [0.8, 0.9, 1.0, 1.1, 1.25];
-    if bands.len() < 2 {
-        return None;
-    }
-    let weight = |s: &Series| s.w.iter().sum::<f64>();
-    let total: f64 = bands.iter().map(|(_, s)| weight(s)).sum();
-    let mean_hz = bands.iter().map(|(f, s)| f * weight(s)).sum::<f64>() / total;
-    let (crossing, centre) = (at[2].exp(), at[3]);
-    let band = |alpha: f64, s: &Series| {
-        let lens = table.lens(alpha, at[1].exp());
-        let (mut wyy, mut wym, mut wmm) = (0.0, 0.0, 0.0);
-        for ((t, y), w) in s.mjd.iter().zip(&s.y).zip(&s.w) {
-            let m = lens.at((t - centre) / crossing);
-            wyy += w * y * y;
-            wym += w * y * m;
-            wmm += w * m * m;
-        }
-        log_likelihood(wyy, wym, wmm)
-    };
-    let average = |exponent: f64| {
-        let value = |near: &f64| -> f64 {
-            let strength = at[0].exp() * near;
-            bands.iter().map(|(f, s)| band(strength * (mean_hz / f).powf(exponent), s)).sum()
-        };
-        log_mean_exp(&NEAR.iter().map(value).collect::<Vec<f64>>())
-    };
-    let ratio = average(2.0) - average(0.0);
-    // Bands whose frequencies are not known tell nothing.
-    ratio.is_finite().then_some(ratio)
 }

@@ -1,13 +1,17 @@
 //! What else than a lens makes a light curve: nothing, a gain error, a flare, a drift, scintillation.
 //!
-//! Every model has one free level `c` with a flat prior, so that constants cancel between them. `ln Z` is the logarithm of
-//! the likelihood averaged over a grid of each model's other parameters, in units of the likelihood's own normalisation.
+//! Every alternative but the constant may flicker as well: [`super::noise`] marginalises that. A model with parameters that are
+//! not linear is averaged over a grid of them: all of it under measurement errors alone, and the grid's best points under
+//! every noise; what is left out can only lower the evidence by less than the logarithm of their number.
 
-use super::series::{log_mean_exp, Series};
-use crate::math::linear::Cholesky;
+use super::noise::{log_sum_exp, Bank, Column};
+use super::series::Series;
+
+/// Points of a grid that are judged under every noise.
+const MOST: usize = 24;
 
 /// Logarithms of the evidences of the alternatives.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize)]
 pub struct Alternatives {
     /// Nothing happens.
     pub constant: f64,
@@ -37,17 +41,27 @@ impl Alternatives {
 }
 
 /// Evidences of all alternatives.
-pub(super) fn alternatives(series: &Series) -> Alternatives {
+pub(super) fn alternatives(bank: &Bank) -> Alternatives {
+    let s = &bank.series;
+    let random: Vec<f64> =
+        (1..bank.noises.len()).map(|k| bank.noises[k].ln_prior + bank.log_evidence(k, &[level(s)])).collect();
     Alternatives {
-        constant: constant(series),
-        gain: gain(series),
-        flare: flare(series),
-        drift: drift(series),
-        scintillation: scintillation(series),
+        constant: bank.log_evidence(0, &[level(s)]),
+        gain: gain(bank),
+        flare: flare(bank),
+        drift: drift(bank),
+        // Of the noises other than none, which share half the prior.
+        scintillation: log_sum_exp(&random) - 0.5f64.ln(),
     }
 }
 
-/// `ln L` of `y = c M`, `c` integrated out: `-chi^2/2 - ln(sum w M^2)/2` from `sum w y^2`, `sum w y M`, `sum w M^2`.
+/// The source's level, as a column.
+pub(super) fn level(s: &Series) -> Column {
+    Column { values: vec![1.0; s.len()], prior: f64::INFINITY }
+}
+
+/// `ln L` of `y = c M` under measurement errors, `c` integrated out: `-chi^2/2 - ln(sum w M^2)/2` from `sum w y^2`,
+/// `sum w y M`, `sum w M^2`.
 pub(super) fn log_likelihood(wyy: f64, wym: f64, wmm: f64) -> f64 {
     // A level that is not positive is no source.
     let explained = if wym > 0.0 { wym * wym / wmm } else { 0.0 };
@@ -58,12 +72,7 @@ fn totals(s: &Series) -> (f64, f64, f64) {
     s.y.iter().zip(&s.w).fold((0.0, 0.0, 0.0), |t, (y, w)| (t.0 + w * y * y, t.1 + w * y, t.2 + w))
 }
 
-fn constant(s: &Series) -> f64 {
-    let (wyy, wy, w) = totals(s);
-    log_likelihood(wyy, wy, w)
-}
-
-/// `ln Z` of `y = c + A F`, `c` flat and `A` normal about 0 with scatter `prior`, both integrated out.
+/// `ln Z` of `y = c + A F` under measurement errors, `c` flat and `A` normal about 0 with scatter `prior`.
 fn log_linear(wyy: f64, (wy, w): (f64, f64), (wyf, wf, wff): (f64, f64, f64), prior: f64) -> f64 {
     let d = wff + 1.0 / (prior * prior);
     let determinant = w * d - wf * wf;
@@ -71,10 +80,21 @@ fn log_linear(wyy: f64, (wy, w): (f64, f64), (wyf, wf, wff): (f64, f64, f64), pr
     -0.5 * (wyy - explained) - 0.5 * determinant.ln() - prior.ln()
 }
 
+/// The average over a grid of `count` points, the likelier of them given as `(ln Z under measurement errors, point)`, noise
+/// marginalised for the best.
+fn average<P: Copy>(bank: &Bank, mut grid: Vec<(f64, P)>, count: f64, column: impl Fn(P) -> Column) -> f64 {
+    let alone = log_sum_exp(&grid.iter().map(|g| g.0).collect::<Vec<f64>>());
+    grid.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let marginal: Vec<f64> =
+        grid.iter().take(MOST).map(|(_, p)| bank.marginal(&[level(&bank.series), column(*p)]).0).collect();
+    alone.max(log_sum_exp(&marginal)) - count.ln()
+}
+
 /// Boxes `[i, j)` by prefix sums; a box that reaches the end is a step.
-fn gain(s: &Series) -> f64 {
+fn gain(bank: &Bank) -> f64 {
     const PRIOR: f64 = 0.2;
-    const MOST_EDGES: usize = 400;
+    const MOST_EDGES: usize = 600;
+    let s = &bank.series;
     let n = s.len();
     let (wyy, wy, w) = totals(s);
     let mut prefix = vec![(0.0, 0.0)];
@@ -82,143 +102,97 @@ fn gain(s: &Series) -> f64 {
         let last = prefix[prefix.len() - 1];
         prefix.push((last.0 + w * y, last.1 + w));
     }
+    let value = |i: usize, j: usize| {
+        let (by, bw) = (prefix[j].0 - prefix[i].0, prefix[j].1 - prefix[i].1);
+        (log_linear(wyy, (wy, w), (by, bw, bw), PRIOR), (i, j))
+    };
+    // A box over the whole curve is the level itself.
+    let is_box = |i: usize, j: usize| i < j && j <= n && (i > 0 || j < n);
     let stride = n.div_ceil(MOST_EDGES).max(1);
     let edges: Vec<usize> = (0..n).step_by(stride).chain([n]).collect();
-    let mut values = Vec::with_capacity(edges.len() * edges.len() / 2);
+    let mut grid = Vec::with_capacity(edges.len() * edges.len() / 2);
     for (k, &i) in edges.iter().enumerate() {
-        // A box over the whole curve is the level itself.
-        for &j in edges[k + 1..].iter().filter(|j| i > 0 || **j < n) {
-            let (by, bw) = (prefix[j].0 - prefix[i].0, prefix[j].1 - prefix[i].1);
-            values.push(log_linear(wyy, (wy, w), (by, bw, bw), PRIOR));
-        }
+        grid.extend(edges[k + 1..].iter().filter(|j| is_box(i, **j)).map(|&j| value(i, j)));
     }
-    log_mean_exp(&values)
+    if stride > 1 {
+        // A long curve is searched by strides, and about the best boxes point by point.
+        grid.sort_by(|a, b| b.0.total_cmp(&a.0));
+        grid.truncate(MOST);
+        let near = |k: usize| k.saturating_sub(stride)..=(k + stride).min(n);
+        let mut fine: Vec<(usize, usize)> = grid
+            .iter()
+            .flat_map(|(_, (i, j))| near(*i).flat_map(move |a| near(*j).map(move |b| (a, b))))
+            .collect();
+        fine.sort_unstable();
+        fine.dedup();
+        grid = fine.into_iter().filter(|(i, j)| is_box(*i, *j)).map(|(i, j)| value(i, j)).collect();
+    }
+    let count = 0.5 * (n * n) as f64;
+    average(bank, grid, count, |(i, j)| Column {
+        values: (0..n).map(|k| if (i..j).contains(&k) { 1.0 } else { 0.0 }).collect(),
+        prior: PRIOR,
+    })
 }
 
-fn flare(s: &Series) -> f64 {
+/// Shape of a flare `d` days after its peak.
+fn flare_shape(d: f64, rise: f64, fall: f64) -> f64 {
+    let x = if d < 0.0 { d / rise } else { -d / fall };
+    if x > -8.0 {
+        x.exp()
+    } else {
+        0.0
+    }
+}
+
+fn flare(bank: &Bank) -> f64 {
     const RISES: [f64; 5] = [0.5, 2.0, 6.0, 15.0, 40.0];
     const FALLS: [f64; 6] = [3.0, 7.0, 15.0, 30.0, 60.0, 120.0];
     const PRIOR: f64 = 1.0;
-    const MOST_STARTS: usize = 150;
+    const MOST_STARTS: usize = 400;
+    let s = &bank.series;
     let (wyy, wy, w) = totals(s);
-    let nothing = log_likelihood(wyy, wy, w);
+    let nothing = bank.log_evidence(0, &[level(s)]);
     let stride = s.len().div_ceil(MOST_STARTS).max(1);
-    let mut values = Vec::new();
-    for peak in s.mjd.iter().step_by(stride) {
+    let mut grid = Vec::new();
+    for &peak in s.mjd.iter().step_by(stride) {
         for rise in RISES {
             for fall in FALLS {
+                let low = s.mjd.partition_point(|t| *t < peak - 8.0 * rise);
+                let high = s.mjd.partition_point(|t| *t <= peak + 8.0 * fall);
                 let (mut wyf, mut wf, mut wff) = (0.0, 0.0, 0.0);
-                for ((t, y), w) in s.mjd.iter().zip(&s.y).zip(&s.w) {
-                    let d = t - peak;
-                    let x = if d < 0.0 { d / rise } else { -d / fall };
-                    if x > -8.0 {
-                        let f = x.exp();
-                        wyf += w * y * f;
-                        wf += w * f;
-                        wff += w * f * f;
-                    }
+                for i in low..high {
+                    let f = flare_shape(s.mjd[i] - peak, rise, fall);
+                    wyf += s.w[i] * s.y[i] * f;
+                    wf += s.w[i] * f;
+                    wff += s.w[i] * f * f;
                 }
                 // A flare rises: where the best amplitude is negative the best flare is none.
                 let rises = wyf * w > wy * wf;
-                values.push(if rises { log_linear(wyy, (wy, w), (wyf, wf, wff), PRIOR) } else { nothing });
+                let value = if rises { log_linear(wyy, (wy, w), (wyf, wf, wff), PRIOR) } else { nothing };
+                grid.push((value, (peak, rise, fall)));
             }
         }
     }
-    log_mean_exp(&values)
+    let count = grid.len() as f64;
+    average(bank, grid, count, |(peak, rise, fall)| Column {
+        values: s.mjd.iter().map(|t| flare_shape(t - peak, rise, fall)).collect(),
+        prior: PRIOR,
+    })
 }
 
-/// Legendre polynomials of degree 1 to 3 over the span, coefficients with Gaussian priors of 0.3; the evidence in closed form.
-fn drift(s: &Series) -> f64 {
+/// Legendre polynomials of degree 1 to 3 over the span, coefficients with normal priors of 0.3.
+fn drift(bank: &Bank) -> f64 {
     const PRIOR: f64 = 0.3;
+    let s = &bank.series;
     let (first, last) = (s.mjd[0], s.mjd[s.len() - 1]);
     let half = (0.5 * (last - first)).max(1e-9);
-    let (mut normal, mut right, mut wyy) = ([0.0; 16], [0.0; 4], 0.0);
-    for ((t, y), w) in s.mjd.iter().zip(&s.y).zip(&s.w) {
-        let x = (t - first) / half - 1.0;
-        let p = [1.0, x, 1.5 * x * x - 0.5, 2.5 * x * x * x - 1.5 * x];
-        wyy += w * y * y;
-        for i in 0..4 {
-            right[i] += w * y * p[i];
-            for j in 0..4 {
-                normal[4 * i + j] += w * p[i] * p[j];
-            }
-        }
-    }
-    for i in 1..4 {
-        normal[5 * i] += 1.0 / (PRIOR * PRIOR);
-    }
-    let Ok(factor) = Cholesky::new(&normal, 4) else { return f64::NEG_INFINITY };
-    let mut solution = right.to_vec();
-    factor.solve(&mut solution);
-    let explained: f64 = solution.iter().zip(&right).map(|(a, b)| a * b).sum();
-    -0.5 * (wyy - explained) - 0.5 * factor.log_determinant() - 3.0 * PRIOR.ln()
-}
-
-/// Gaussian processes of relative amplitude `m` and time scale `tau`: damped random walk and Matern 3/2, by a Kalman filter
-/// (Kelly et al. 2009, doi:10.1088/0004-637X/698/1/895), the level integrated out.
-fn scintillation(s: &Series) -> f64 {
-    const AMPLITUDES: [f64; 7] = [0.01, 0.02, 0.04, 0.07, 0.12, 0.2, 0.35];
-    const TIMES: [f64; 6] = [1.0, 3.0, 10.0, 30.0, 100.0, 300.0];
-    let mut values = Vec::with_capacity(2 * AMPLITUDES.len() * TIMES.len());
-    for m in AMPLITUDES {
-        for tau in TIMES {
-            values.push(process(s, m, |dt| walk(m, tau, dt)));
-            values.push(process(s, m, |dt| matern(m, tau, dt)));
-        }
-    }
-    log_mean_exp(&values)
-}
-
-/// Transition `[a b; c d]` and added covariance `[q11, q12, q22]` over `dt`, and the stationary covariance of the second state.
-type Transition = ([f64; 4], [f64; 3], f64);
-
-fn walk(m: f64, tau: f64, dt: f64) -> Transition {
-    let decay = (-dt / tau).exp();
-    ([decay, 0.0, 0.0, 0.0], [m * m * (1.0 - decay * decay), 0.0, 0.0], 0.0)
-}
-
-/// State (value, slope) of covariance `m^2 (1 + r) exp(-r)`, `r = dt / tau`.
-fn matern(m: f64, tau: f64, dt: f64) -> Transition {
-    let r = dt / tau;
-    let e = (-r).exp();
-    let f = [e * (1.0 + r), e * dt, -e * r / tau, e * (1.0 - r)];
-    let (p, q) = (m * m, m * m / (tau * tau));
-    // Q = P - F P F^T with stationary P = diag(p, q).
-    let noise = [
-        p - (f[0] * f[0] * p + f[1] * f[1] * q),
-        -(f[0] * f[2] * p + f[1] * f[3] * q),
-        q - (f[2] * f[2] * p + f[3] * f[3] * q),
-    ];
-    (f, noise, q)
-}
-
-/// ln evidence of `y = c + x(t) + noise` with the level `c` integrated out: the filter is run on `y` and on ones.
-fn process(s: &Series, m: f64, transition: impl Fn(f64) -> Transition) -> f64 {
-    let (_, _, slope) = transition(0.0);
-    let mut p = [m * m, 0.0, slope];
-    let (mut a, mut b) = ([0.0; 2], [0.0; 2]);
-    let (mut yy, mut y1, mut one, mut log_s) = (0.0, 0.0, 0.0, 0.0);
-    for i in 0..s.len() {
-        if i > 0 {
-            let (f, q, _) = transition(s.mjd[i] - s.mjd[i - 1]);
-            a = [f[0] * a[0] + f[1] * a[1], f[2] * a[0] + f[3] * a[1]];
-            b = [f[0] * b[0] + f[1] * b[1], f[2] * b[0] + f[3] * b[1]];
-            let (u, v) = (f[0] * p[0] + f[1] * p[1], f[0] * p[1] + f[1] * p[2]);
-            let (c, d) = (f[2] * p[0] + f[3] * p[1], f[2] * p[1] + f[3] * p[2]);
-            p = [u * f[0] + v * f[1] + q[0], u * f[2] + v * f[3] + q[1], c * f[2] + d * f[3] + q[2]];
-        }
-        let variance = p[0] + 1.0 / s.w[i];
-        let (e, g) = (s.y[i] - a[0], 1.0 - b[0]);
-        yy += e * e / variance;
-        y1 += e * g / variance;
-        one += g * g / variance;
-        log_s += (variance * s.w[i]).ln();
-        let gain = [p[0] / variance, p[1] / variance];
-        a = [a[0] + gain[0] * e, a[1] + gain[1] * e];
-        b = [b[0] + gain[0] * g, b[1] + gain[1] * g];
-        p = [p[0] - gain[0] * p[0], p[1] - gain[0] * p[1], p[2] - gain[1] * p[1]];
-    }
-    -0.5 * (yy - y1 * y1 / one) - 0.5 * log_s - 0.5 * one.ln()
+    let column = |p: fn(f64) -> f64| Column {
+        values: s.mjd.iter().map(|t| p((t - first) / half - 1.0)).collect(),
+        prior: PRIOR,
+    };
+    let columns =
+        [level(s), column(|x| x), column(|x| 1.5 * x * x - 0.5), column(|x| 2.5 * x * x * x - 1.5 * x)];
+    bank.marginal(&columns).0
 }
 
 #[cfg(test)]
@@ -238,52 +212,21 @@ mod tests {
 
     #[test]
     fn each_alternative_wins_its_own_case() {
-        let best = |s: &Series| alternatives(s).best().0;
-        assert_eq!(best(&series(|_| 1.0)), "a constant source");
-        assert_eq!(best(&series(|t| if (40.0..70.0).contains(&t) { 0.8 } else { 1.0 })), "a gain step");
+        let best = |s: Series| alternatives(&Bank::new(s)).best().0;
+        assert_eq!(best(series(|_| 1.0)), "a constant source");
+        assert_eq!(best(series(|t| if (40.0..70.0).contains(&t) { 0.8 } else { 1.0 })), "a gain step");
         assert_eq!(
-            best(&series(|t| 1.0 + if t > 50.0 { (-(t - 50.0) / 15.0).exp() } else { 0.0 })),
+            best(series(|t| 1.0 + if t > 50.0 { (-(t - 50.0) / 15.0).exp() } else { 0.0 })),
             "a flare"
         );
         // A slow random walk explains a ramp about as well; constant and step do not.
-        let ramp = alternatives(&series(|t| 0.9 + 0.2 * t / 120.0));
+        let ramp = alternatives(&Bank::new(series(|t| 0.9 + 0.2 * t / 120.0)));
         assert!(
             ramp.drift > ramp.constant + 20.0 && ramp.drift > ramp.gain && ramp.drift > ramp.flare,
             "{ramp:?}"
         );
         let wiggle =
             |t: f64| 1.0 + 0.08 * (t / 5.3).sin() + 0.07 * (t / 8.1 + 1.0).cos() + 0.05 * (t / 3.1).sin();
-        assert_eq!(best(&series(wiggle)), "scintillation");
-    }
-
-    #[test]
-    fn the_filter_agrees_with_the_covariance_matrix() {
-        let s = Series {
-            mjd: vec![0.0, 1.0, 3.5, 4.0],
-            y: vec![1.0, 1.2, 0.9, 1.1],
-            w: vec![100.0, 50.0, 80.0, 100.0],
-        };
-        let (m, tau) = (0.2, 3.0);
-        for smooth in [false, true] {
-            let mut covariance = vec![0.0; 16];
-            for i in 0..4 {
-                for j in 0..4 {
-                    let r = (s.mjd[i] - s.mjd[j]).abs() / tau;
-                    covariance[4 * i + j] = m * m * (-r).exp() * if smooth { 1.0 + r } else { 1.0 };
-                }
-                covariance[5 * i] += 1.0 / s.w[i];
-            }
-            let factor = Cholesky::new(&covariance, 4).unwrap();
-            let (mut ky, mut k1) = (s.y.clone(), vec![1.0; 4]);
-            factor.solve(&mut ky);
-            factor.solve(&mut k1);
-            let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
-            let (yy, y1, one) = (dot(&s.y, &ky), dot(&s.y, &k1), dot(&[1.0; 4], &k1));
-            let log_w: f64 = s.w.iter().map(|w| w.ln()).sum();
-            let exact =
-                -0.5 * (yy - y1 * y1 / one) - 0.5 * (factor.log_determinant() + log_w) - 0.5 * one.ln();
-            let ours = process(&s, m, |dt| if smooth { matern(m, tau, dt) } else { walk(m, tau, dt) });
-            assert!((ours - exact).abs() < 1e-9, "{ours} {exact}");
-        }
+        assert_eq!(best(series(wiggle)), "scintillation");
     }
 }

@@ -86,17 +86,24 @@ pub fn normal_quantile_of_survival(ln_p: f64) -> f64 {
     if !ln_p.is_finite() {
         return if ln_p == f64::NEG_INFINITY { f64::INFINITY } else { f64::NAN };
     }
-    // The survival function falls: bisect on a bracket that holds every finite ln p.
-    let (mut low, mut high) = (-40.0, 10.0 + (-2.0 * ln_p).max(0.0).sqrt());
-    for _ in 0..100 {
-        let middle = 0.5 * (low + high);
-        if ln_normal_survival(middle) > ln_p {
-            low = middle;
-        } else {
-            high = middle;
+    if ln_p > -std::f64::consts::LN_2 {
+        // The other tail, whose probability is 1 - p.
+        return -normal_quantile_of_survival((-ln_p.exp()).ln_1p());
+    }
+    // To 4.5e-4 (Abramowitz & Stegun 26.2.23), then Newton's steps on ln P, which is nearly a parabola.
+    let t = (-2.0 * ln_p).sqrt();
+    let top = 2.515_517 + t * (0.802_853 + t * 0.010_328);
+    let mut x = t - top / (1.0 + t * (1.432_788 + t * (0.189_269 + t * 0.001_308)));
+    for _ in 0..4 {
+        let value = ln_normal_survival(x.max(0.0));
+        let slope = -(-0.5 * x * x - 0.5 * (2.0 * PI).ln() - value).exp();
+        let step = (value - ln_p) / slope;
+        x -= step;
+        if step.abs() < 1e-9 * (1.0 + x) {
+            break;
         }
     }
-    0.5 * (low + high)
+    x.max(0.0)
 }
 
 #[cfg(test)]

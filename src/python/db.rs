@@ -159,14 +159,23 @@ impl PyDatabase {
     }
 
     fn insert_all(&self, py: Python<'_>, batches: Vec<PyBatch<'_>>) -> PyResult<usize> {
-        let convert =
-            |row: &Vec<Bound<'_, PyAny>>| row.iter().map(value_from).collect::<PyResult<Vec<Value>>>();
-        let mut converted = Vec::new();
-        for (table, columns, rows, conflict) in batches {
-            let rows = rows.iter().map(convert).collect::<PyResult<Vec<_>>>()?;
-            converted.push(Batch { table, columns, conflict, rows });
-        }
+        let converted = batches_from(batches)?;
         self.run(py, |db| db.insert_all(&converted))
+    }
+
+    /// Delete what meets each of `deletions`, then insert, in one transaction.
+    fn replace_all(
+        &self,
+        py: Python<'_>,
+        deletions: Vec<(String, Vec<(String, String, Bound<'_, PyAny>)>)>,
+        batches: Vec<PyBatch<'_>>,
+    ) -> PyResult<usize> {
+        let gone = deletions
+            .into_iter()
+            .map(|(table, where_)| Ok((table, conditions_from(Some(where_))?)))
+            .collect::<PyResult<Vec<_>>>()?;
+        let converted = batches_from(batches)?;
+        self.run(py, |db| db.replace_all(&gone, &converted))
     }
 
     #[pyo3(signature = (table, values, where_))]
@@ -270,4 +279,15 @@ fn query<'py>(
 #[pyfunction]
 fn table_type(path: &str) -> Option<(&'static str, i64)> {
     TableType::from_path(path).map(|t| (t.name(), t.order_index()))
+}
+
+fn batches_from(batches: Vec<PyBatch<'_>>) -> PyResult<Vec<Batch>> {
+    let convert = |row: &Vec<Bound<'_, PyAny>>| row.iter().map(value_from).collect::<PyResult<Vec<Value>>>();
+    batches
+        .into_iter()
+        .map(|(table, columns, rows, conflict)| {
+            let rows = rows.iter().map(convert).collect::<PyResult<Vec<_>>>()?;
+            Ok(Batch { table, columns, conflict, rows })
+        })
+        .collect()
 }

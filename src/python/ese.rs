@@ -95,7 +95,10 @@ fn judge_bands<'py>(
     progress: Option<Py<PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let defaults = BandsParams::default();
-    let p = BandsParams { judge: params(options)?, min_log_bf: min_log_bf.unwrap_or(defaults.min_log_bf) };
+    let min_log_bf = min_log_bf.unwrap_or(defaults.min_log_bf);
+    // The lower threshold of one band and a high score moves along.
+    let min_log_bf_scored = min_log_bf - (defaults.min_log_bf - defaults.min_log_bf_scored);
+    let p = BandsParams { judge: params(options)?, min_log_bf, min_log_bf_scored };
     let (t, f, e) = (column(&points.0, "mjd")?, column(&points.1, "flux")?, column(&points.2, "err")?);
     let curves = Ragged { offsets: &offsets, mjd: t.as_slice()?, flux: f.as_slice()?, err: e.as_slice()? };
     let sources = Band::of_sources(&first_band, &freq_hz, curves).map_err(|e| errors::exception(&e))?;

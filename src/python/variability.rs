@@ -25,6 +25,7 @@ pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(m_max, module)?)?;
     module.add_function(wrap_pyfunction!(timescale, module)?)?;
     module.add_function(wrap_pyfunction!(asymmetry, module)?)?;
+    module.add_function(wrap_pyfunction!(gaussian_process, module)?)?;
     module.add_function(wrap_pyfunction!(structure_function, module)?)?;
     module.add_function(wrap_pyfunction!(summarise, module)?)
 }
@@ -122,6 +123,18 @@ fn timescale(mjd: &Bound<'_, PyAny>, flux: &Bound<'_, PyAny>) -> PyResult<f64> {
 #[pyfunction]
 fn asymmetry(mjd: &Bound<'_, PyAny>, flux: &Bound<'_, PyAny>) -> PyResult<f64> {
     defined(core::asymmetry(column(mjd, "mjd")?.as_slice()?, column(flux, "flux")?.as_slice()?))
+}
+
+/// `(amplitude, tau_days, log_ratio)` of the damped random walk that describes the points best.
+#[pyfunction]
+fn gaussian_process(
+    mjd: &Bound<'_, PyAny>,
+    flux: &Bound<'_, PyAny>,
+    err: &Bound<'_, PyAny>,
+) -> PyResult<(f64, f64, f64)> {
+    let (t, f, e) = (column(mjd, "mjd")?, column(flux, "flux")?, column(err, "err")?);
+    defined(core::gaussian_process(t.as_slice()?, f.as_slice()?, e.as_slice()?))
+        .map(|g| (g.amplitude, g.tau_days, g.log_ratio))
 }
 
 /// `(lag_days, value, pairs)` arrays, one element a bin.

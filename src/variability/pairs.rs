@@ -64,9 +64,35 @@ pub fn vs_max(flux: &[f64], err: &[f64]) -> Result<PairExtreme, Undefined> {
     check_errors("Vs", 2, flux, err)?;
     let high = front(flux.len(), |i| flux[i], err);
     let low = front(flux.len(), |i| -flux[i], err);
+    Ok(vs_of_fronts(flux, err, &high, &low))
+}
+
+/// Signed values of [`vs_max`] and [`m_max`] of points known to be usable, NaN where there is none. Fluxes of one sign share
+/// the fronts.
+pub(super) fn extremes(flux: &[f64], err: &[f64], vs_min: f64) -> (f64, f64) {
+    if flux.len() < 2 {
+        return (f64::NAN, f64::NAN);
+    }
+    let high = front(flux.len(), |i| flux[i], err);
+    let low = front(flux.len(), |i| -flux[i], err);
+    let vs = vs_of_fronts(flux, err, &high, &low).value;
+    if vs.abs() < vs_min {
+        return (vs, f64::NAN);
+    }
+    // The lowest flux is on its front.
+    let of_one_sign = low.iter().all(|&i| flux[i] >= 0.0);
+    let m = if of_one_sign {
+        m_of_fronts(flux, err, (&high, &low), vs_min)
+    } else {
+        m_max(flux, err, vs_min).ok().flatten()
+    };
+    (vs, m.map_or(f64::NAN, |p| signed_m(flux, p).value))
+}
+
+fn vs_of_fronts(flux: &[f64], err: &[f64], high: &[usize], low: &[usize]) -> PairExtreme {
     let mut best = (0.0, 0, 1);
-    for &a in &high {
-        for &b in &low {
+    for &a in high {
+        for &b in low {
             let difference = flux[a] - flux[b];
             let ratio = difference * difference / (err[a] * err[a] + err[b] * err[b]);
             if difference > 0.0 && ratio > best.0 {
@@ -76,7 +102,37 @@ pub fn vs_max(flux: &[f64], err: &[f64]) -> Result<PairExtreme, Undefined> {
     }
     let (first, second) = (best.1.min(best.2), best.1.max(best.2));
     let value = (flux[first] - flux[second]) / err[first].hypot(err[second]);
-    Ok(PairExtreme { value, first, second })
+    PairExtreme { value, first, second }
+}
+
+/// The pair of largest m between two fronts of levels that are not negative; its value is not signed yet.
+fn m_of_fronts(
+    level: &[f64],
+    sigma: &[f64],
+    (high, low): (&[usize], &[usize]),
+    vs_min: f64,
+) -> Option<PairExtreme> {
+    let mut best: Option<PairExtreme> = None;
+    for &a in high {
+        for &b in low {
+            let difference = level[a] - level[b];
+            let sum = level[a] + level[b];
+            if a == b || sum <= 0.0 || difference < vs_min * sigma[a].hypot(sigma[b]) {
+                continue;
+            }
+            let value = 2.0 * difference / sum;
+            if best.is_none_or(|p| value > p.value) {
+                best = Some(PairExtreme { value, first: a, second: b });
+            }
+        }
+    }
+    best
+}
+
+/// The pair in the order given, with the sign that has.
+fn signed_m(flux: &[f64], p: PairExtreme) -> PairExtreme {
+    let (first, second) = (p.first.min(p.second), p.first.max(p.second));
+    PairExtreme { value: 2.0 * (flux[first] - flux[second]) / (flux[first] + flux[second]), first, second }
 }
 
 /// The pair of largest |m| among pairs of one sign with `|Vs| >= vs_min` ([`VS_OF_M`]); `None` when there is none.
@@ -95,28 +151,14 @@ pub fn m_max(flux: &[f64], err: &[f64], vs_min: f64) -> Result<Option<PairExtrem
         let sigma: Vec<f64> = of_sign.iter().map(|&i| err[i]).collect();
         let high = front(level.len(), |i| level[i], &sigma);
         let low = front(level.len(), |i| -level[i], &sigma);
-        for &a in &high {
-            for &b in &low {
-                let difference = level[a] - level[b];
-                let sum = level[a] + level[b];
-                if a == b || sum <= 0.0 || difference < vs_min * sigma[a].hypot(sigma[b]) {
-                    continue;
-                }
-                let value = 2.0 * difference / sum;
-                if best.is_none_or(|p| value > p.value.abs()) {
-                    best = Some(PairExtreme { value, first: of_sign[a], second: of_sign[b] });
-                }
+        if let Some(p) = m_of_fronts(&level, &sigma, (&high, &low), vs_min) {
+            if best.is_none_or(|b| p.value > b.value) {
+                best =
+                    Some(PairExtreme { value: p.value, first: of_sign[p.first], second: of_sign[p.second] });
             }
         }
     }
-    Ok(best.map(|p| {
-        let (first, second) = (p.first.min(p.second), p.first.max(p.second));
-        PairExtreme {
-            value: 2.0 * (flux[first] - flux[second]) / (flux[first] + flux[second]),
-            first,
-            second,
-        }
-    }))
+    Ok(best.map(|p| signed_m(flux, p)))
 }
 
 /// Points that no other beats in level and error at once: level falling, error falling strictly.
@@ -136,22 +178,33 @@ fn front(n: usize, level: impl Fn(usize) -> f64, err: &[f64]) -> Vec<usize> {
         }
         return members;
     }
-    loop {
-        let mut best = usize::MAX;
-        let (mut best_level, mut best_err) = (f64::NEG_INFINITY, f64::INFINITY);
-        for i in 0..n {
+    // Each member leaves only the points of smaller error, about half of them.
+    let mut left = [0u16; WALK];
+    let mut count = n;
+    for (i, slot) in left.iter_mut().enumerate().take(n) {
+        *slot = i as u16;
+    }
+    while count > 0 {
+        let mut best = usize::from(left[0]);
+        let mut best_level = level(best);
+        for &i in &left[1..count] {
+            let i = usize::from(i);
             let l = level(i);
-            let beats = l > best_level || (l == best_level && err[i] < best_err);
-            if err[i] < limit && beats {
-                (best, best_level, best_err) = (i, l, err[i]);
+            if l > best_level || (l == best_level && err[i] < err[best]) {
+                (best, best_level) = (i, l);
             }
         }
-        if best == usize::MAX {
-            return members;
-        }
         members.push(best);
-        limit = best_err;
+        let limit = err[best];
+        let mut kept = 0;
+        for k in 0..count {
+            let i = left[k];
+            left[kept] = i;
+            kept += usize::from(err[usize::from(i)] < limit);
+        }
+        count = kept;
     }
+    members
 }
 
 #[cfg(test)]

@@ -2,14 +2,12 @@
 
 use rayon::prelude::*;
 
-use super::{
-    amplitude, chi2_nu, eta, excursion, fractional, m_max, modulation_index, sigma_deviation, significance,
-    timescale, von_neumann, vs_max, weighted_mean, Error, VS_OF_M,
-};
+use super::moments::Moments;
+use super::pairs::extremes;
+use super::{excursion, timescale, Error, VS_OF_M};
 use crate::control::Control;
 use crate::kind::BadArgument;
 use crate::math::robust::median;
-use crate::math::sums::{mean, squares_about};
 
 /// How much to compute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,25 +37,25 @@ pub struct Summary {
     pub min: f64,
     /// Largest flux.
     pub max: f64,
-    /// See [`eta()`].
+    /// See [`super::eta()`].
     pub eta: f64,
-    /// See [`fractional`].
+    /// See [`super::fractional()`].
     pub v: f64,
-    /// Signed Vs of the pair of largest |Vs|, see [`vs_max`].
+    /// Signed Vs of the pair of largest |Vs|, see [`super::vs_max`].
     pub vs_max: f64,
-    /// Signed m of the pair of largest |m| with |Vs| >= 4.3, see [`m_max`].
+    /// Signed m of the pair of largest |m| with |Vs| >= 4.3, see [`super::m_max()`].
     pub m_max: f64,
-    /// See [`chi2_nu`].
+    /// See [`super::chi2_nu()`].
     pub chi2_nu: f64,
-    /// Of eta, see [`significance`]; 0 below one half chance.
+    /// Of eta, see [`super::significance`]; 0 below one half chance.
     pub significance: f64,
-    /// See [`modulation_index`].
+    /// See [`super::modulation_index()`].
     pub modulation_index: f64,
-    /// See [`von_neumann`].
+    /// See [`super::von_neumann()`].
     pub von_neumann: f64,
-    /// See [`amplitude`].
+    /// See [`super::amplitude()`].
     pub amplitude: f64,
-    /// See [`sigma_deviation`].
+    /// See [`super::sigma_deviation()`].
     pub sigma_deviation: f64,
     /// See [`timescale`]; only with [`Depth::Shape`].
     pub timescale_days: f64,
@@ -185,31 +183,31 @@ impl Usable {
     fn summary(&mut self, depth: Depth) -> Summary {
         let (mjd, flux, err) = (&self.mjd, &self.flux, &self.err);
         let n = flux.len();
+        let sums = Moments::of(flux, err, &mut self.work);
+        let (vs_max, m_max) = extremes(flux, err, VS_OF_M);
         self.work.clear();
         self.work.extend_from_slice(flux);
-        let centre = mean(flux);
-        let eta = eta(flux, err).unwrap_or(f64::NAN);
+        let median = median(&mut self.work);
         let shape = if depth == Depth::Shape { excursion(mjd, flux).ok() } else { None };
-        let extreme = |f: fn(f64, f64) -> f64| flux.iter().copied().reduce(f).unwrap_or(f64::NAN);
         Summary {
             n,
             n_bad: self.n_bad,
-            mean: centre,
-            weighted_mean: weighted_mean(flux, err).map_or(f64::NAN, |w| w.value),
-            median: median(&mut self.work),
-            std: if n > 1 { (squares_about(flux, centre) / (n - 1) as f64).sqrt() } else { f64::NAN },
-            min: extreme(f64::min),
-            max: extreme(f64::max),
-            eta,
-            v: fractional(flux).unwrap_or(f64::NAN),
-            vs_max: vs_max(flux, err).map_or(f64::NAN, |p| p.value),
-            m_max: m_max(flux, err, VS_OF_M).ok().flatten().map_or(f64::NAN, |p| p.value),
-            chi2_nu: chi2_nu(flux, err).unwrap_or(f64::NAN),
-            significance: tail(eta, n),
-            modulation_index: modulation_index(flux, err).unwrap_or(f64::NAN),
-            von_neumann: von_neumann(flux).unwrap_or(f64::NAN),
-            amplitude: amplitude(flux).unwrap_or(f64::NAN),
-            sigma_deviation: sigma_deviation(flux).unwrap_or(f64::NAN),
+            mean: sums.mean,
+            weighted_mean: sums.weighted_mean,
+            median,
+            std: sums.std,
+            min: sums.min,
+            max: sums.max,
+            eta: sums.eta,
+            v: sums.v,
+            vs_max,
+            m_max,
+            chi2_nu: sums.chi2_nu,
+            significance: sums.significance(n),
+            modulation_index: sums.modulation_index,
+            von_neumann: sums.von_neumann,
+            amplitude: if n > 1 && median > 0.0 { (sums.max - sums.min) / median } else { f64::NAN },
+            sigma_deviation: sums.sigma_deviation,
             timescale_days: if depth == Depth::Shape {
                 timescale(mjd, flux).unwrap_or(f64::NAN)
             } else {
@@ -219,13 +217,4 @@ impl Usable {
             excursion: shape.map_or(f64::NAN, |e| e.height),
         }
     }
-}
-
-/// Significance of eta, without the work of the tail when it is nothing.
-fn tail(eta: f64, n: usize) -> f64 {
-    if eta <= 1.0 - 2.0 / (9.0 * n as f64) {
-        // Below the median of chi-square (Wilson & Hilferty 1931) a steady source is the likelier reading.
-        return 0.0;
-    }
-    significance(eta, n).map_or(f64::NAN, |s| s.max(0.0))
 }

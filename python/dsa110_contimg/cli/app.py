@@ -47,6 +47,7 @@ COMMANDS = (
     "source",
     "ese",
     "lightcurves",
+    "candidates",
     "caltables",
     "transits",
     "iers",

@@ -20,7 +20,7 @@ def ese(
     reference: Annotated[
         list[str] | None, typer.Option(help="Reference source; repeat. Default: chosen by S/N.")
     ] = None,
-    min_score: Annotated[float, typer.Option(help="Score above which a dip is nominated.")] = 0.6,
+    min_log_bf: Annotated[float, typer.Option(help="ln Bayes factor of a lens from which a dip is nominated.")] = 7.0,
     min_epochs: Annotated[int, typer.Option(help="Fewest epochs of a nomination.")] = 20,
     normalise: Annotated[bool, typer.Option(help="Normalise all epochs again first.")] = True,
     json_output: JsonOption = False,
@@ -34,12 +34,14 @@ def ese(
     handle = open_database(db, "products")
     with bar("judging", quiet=json_output):
         epochs = campaign.normalise(handle, reference or None) if normalise else []
-        judged = campaign.vary_and_nominate(handle, options={"min_score": min_score, "min_epochs": min_epochs})
+        judged = campaign.vary_and_nominate(handle, options={"min_epochs": min_epochs}, min_log_bf=min_log_bf)
     sources = [
         {
             "source_id": name,
             "verdict": j["verdict"],
             "ese_score": j["score"]["total"],
+            "log_bf_lens": j["log_bf_lens"],
+            "trigger": j["trigger"],
             "n": j["summary"]["n"],
             "eta": j["summary"]["eta"],
             "v": j["summary"]["v"],
@@ -53,9 +55,9 @@ def ese(
     def human() -> None:
         from rich.table import Table
 
-        table = Table("source", "epochs", "eta", "V", "score", "verdict")
+        table = Table("source", "epochs", "eta", "V", "score", "ln BF", "verdict")
         for s in sources:
-            numbers = ["-" if s[k] is None else f"{s[k]:.3g}" for k in ("eta", "v", "ese_score")]
+            numbers = ["-" if s[k] is None else f"{s[k]:.3g}" for k in ("eta", "v", "ese_score", "log_bf_lens")]
             table.add_row(s["source_id"], str(s["n"]), *numbers, s["verdict"])
         out.print(table)
         for name in nominated:

@@ -58,6 +58,8 @@ def tile(
     from dsa110_contimg.pipeline.meter import metered
     from dsa110_contimg.pipeline.sky import read_catalog
 
+    if not caltables and not uncalibrated and own_gain == "none":
+        raise CommandError("--caltables: expected at least one table (or --uncalibrated), found none")
     chosen = find_group(group, group_id)
     prefix = name or Path(chosen.group_id)
     for existing in (Path(f"{prefix}-image.fits"), Path(f"{prefix}-fluxes.csv")):
@@ -182,12 +184,12 @@ def summary(report: dict[str, Any], group_id: str, fluxes: Path | None, cost: Co
 def print_tile(payload: dict[str, Any]) -> None:
     """Stages with their shares, then what came out."""
     table = Table("stage", "wall [s]", "CPU [s]", "share of CPU", title=f"Tile {payload['group_id']}")
-    for column in table.columns[1:]:
+    for column in table.columns[1:3]:
         column.justify = "right"
     total = sum(s["cpu_s"] for s in payload["stages"]) or 1.0
     for s in payload["stages"]:
         share = s["cpu_s"] / total
-        table.add_row(s["name"], f"{s['wall_s']:.2f}", f"{s['cpu_s']:.2f}", f"{'█' * round(20 * share)} {share:4.0%}")
+        table.add_row(s["name"], f"{s['wall_s']:.2f}", f"{s['cpu_s']:.2f}", f"{share:4.0%} {'█' * round(20 * share)}")
     table.add_section()
     table.add_row("until the fluxes", f"{payload['latency_s']:.2f}", f"{total:.2f}", "")
     console.out.print(table)

@@ -97,17 +97,15 @@ class Database:
 
     def insert_all(self, batches: Iterable[tuple[str, Iterable[Mapping[str, Any]], Sequence[str]]]) -> int:
         """Insert ``(table, rows, conflict)`` into several tables in one transaction: all of it or nothing."""
-        prepared = []
-        for table, rows_in, conflict in batches:
-            rows = list(rows_in)
-            if not rows:
-                continue
-            columns = list(rows[0])
-            for row in rows:
-                if list(row) != columns:
-                    raise ValueError(f"{table}: expected every row to have the keys {columns}, found {list(row)}")
-            prepared.append((table, columns, [list(row.values()) for row in rows], list(conflict)))
-        return self._core.insert_all(prepared)
+        return self._core.insert_all(_prepared(batches))
+
+    def replace_all(
+        self,
+        deletions: Iterable[tuple[str, Sequence[Condition]]],
+        batches: Iterable[tuple[str, Iterable[Mapping[str, Any]], Sequence[str]]],
+    ) -> int:
+        """Delete the rows that meet all conditions of each deletion, then insert, in one transaction."""
+        return self._core.replace_all([(t, list(c)) for t, c in deletions], _prepared(batches))
 
     def insert_columns(self, batches: Iterable[tuple[str, Mapping[str, Any], Sequence[str]]]) -> int:
         """Insert ``(table, columns, conflict)`` into several tables in one transaction: all of it or nothing.
@@ -143,6 +141,22 @@ class Database:
     def backup(self, target: str | os.PathLike[str]) -> None:
         """Copy a consistent snapshot to a file that does not exist yet."""
         self._core.backup(target)
+
+
+def _prepared(
+    batches: Iterable[tuple[str, Iterable[Mapping[str, Any]], Sequence[str]]],
+) -> list[tuple[str, list[str], list[list[Any]], list[str]]]:
+    prepared = []
+    for table, rows_in, conflict in batches:
+        rows = list(rows_in)
+        if not rows:
+            continue
+        columns = list(rows[0])
+        for row in rows:
+            if list(row) != columns:
+                raise ValueError(f"{table}: expected every row to have the keys {columns}, found {list(row)}")
+        prepared.append((table, columns, [list(row.values()) for row in rows], list(conflict)))
+    return prepared
 
 
 def open_database(path: str | os.PathLike[str], schema: str) -> Database:

@@ -145,6 +145,7 @@ def _references(catalog: StrPath | pd.DataFrame, options: dict[str, Any]) -> lis
     look = _core.mosaic.build(json.dumps({**options, "dry_run": True}))
     table = load_catalog(catalog) if isinstance(catalog, str | os.PathLike) else catalog
     radius_deg = min(float(np.hypot(*look["imsize"])) / 2 * look["cell_arcsec"] / 3600, 90.0)
-    near = within(table, *look["centre_deg"], radius_deg, min_flux_mjy=MINIMUM_MJY)
+    ra_deg, dec_deg = look["centre_deg"]
+    near = within(table, ra_deg, dec_deg, radius_deg, min_flux_mjy=MINIMUM_MJY)
     columns = zip(near["ra_deg"], near["dec_deg"], near["flux_mjy"], strict=True)
     return [{"ra_deg": float(r), "dec_deg": float(d), "flux_jy": float(f) * 1e-3} for r, d, f in columns]

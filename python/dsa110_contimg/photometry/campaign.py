@@ -8,15 +8,15 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dsa110_contimg import DataError
 from dsa110_contimg._core import photometry as _core
 from dsa110_contimg._core import variability as _statistics
-from dsa110_contimg.photometry import ese
 from dsa110_contimg.photometry.forced import measure_positions
+from dsa110_contimg.photometry.nominate import light_curves, vary_and_nominate
 from dsa110_contimg.photometry.rows import record
 from dsa110_contimg.utils.columns import column
 
@@ -186,92 +186,3 @@ def _least_steady(norm: Any, norm_err: Any, chosen: Sequence[int]) -> int | None
     # Where errors are too small all references look unsteady: one must stand out from the others as well.
     limit = max(MAX_REFERENCE_CHI2, 2.5 * float(np.median(list(chi2.values()))))
     return worst if chi2[worst] > limit else None
-
-
-def light_curves(db: Database, source_ids: Iterable[str] | None = None) -> dict[str, tuple[Any, Any, Any]]:
-    """Normalised light curves ``(mjd, flux_jy, err_jy)`` by source, in order of time, epochs without correction out."""
-    conditions = [[("source_id", "=", s)] for s in source_ids] if source_ids is not None else [[]]
-    out: dict[str, tuple[Any, Any, Any]] = {}
-    for condition in conditions:
-        frame = db.frame("photometry_timeseries", *condition, order_by=["source_id", "mjd"])
-        if frame.empty:
-            continue
-        frame = frame[frame["peak_norm"].notna()]
-        for name, part in frame.groupby("source_id", sort=True):
-            out[str(name)] = (column(part["mjd"]), column(part["peak_norm"]), column(part["peak_norm_err"]))
-    return out
-
-
-def vary_and_nominate(
-    db: Database, *, options: Mapping[str, Any] | None = None, source_ids: Iterable[str] | None = None
-) -> dict[str, dict[str, Any]]:
-    """Judge the light curves and record statistics and candidates; see `dsa110_contimg.photometry.ese.judge`.
-
-    An automatic candidate that is none any more is withdrawn while nobody has touched it; what a person did stays.
-    """
-    names = None if source_ids is None else list(source_ids)
-    judged = ese.judge(light_curves(db, names), options=options)
-    where = {
-        row["source_id"]: row
-        for row in db.select(
-            "photometry",
-            columns=["source_id", "ra_deg", "dec_deg", "nvss_flux_mjy", "mjd", "measured_at"],
-            order_by=["mjd"],
-        )
-    }
-    now = time.time()
-    stats = [_stats(name, j, where.get(name, {}), now) for name, j in judged.items()]
-    auto = {r["source_id"]: r for r in db.select("ese_candidates", ("flag_type", "=", "auto"))}
-    nominated = {n: _significance(j) for n, j in judged.items() if j["verdict"] == "candidate"}
-    new = [
-        {
-            "source_id": name,
-            "flagged_at": now,
-            "flagged_by": "auto",
-            "significance": significance,
-            "flag_type": "auto",
-            "notes": "; ".join(judged[name]["reasons"]),
-        }
-        for name, significance in nominated.items()
-        if name not in auto
-    ]
-    db.insert_all([("variability_stats", stats, ("source_id",)), ("ese_candidates", new, ())])
-    for name, row in auto.items():
-        if name in nominated and row["significance"] != nominated[name]:
-            values = {"significance": nominated[name], "flagged_at": now, "notes": "; ".join(judged[name]["reasons"])}
-            db.update("ese_candidates", values, ("id", "=", row["id"]))
-        elif name in judged and name not in nominated and row["status"] == "active":
-            db.delete("ese_candidates", ("id", "=", row["id"]))
-    return judged
-
-
-def _significance(judgement: Mapping[str, Any]) -> float:
-    return float(judgement["dip"]["snr"])
-
-
-def _stats(name: str, judgement: Mapping[str, Any], where: Mapping[str, Any], now: float) -> dict[str, Any]:
-    s = judgement["summary"]
-    milli = {key: None if s[key] is None else 1e3 * s[key] for key in ("mean", "std", "min", "max")}
-    return {
-        "source_id": name,
-        "ra_deg": where.get("ra_deg"),
-        "dec_deg": where.get("dec_deg"),
-        "nvss_flux_mjy": where.get("nvss_flux_mjy"),
-        "n_obs": s["n"],
-        "mean_flux_mjy": milli["mean"],
-        "std_flux_mjy": milli["std"],
-        "min_flux_mjy": milli["min"],
-        "max_flux_mjy": milli["max"],
-        "chi2_nu": s["chi2_nu"],
-        "sigma_deviation": s["sigma_deviation"],
-        "eta_metric": s["eta"],
-        "v_metric": s["v"],
-        "vs_metric": s["vs_max"],
-        "m_metric": s["m_max"],
-        "ese_score": judgement["score"]["total"],
-        "verdict": judgement["verdict"],
-        "reasons": json.dumps(judgement["reasons"]),
-        "last_measured_at": where.get("measured_at"),
-        "last_mjd": where.get("mjd"),
-        "updated_at": now,
-    }

@@ -57,15 +57,15 @@ def judge_bands(
     sources : mapping
         Source to its bands ``(freq_hz, (mjd, flux, err))``.
     min_log_bf : float, optional
-        Least ln Bayes factor of a candidate (default 8).
+        Least ln Bayes factor of a candidate (default 7; with one band and a score above ``min_score``, 5).
     options : mapping, optional
-        Thresholds of dips and variability, see `judge`; ``min_score`` takes no part.
+        Thresholds, see `judge`.
 
     Returns
     -------
     dict
         Source to ``verdict``, ``score``, ``summary``, ``events``, ``lens`` (strength, crossing time, source size),
-        ``alternatives`` (ln evidences), ``log_bf_lens``, ``in_progress`` and ``reasons``.
+        ``alternatives`` (ln evidences), ``log_bf_lens``, ``in_progress``, ``trigger`` and ``reasons``.
     """
     first_band, freq, curves = [0], [], []
     for bands in sources.values():

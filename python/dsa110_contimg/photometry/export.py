@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from dsa110_contimg.photometry.source import Source
 
 
 def write_table(table: pd.DataFrame, path: str | os.PathLike[str]) -> Path:
@@ -57,3 +59,21 @@ def _votable(table: pd.DataFrame, path: Path) -> None:
             plain[name] = ["" if pd.isna(v) else str(v) for v in plain[name]]
             plain[name] = plain[name].astype(object)
     Table.from_pandas(plain).write(path, format="votable", overwrite=True)
+
+
+def export_regions(sources: Iterable[Source], path: str | os.PathLike[str], radius_arcsec: float = 30.0) -> Path:
+    """Write circles around sources: DS9 regions, or for a path ending in ``.ann`` a Karma annotation."""
+    target = Path(path)
+    if target.suffix.lower() == ".ann":
+        lines = ["COORD W", "PA STANDARD", "COLOR GREEN"]
+        for s in sources:
+            lines.append(f"CIRCLE {s.ra_deg:.7f} {s.dec_deg:.7f} {radius_arcsec / 3600.0:.7f}")
+            lines.append(f"TEXT {s.ra_deg:.7f} {s.dec_deg:.7f} {s.name}")
+    else:
+        lines = ["# Region file format: DS9", "icrs"]
+        for s in sources:
+            lines.append(f'circle({s.ra_deg:.7f},{s.dec_deg:.7f},{radius_arcsec:g}") # text={{{s.name}}}')
+    partial = target.with_name(f".{target.name}.partial")
+    partial.write_text("\n".join(lines) + "\n")
+    partial.replace(target)
+    return target

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dsa110_contimg.photometry import ese
+from dsa110_contimg.photometry.export import export_regions
 from dsa110_contimg.photometry.normalize import MeasurementStore
 from dsa110_contimg.photometry.variability import summarise
 from dsa110_contimg.utils.columns import column
@@ -264,24 +265,6 @@ class Source:
 
         cache = load().paths.catalogs / "external"
         return query_services(self.coord, radius_arcsec, catalogs, timeout, cache_dir=cache)
-
-
-def export_regions(sources: Iterable[Source], path: str | os.PathLike[str], radius_arcsec: float = 30.0) -> Path:
-    """Write circles around sources: DS9 regions, or for a path ending in ``.ann`` a Karma annotation."""
-    target = Path(path)
-    if target.suffix.lower() == ".ann":
-        lines = ["COORD W", "PA STANDARD", "COLOR GREEN"]
-        for s in sources:
-            lines.append(f"CIRCLE {s.ra_deg:.7f} {s.dec_deg:.7f} {radius_arcsec / 3600.0:.7f}")
-            lines.append(f"TEXT {s.ra_deg:.7f} {s.dec_deg:.7f} {s.name}")
-    else:
-        lines = ["# Region file format: DS9", "icrs"]
-        for s in sources:
-            lines.append(f'circle({s.ra_deg:.7f},{s.dec_deg:.7f},{radius_arcsec:g}") # text={{{s.name}}}')
-    partial = target.with_name(f".{target.name}.partial")
-    partial.write_text("\n".join(lines) + "\n")
-    partial.replace(target)
-    return target
 
 
 def band_table(rows: Sequence[Mapping[str, Any]], measurements: pd.DataFrame) -> pd.DataFrame:

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dsa110_contimg.photometry.source import Source, _open, export_regions
+from dsa110_contimg.photometry.export import export_regions
+from dsa110_contimg.photometry.source import Source, _open
 from dsa110_contimg.utils.columns import column
 
 if TYPE_CHECKING:

@@ -195,5 +195,7 @@ def test_the_command_writes_fluxes_and_one_json_object(
     assert {"flux_jy", "flux_err_jy", "flux_sb00_jy", "flux_sb01_jy"} <= set(rows[0])
     assert main(arguments) == 1
     assert "--overwrite" in json.loads(capsys.readouterr().out)["error"]
+    assert main(["tile", str(made.root / "incoming"), "--json"]) == 1
+    assert "--caltables" in json.loads(capsys.readouterr().out)["error"]
     assert main(["tile", str(tmp_path), "--uncalibrated", "--json"]) == 1
     assert "expected one group" in json.loads(capsys.readouterr().out)["error"]

@@ -14,7 +14,7 @@ from dsa110_contimg.catalog import query_sources, source_name
 from dsa110_contimg.catalog.ingest import ingest
 from dsa110_contimg.catalog.loaders import load_catalog
 from dsa110_contimg.database import Database, open_database
-from dsa110_contimg.photometry import campaign, cli, normalize
+from dsa110_contimg.photometry import campaign, candidates, cli, normalize
 from dsa110_contimg.photometry.source import Source
 
 NAMES = [source_name(10 + 0.1 * i, 30.0) for i in range(16)]
@@ -84,11 +84,32 @@ def test_a_persons_verdict_stays(db: Database) -> None:
     campaign.normalise(db)
     campaign.vary_and_nominate(db)
     db.update("ese_candidates", {"status": "dismissed"}, ("source_id", "=", LENS))
-    campaign.vary_and_nominate(db, options={"min_score": 0.99})
+    campaign.vary_and_nominate(db, options={"min_dip_snr": 1e6})
     assert db.select("ese_candidates")[0]["status"] == "dismissed"
     db.update("ese_candidates", {"status": "active"}, ("source_id", "=", LENS))
-    campaign.vary_and_nominate(db, options={"min_score": 0.99})
+    campaign.vary_and_nominate(db, options={"min_dip_snr": 1e6})
     assert db.select("ese_candidates") == []
+
+
+def test_notes_keep_a_candidate_and_rows_do_not_depend_on_the_order_of_epochs(db: Database, tmp_path: Path) -> None:
+    for e in range(20, 24):
+        fill(db, range(e + 1) if e == 20 else range(e, e + 1))
+        campaign.normalise(db)
+        campaign.vary_and_nominate(db)
+    anew = open_database(tmp_path / "q.sqlite3", "products")
+    fill(anew, range(24))
+    campaign.normalise(anew)
+    campaign.vary_and_nominate(anew)
+    for table in ("variability_stats", "ese_candidates"):
+        clocks = {"updated_at", "flagged_at", "last_measured_at", "id"}
+        one, all_at_once = (
+            [{k: v for k, v in row.items() if k not in clocks} for row in d.select(table, order_by=["source_id"])]
+            for d in (db, anew)
+        )
+        assert one == all_at_once
+    candidates.note(db, LENS, "comment", "ann", "look at this")
+    campaign.vary_and_nominate(db, options={"min_dip_snr": 1e6})
+    assert [c["source_id"] for c in candidates.candidates(db)] == [LENS]
 
 
 def test_few_references_leave_the_epoch_unnormalised(db: Database) -> None:

@@ -81,11 +81,12 @@ def test_every_kind_of_failing_call(shim: Path, files: list[Path], tmp_path: Pat
             done = server.run(fail_at=point, error=error)
             left = [p.name for p in out.parent.iterdir()]
             if done["exit"] == 0:
-                # The number of calls varies a little from run to run: then the last one never came. Locks are swallowed.
+                # The number of calls varies a little from run to run: then the last one never came. Locks are swallowed, and the
+                # empty line that ends table.info.
                 if (
                     left != ["x.ms"]
                     or not _core.ms.verify(out)["ok"]
-                    or not (done["failed"].endswith("table.lock") or done["count"] < point)
+                    or not (done["failed"].endswith(("table.lock", "table.info")) or done["count"] < point)
                 ):
                     wrong.append((point, "accepted", left))
             elif left or done["exit"] != 3:

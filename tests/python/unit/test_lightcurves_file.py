@@ -84,3 +84,69 @@ def test_bad_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["lightcurves", str(tmp_path / "none.csv")]) == 1
     file.write_text("source_id,mjd,freq_hz,flux_jy,flux_err_jy\n")
     assert main(["lightcurves", str(file), "--json"]) == 0
+
+
+def test_tables_of_other_people_say_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Other names and units, a byte order mark, blank lines, Julian dates, repeats, tabs, VOTable, FITS."""
+    from astropy.table import Table
+
+    plain = table().query("source_id in ('lens', 'few')").reset_index(drop=True)
+
+    def judged(file: Path) -> list[dict[str, object]]:
+        assert main(["lightcurves", str(file), "--json"]) == 0
+        found: list[dict[str, object]] = json.loads(capsys.readouterr().out)["sources"]
+        return found
+
+    plain.to_csv(tmp_path / "plain.csv", index=False)
+    expected = judged(tmp_path / "plain.csv")
+    other = pd.DataFrame(
+        {
+            " Name": plain["source_id"],
+            "JD": plain["mjd"] + 2_400_000.5,
+            "freq_MHz": plain["freq_hz"] / 1e6,
+            "Flux_mJy": plain["flux_jy"] * 1e3,
+            "flux_err_mJy": plain["flux_err_jy"] * 1e3,
+            "comment": "a, b",
+        }
+    )
+    text = pd.concat([other, other.head(5)]).to_csv(index=False).replace("\n", "\n\n", 3)
+    (tmp_path / "other.csv").write_text(text, encoding="utf-8-sig")
+    other.drop(columns="comment").to_csv(tmp_path / "tabs.csv", index=False, sep="\t")
+    Table.from_pandas(plain).write(tmp_path / "t.vot", format="votable")
+    with_units = Table.from_pandas(plain)
+    with_units["flux_jy"] *= 1e3
+    with_units["flux_jy"].unit = "mJy"
+    with_units.write(tmp_path / "t.fits")
+    for name in ("other.csv", "tabs.csv", "t.vot", "t.fits"):
+        for ours, theirs in zip(judged(tmp_path / name), expected, strict=True):
+            assert (ours["source_id"], ours["verdict"]) == (theirs["source_id"], theirs["verdict"]), name
+            # Julian dates keep 1e-9 of their 2.4 million days, 40 microseconds: the fit moves by far less than a unit.
+            assert ours["log_bf_lens"] == pytest.approx(theirs["log_bf_lens"], abs=0.5), name
+
+
+def test_every_source_is_drawn(tmp_path: Path) -> None:
+    file = tmp_path / "curves.csv"
+    table().replace({"source_id": {"few": "a/b c"}}).to_csv(file, index=False)
+    assert main(["lightcurves", str(file), "--plots", str(tmp_path / "out")]) == 0
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["a_b_c.png", "flare.png", "lens.png", "quiet.png"]
+
+
+def test_a_dip_that_is_the_same_in_all_bands_is_no_lens_and_one_band_is_not_tested(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = np.random.default_rng(5)
+    t = 60000 + np.arange(200.0)
+    dip = resolved((t - 60100) / 14, 0.55, 0.25)
+    rows = [(name, f) for name, bands in (("flat", BANDS), ("single", BANDS[:1])) for f in bands]
+    parts = [
+        pd.DataFrame(
+            {"source_id": n, "mjd": t, "freq_hz": f, "flux_jy": dip + rng.normal(0, 0.01, 200), "flux_err_jy": 0.01}
+        )
+        for n, f in rows
+    ]
+    pd.concat(parts).to_csv(tmp_path / "c.csv", index=False)
+    assert main(["lightcurves", str(tmp_path / "c.csv"), "--json"]) == 0
+    flat, single = json.loads(capsys.readouterr().out)["sources"]
+    assert (flat["verdict"], single["verdict"]) == ("variable", "candidate")
+    assert any("same in all bands" in r for r in flat["reasons"])
+    assert any("chromaticity not tested" in r for r in single["reasons"])

@@ -1,0 +1,80 @@
+//! Neighbouring bands as one receiver.
+
+use super::chromatic::Narrow;
+use super::event::Curve;
+use super::score::{ese_score, Score, ScoreInput};
+use super::series::Series;
+use crate::variability::{summarise, Depth, Summary};
+
+/// Points of different bands within this time belong to one epoch \[days\].
+pub(super) const EPOCH_DAYS: f64 = 0.3;
+/// Highest over lowest frequency of what is averaged: a lens's strength differs by less than 60 % across it.
+const WIDEST: f64 = 1.25;
+/// Relative error that every epoch has besides its own: what normalisation and templates leave.
+const FLOOR: f64 = 0.004;
+/// Points further than this from their neighbours have their errors raised \[sigma\].
+const SOFT: f64 = 3.0;
+
+/// Bands near each other, relative to their baselines.
+#[derive(Default)]
+pub(super) struct Receiver {
+    /// Mean frequency by weight \[Hz\]; NaN when it is not known.
+    pub freq_hz: f64,
+    /// Sum of the bands' weights.
+    pub weight: f64,
+    pub bands: Vec<Narrow>,
+    /// The bands averaged over each epoch, with errors that fit their scatter.
+    pub combined: Series,
+    /// By how much the errors were raised for that.
+    pub scatter: f64,
+}
+
+impl Receiver {
+    /// Receivers of all bands, by frequency; bands of unknown frequency are one. Bands without a positive baseline are left out.
+    pub fn of_bands(curves: &[(f64, Curve)]) -> Vec<Self> {
+        let mut bands: Vec<(f64, Series)> =
+            curves.iter().filter_map(|(f, c)| Series::relative(c).map(|s| (*f, s))).collect();
+        bands.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let mut groups: Vec<Vec<(f64, Series)>> = Vec::new();
+        for (freq, series) in bands {
+            let near = |g: &Vec<(f64, Series)>| freq <= WIDEST * g[0].0 || (freq.is_nan() && g[0].0.is_nan());
+            match groups.last_mut() {
+                Some(group) if near(group) => group.push((freq, series)),
+                _ => groups.push(vec![(freq, series)]),
+            }
+        }
+        groups.into_iter().map(Self::new).collect()
+    }
+
+    fn new(bands: Vec<(f64, Series)>) -> Self {
+        let weights: Vec<f64> = bands.iter().map(|(_, s)| s.w.iter().sum()).collect();
+        let weight: f64 = weights.iter().sum();
+        let freq_hz = bands.iter().zip(&weights).map(|((f, _), w)| f * w).sum::<f64>() / weight;
+        let all: Vec<Series> = bands.iter().map(|(_, s)| s.clone()).collect();
+        let combined = Series::combined(&all, EPOCH_DAYS).floored(FLOOR);
+        let scatter = combined.excess_scatter();
+        let combined = combined.inflated(scatter).softened(SOFT);
+        let bands = bands.into_iter().map(|(f, series)| Narrow { ratio: f / freq_hz, series }).collect();
+        Self { freq_hz, weight, bands, combined, scatter }
+    }
+
+    /// The combined points as a light curve.
+    pub fn curve(&self) -> Curve {
+        let err: Vec<f64> = self.combined.w.iter().map(|w| 1.0 / w.sqrt()).collect();
+        Curve::new(&self.combined.mjd, &self.combined.y, &err)
+    }
+
+    /// Statistics and score of the combined points.
+    pub fn statistics(&self) -> (Summary, Score) {
+        let curve = self.curve();
+        let summary = summarise(&curve.mjd, &curve.flux, &curve.err, Depth::Shape);
+        let score = ese_score(&ScoreInput {
+            chi2_nu: summary.chi2_nu,
+            v: summary.v,
+            asymmetry: summary.asymmetry,
+            timescale_days: summary.timescale_days,
+            amplitude: summary.amplitude,
+        });
+        (summary, score)
+    }
+}
