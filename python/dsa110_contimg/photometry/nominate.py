@@ -51,8 +51,8 @@ def _bands(rows: list[Any], freq: Mapping[str, Mapping[int, float]]) -> Bands:
             if f is not None and e is not None and band in known:
                 points.setdefault(band, []).append((row["mjd"], 1e-6 * f, 1e-6 * e, known[band]))
     out: Bands = []
-    for _, band in sorted(points.items()):
-        mjd, value, error, hz = (column(c) for c in zip(*band, strict=True))
+    for _, series in sorted(points.items()):
+        mjd, value, error, hz = (column(c) for c in zip(*series, strict=True))
         out.append((float(hz.mean()), (mjd, value, error)))
     return out
 
