@@ -157,7 +157,9 @@ impl PixelMap {
     #[inline]
     pub fn at(&self, x: f64, y: f64) -> [f64; 2] {
         let (x, y) = (x / STEP as f64 + 1.0, y / STEP as f64 + 1.0);
-        let (column, row) = (x as usize, y as usize);
+        // Half a pixel beyond the last point, where fine samples and slopes are asked for, the last cell is continued.
+        let column = (x as usize).min(self.columns - 2);
+        let row = (y as usize).min(self.points.len() / self.columns - 2);
         let (f, g) = (x - column as f64, y - row as f64);
         let i = row * self.columns + column;
         let p = &self.points;

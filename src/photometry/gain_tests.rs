@@ -19,7 +19,7 @@ struct Made {
 /// `ns` steady sources in `ne` epochs with a common gain of 10 %, a field of 3 % and 2 % a frequency.
 fn made(ns: usize, ne: usize, nf: usize, noise: f64, seed: u64) -> Made {
     let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
-    let mut normal = |rng: &mut dyn Rng| -> f64 { StandardNormal.sample(rng) };
+    let normal = |rng: &mut dyn Rng| -> f64 { StandardNormal.sample(rng) };
     let truth = Array2::from_shape_fn((ns, nf), |_| 0.1 * (0.5 * normal(&mut rng)).exp());
     let place: Vec<[f64; 2]> =
         (0..ns).map(|_| [rng.random_range(-1.2..1.2), rng.random_range(-1.2..1.2)]).collect();

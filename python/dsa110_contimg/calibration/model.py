@@ -118,3 +118,67 @@ def middle_field_deg(ms_path: StrPath) -> tuple[float, float]:
     fields = _core.ms.meta(str(ms_path))["fields"]
     centre = fields[len(fields) // 2]["centre"]
     return math.degrees(centre["ra_rad"]), math.degrees(centre["dec_rad"])
+
+
+def export_model_as_fits(
+    ms_path: StrPath, output_path: StrPath, field: str | None = None, imsize: int = 512, cell_arcsec: float = 1.0
+) -> str:
+    """Image MODEL_DATA as it is (natural weights, no deconvolution) into one FITS file, written aside and renamed.
+
+    Parameters
+    ----------
+    ms_path : path
+        Measurement Set with a model; one that is all zero is refused.
+    output_path : path
+        FITS file; ``.fits`` is added where it has no ending.
+    field : str, optional
+        Numbers of fields, as ``"0,2~5"``; all when left out.
+    imsize : int
+        Pixels a side.
+    cell_arcsec : float
+        Pixel [arcsec].
+
+    Returns
+    -------
+    str
+        The file.
+    """
+    import json
+    import os
+    import tempfile
+    from pathlib import Path
+
+    from dsa110_contimg import _core
+
+    target = Path(output_path)
+    if target.suffix != ".fits":
+        target = target.with_name(target.name + ".fits")
+    with tempfile.TemporaryDirectory(dir=target.absolute().parent, prefix=f".{target.name}.") as aside:
+        request = {
+            "ms": [os.fspath(ms_path)],
+            "name": str(Path(aside) / "model"),
+            "imsize": [imsize, imsize],
+            "cell_arcsec": cell_arcsec,
+            "datacolumn": "model",
+            "weighting": "natural",
+            "niter": 0,
+            "bright_sigma": 0.0,
+            "outliers": False,
+            "products": ["dirty"],
+        }
+        if field:
+            request["fields"] = _numbers(field)
+        report = _core.imaging.image_ms(json.dumps(request))
+        Path(report["products"]["dirty"]).replace(target)
+    return str(target)
+
+
+def _numbers(selection: str) -> list[int]:
+    """Numbers of a selection like ``0,2~5``."""
+    chosen: list[int] = []
+    for part in selection.split(","):
+        first, _, last = part.strip().partition("~")
+        if not first.isdigit() or (last and not last.isdigit()):
+            raise ValueError(f"field: expected numbers as 0,2~5, found {selection!r}")
+        chosen.extend(range(int(first), int(last or first) + 1))
+    return chosen

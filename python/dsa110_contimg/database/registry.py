@@ -152,6 +152,53 @@ def register_set_from_prefix(
     return [str(p) for p in found]
 
 
+def register_and_verify_caltables(
+    db_path: Database | StrPath,
+    set_name: str,
+    prefix: StrPath,
+    *,
+    cal_field: str | None,
+    refant: str | None,
+    valid_start_mjd: float | None,
+    valid_end_mjd: float | None,
+    status: str = "active",
+    verify_discoverable: bool = True,
+) -> list[str]:
+    """`register_set_from_prefix`, then a look whether every table is found again at the middle of its validity.
+
+    Raises
+    ------
+    FileNotFoundError
+        No such table exists.
+    DataError
+        A table registered as active is not in the apply list; the set is retired.
+    """
+    from dsa110_contimg import DataError
+
+    handle = _handle(db_path)
+    found = register_set_from_prefix(
+        handle,
+        set_name,
+        prefix,
+        cal_field=cal_field,
+        refant=refant,
+        valid_start_mjd=valid_start_mjd,
+        valid_end_mjd=valid_end_mjd,
+        status=status,
+    )
+    if verify_discoverable and status == "active":
+        ends = [mjd for mjd in (valid_start_mjd, valid_end_mjd) if mjd is not None]
+        # Open at both ends: any time will do.
+        middle = sum(ends) / len(ends) if ends else 60000.0
+        missing = sorted(set(found) - set(get_active_applylist(handle, middle, set_name)))
+        if missing:
+            retire_set(handle, set_name, reason="not found again after registration")
+            raise DataError(
+                f"{set_name}: expected {missing[0]} in the apply list at MJD {middle:.4f}, found it missing"
+            )
+    return found
+
+
 def _glob_escape(text: str) -> str:
     """Make a name literal in a glob pattern."""
     import glob

@@ -99,7 +99,7 @@ def test_catalogue_errors_name_the_line(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="line 2"):
         read_catalog(path)
     path.write_text("ra,dec\n1,2\n")
-    with pytest.raises(ValueError, match="expected columns ra_deg"):
+    with pytest.raises(ValueError, match="expected columns flux_mjy"):
         read_catalog(path)
 
 

@@ -255,6 +255,13 @@ def test_a_point_model_has_the_phase_of_each_field(ms: Path) -> None:
     # At the phase centre of its own field a source has no phase; the correlator's smearing there is none.
     np.testing.assert_allclose(block["vis_rfp"][mine], 2.5, rtol=1e-4)
     assert not block["vis_rfp"][~mine].any()
+    fits = pytest.importorskip("astropy.io.fits")
+    path = model.export_model_as_fits(str(ms), ms.parent / "seen", field="2", imsize=64, cell_arcsec=20.0)
+    image = fits.getdata(path).reshape(64, 64)
+    # A point at the image's centre: its peak is its flux whatever the weights; single precision and the smearing above.
+    assert image[32, 32] == pytest.approx(2.5, rel=1e-3)
+    assert image.max() == image[32, 32]
+    assert sorted(p.name for p in ms.parent.iterdir() if "seen" in p.name) == ["seen.fits"]
 
 
 def test_perley_butler_is_the_published_polynomial() -> None:
