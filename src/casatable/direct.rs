@@ -89,10 +89,9 @@ impl Direct {
                 .enumerate()
                 .map(|(i, part)| scope.spawn(move || self.write_part(part, offset + (i * share) as u64)))
                 .collect();
-            let joined = parts
+            parts
                 .into_iter()
-                .map(|part| part.join().unwrap_or_else(|_| Err(io::Error::other("a panic"))));
-            joined.fold(Ok(()), |all: io::Result<()>, one| all.and(one))
+                .try_for_each(|part| part.join().unwrap_or_else(|_| Err(io::Error::other("a panic"))))
         });
         match outcome {
             Ok(()) => Ok(true),

@@ -234,7 +234,7 @@ pub fn sync_tree(path: &Path) -> Result<(), Error> {
     in_parallel(&files, sync_file)?;
     // What is within before what it is in.
     directories.reverse();
-    in_parallel(&directories, |directory| sync_directory(directory))
+    in_parallel(&directories, sync_directory)
 }
 
 /// Many small waits for the disk cost hardly more than one when they wait together.
@@ -248,10 +248,9 @@ fn in_parallel(paths: &[PathBuf], sync: impl Fn(&Path) -> Result<(), Error> + Sy
     };
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..SYNC_THREADS.min(paths.len())).map(|_| scope.spawn(work)).collect();
-        workers.into_iter().fold(Ok(()), |all, worker| match worker.join() {
-            Ok(one) => all.and(one),
-            Err(panic) => std::panic::resume_unwind(panic),
-        })
+        workers
+            .into_iter()
+            .try_for_each(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     })
 }
 

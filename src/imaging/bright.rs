@@ -196,10 +196,10 @@ impl Hunt<'_> {
         vis: &mut Visibilities,
         compact: &mut Compact,
         left: &[num_complex::Complex32],
-        sources: &mut Vec<BrightSource>,
+        sources: &mut [BrightSource],
         control: &Control,
     ) -> Result<(), Error> {
-        let before = sources.clone();
+        let before = sources.to_vec();
         let data = Data { grid: self.grid, vis, unit: compact.unit_samples(), left };
         let inside: Vec<&BrightSource> = sources.iter().filter(|s| self.inside(s.position)).collect();
         let mut found = fit_step(self.view, &data, &inside)?.into_iter();

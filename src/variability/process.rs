@@ -126,14 +126,14 @@ mod tests {
 
     #[test]
     fn agrees_with_the_covariance_matrix() {
-        let mjd = [0.0, 1.0, 3.5, 4.0];
+        let mjd = [0.0f64, 1.0, 3.5, 4.0];
         let (y, w) = ([0.1, 0.3, -0.2, 0.05], [100.0, 50.0, 80.0, 100.0]);
         for memory in [Memory::Walk, Memory::Smooth] {
             let process = Process { memory, amplitude: 0.2, tau_days: 3.0 };
             let mut covariance = vec![0.0; 16];
             for i in 0..4 {
                 for j in 0..4 {
-                    let r = (mjd[i] - mjd[j] as f64).abs() / 3.0;
+                    let r = (mjd[i] - mjd[j]).abs() / 3.0;
                     covariance[4 * i + j] =
                         0.04 * (-r).exp() * if memory == Memory::Smooth { 1.0 + r } else { 1.0 };
                 }
