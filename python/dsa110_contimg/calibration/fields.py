@@ -95,7 +95,9 @@ def _candidates(
     catalog: str | PathLike[str] | None,
 ) -> list[dict[str, Any]]:
     if ra_deg is not None and dec_deg is not None:
-        return [{"name": name or "calibrator", "ra_deg": ra_deg % 360, "dec_deg": dec_deg, "flux_jy": flux_jy or 1.0}]
+        if flux_jy is None:
+            raise ValueError("flux: expected the flux density [Jy] of a calibrator given by position, found none")
+        return [{"name": name or "calibrator", "ra_deg": ra_deg % 360, "dec_deg": dec_deg, "flux_jy": flux_jy}]
     from dsa110_contimg.calibration import catalogs
 
     if name is not None:

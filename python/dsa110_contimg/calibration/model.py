@@ -67,7 +67,9 @@ def populate_model_from_catalog(
         entry = calibrator(calibrator_name)
         cal_ra_deg, cal_dec_deg = entry["ra_deg"], entry["dec_deg"]
         cal_flux_jy = entry["flux_jy"] if cal_flux_jy is None else cal_flux_jy
-    one = sky.source(calibrator_name or "calibrator", cal_ra_deg, cal_dec_deg, cal_flux_jy or 1.0)
+    if cal_flux_jy is None:
+        raise ValueError("cal_flux_jy: expected the flux density [Jy] of a calibrator given by position, found none")
+    one = sky.source(calibrator_name or "calibrator", cal_ra_deg, cal_dec_deg, cal_flux_jy)
     return stages.write_model(ms_path, sky.model([one]), field=field or "")
 
 

@@ -264,6 +264,12 @@ def test_a_point_model_has_the_phase_of_each_field(ms: Path) -> None:
     assert sorted(p.name for p in ms.parent.iterdir() if "seen" in p.name) == ["seen.fits"]
 
 
+def test_a_calibrator_by_position_needs_its_flux(ms: Path) -> None:
+    # A flux nobody gave would scale every flux of the day.
+    with pytest.raises(ValueError, match="flux density"):
+        model.populate_model_from_catalog(str(ms), cal_ra_deg=10.0, cal_dec_deg=20.0)
+
+
 def test_perley_butler_is_the_published_polynomial() -> None:
     spectrum = sky.perley_butler("3C 48")
     for freq_hz in (1.0e9, 1.4e9, 1.31e9):
