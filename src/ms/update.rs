@@ -151,6 +151,14 @@ impl<'a> MsUpdate<'a> {
         self.put_runs(name, &[rows], shape, values)
     }
 
+    /// Hand what casacore still holds in memory to the operating system: it then outlives a killed process.
+    ///
+    /// # Errors
+    /// A failure to write.
+    pub fn flush(&mut self) -> Result<(), Error> {
+        Ok(self.main.flush()?)
+    }
+
     /// Sync everything and take the mark away.
     ///
     /// # Errors

@@ -237,8 +237,10 @@ impl<'a> Writer<'a> {
             self.update.put_flags(request, &block.flag_rfp)?;
         }
         if self.scale {
-            // The weights of DATA are safe before those of CORRECTED_DATA take their place.
+            // The weights of DATA are safe before those of CORRECTED_DATA take their place: the former may be in casacore's
+            // memory (a new column's cells have no place in its file yet), the latter go to theirs at once.
             self.update.put_reals("SIGMA_SPECTRUM", request, &raw.mapv(sigma))?;
+            self.update.flush()?;
             self.update.put_reals("WEIGHT_SPECTRUM", request, &block.weight_rfp)?;
         }
         Ok(())

@@ -42,21 +42,26 @@ def test_killed_at_any_moment(shim: Path, files: list[Path], tmp_path: Path) -> 
     out = tmp_path / "ms" / "x.ms"
     rng = random.Random(1)  # noqa: S311 - moments of kills, no secrets
     with FaultServer(shim, _STEP, [out, *files], out.parent) as server:
-        started = time.monotonic()
-        assert server.run()["exit"] == 0
-        whole = time.monotonic() - started
-        shutil.rmtree(out)
-        killed = 0
-        for _ in range(KILLS):
+        whole = []
+        for _ in range(4):
+            started = time.monotonic()
+            assert server.run()["exit"] == 0
+            whole.append(time.monotonic() - started)
+            shutil.rmtree(out)
+        killed = attempts = 0
+        # Those that end before their kill do not count; most are caught, or the test shows nothing.
+        while killed < KILLS:
+            attempts += 1
+            assert attempts <= 4 * KILLS
             if out.exists() and rng.random() < 0.5:
                 shutil.rmtree(out)
-            killed += server.run(kill_after_s=rng.uniform(0.0, 1.3 * whole))["signal"] == signal.SIGKILL
+            # The first run is the slowest: nothing is in any cache.
+            kill_after_s = rng.uniform(0.0, 1.1 * min(whole))
+            killed += server.run(kill_after_s=kill_after_s)["signal"] == signal.SIGKILL
             visible = [p.name for p in out.parent.iterdir() if not p.name.startswith(".")]
             assert visible in ([], ["x.ms"])
             if visible:
                 assert _core.ms.verify(out)["ok"]
-    # Most children must have been caught at work, or the test shows nothing.
-    assert killed > KILLS // 4
     convert_here(files, out)
     assert [p.name for p in out.parent.iterdir()] == ["x.ms"]
     assert _core.ms.verify(out)["ok"]
