@@ -9,9 +9,11 @@ mod apply;
 pub mod bandpass;
 pub mod delay;
 mod error;
+mod excluded;
 pub mod gain;
 mod intervals;
 mod params;
+mod ranges;
 mod report;
 mod robust;
 mod solve;
@@ -20,13 +22,14 @@ mod sums;
 
 pub use apply::{apply, ApplyOptions, ApplyStats, Inverse};
 pub use error::Error;
+pub use excluded::Excluded;
 pub use intervals::{Intervals, RowKey, Solint};
 pub use params::{Combine, Mode, SolveParams};
 pub use report::{AntennaReport, SolveReport};
 pub use robust::Robust;
 pub use solve::{solve, WindowSums};
 pub use stefcal::{stefcal, Convergence, Normal};
-pub use sums::{Corruption, Excluded, RowSet, Sums};
+pub use sums::{Corruption, RowSet, Sums};
 
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,8 @@ use num_complex::Complex64;
 use rayon::prelude::*;
 
 use super::accumulate::{Accumulator, Cell, Corrupting, RowSamples, CELL};
+use super::excluded::Excluded;
+use super::ranges::Ranges;
 use super::Error;
 use crate::control::Control;
 use crate::gains::GainGrid;
@@ -19,67 +21,6 @@ pub struct Corruption<'a> {
     pub grid: &'a GainGrid,
     /// For each row its time in the grid.
     pub time_of_row: &'a [usize],
-}
-
-/// Samples left out, by reason; and what was left.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Excluded {
-    /// All samples of parallel hands of cross-correlations.
-    pub seen: u64,
-    /// Flagged in the data.
-    pub flagged: u64,
-    /// Without weight, or not a finite number.
-    pub weightless: u64,
-    /// Outside the uv range.
-    pub uvrange: u64,
-    /// Without a solution in a pre-applied table.
-    pub precalibration: u64,
-    /// With a model of zero.
-    pub zero_model: u64,
-    /// Used.
-    pub used: u64,
-}
-
-impl Excluded {
-    /// Sum of two.
-    #[must_use]
-    pub fn plus(mut self, o: Self) -> Self {
-        self.seen += o.seen;
-        self.flagged += o.flagged;
-        self.weightless += o.weightless;
-        self.uvrange += o.uvrange;
-        self.precalibration += o.precalibration;
-        self.zero_model += o.zero_model;
-        self.used += o.used;
-        self
-    }
-
-    /// Refuse to go on with nothing, saying what removed it.
-    ///
-    /// # Errors
-    /// [`Error::ZeroModel`] when only the model is missing, else [`Error::NoData`].
-    pub fn check(&self, where_: &str) -> Result<(), Error> {
-        if self.used > 0 {
-            return Ok(());
-        }
-        if self.zero_model > 0 {
-            return Err(Error::ZeroModel { where_: where_.to_owned() });
-        }
-        let n = self.seen.max(1) as f64 / 100.0;
-        let reason = if self.seen == 0 {
-            "the selection has no cross-correlation of parallel hands".to_owned()
-        } else {
-            format!(
-                "of {} samples {:.1} % are flagged, {:.1} % have no weight or are not finite, {:.1} % are outside the uv range, {:.1} % have no pre-applied solution",
-                self.seen,
-                self.flagged as f64 / n,
-                self.weightless as f64 / n,
-                self.uvrange as f64 / n,
-                self.precalibration as f64 / n
-            )
-        };
-        Err(Error::NoData { where_: where_.to_owned(), reason })
-    }
 }
 
 /// Sums over solution intervals of one spectral window, axes (baseline, interval, solution channel, receptor).
@@ -103,8 +44,6 @@ pub struct Sums {
 const ABSENT: u32 = u32::MAX;
 /// Samples that one task reads at a time: with model and weights about 3 MB, to stay in the cache.
 const TASK_SAMPLES: usize = 150_000;
-/// Rows that are read and thrown away rather than beginning another read (an autocorrelation, for example).
-const GAP_ROWS: usize = 4;
 
 /// Index of baseline (i, j), i < j, of `n` antennas.
 fn baseline(i: usize, j: usize, n: usize) -> usize {
@@ -441,41 +380,6 @@ fn check_block(block: &VisBlock) -> Result<(), Error> {
     }
     let found = format!("{:?} visibilities, {} rows", (nr, nf, np), block.rows.len());
     Err(BadArgument::new("block", "arrays that share their axes (rfp)", found).into())
-}
-
-/// Ranges of rows that cover the rows of some baselines, ascending, and where a row lies within them.
-struct Ranges {
-    ranges: Vec<Range<usize>>,
-    /// Rows before each range.
-    before: Vec<usize>,
-}
-
-impl Ranges {
-    fn new(rows_of: &[Vec<usize>]) -> Self {
-        let mut rows: Vec<usize> = rows_of.iter().flatten().copied().collect();
-        rows.sort_unstable();
-        let mut ranges: Vec<Range<usize>> = Vec::new();
-        for row in rows {
-            match ranges.last_mut() {
-                Some(last) if row <= last.end + GAP_ROWS => last.end = last.end.max(row + 1),
-                _ => ranges.push(row..row + 1),
-            }
-        }
-        let before = ranges
-            .iter()
-            .scan(0, |n, r| {
-                let at = *n;
-                *n += r.len();
-                Some(at)
-            })
-            .collect();
-        Self { ranges, before }
-    }
-
-    fn position(&self, row: usize) -> usize {
-        let k = self.ranges.partition_point(|r| r.end <= row);
-        self.before[k] + row - self.ranges[k].start
-    }
 }
 
 /// What one task found beside the sums.

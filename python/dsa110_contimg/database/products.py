@@ -31,6 +31,26 @@ def images_insert(db: Database, path: StrPath, ms_path: StrPath, image_type: str
     db.upsert("images", row, "path")
 
 
+def image_columns(report: Mapping[str, Any]) -> dict[str, Any]:
+    """Columns of ``images`` that the imager's report fills."""
+    beam, centre, imsize = report["beam"], report["centre_deg"], report["imsize"]
+    return {
+        "mid_mjd": report["mjd"],
+        "beam_major_arcsec": beam["major_arcsec"],
+        "beam_minor_arcsec": beam["minor_arcsec"],
+        "beam_pa_deg": beam["pa_deg"],
+        "noise_jy": report["rms_jy"],
+        "expected_noise_jy": report["expected_rms_jy"],
+        "peak_jy": report["peak_jy"],
+        "dynamic_range": report["dynamic_range"],
+        "center_ra_deg": centre[0],
+        "center_dec_deg": centre[1],
+        "imsize_x": imsize[0],
+        "imsize_y": imsize[1],
+        "cellsize_arcsec": report["cell_arcsec"],
+    }
+
+
 def photometry_insert(db: Database, rows: Iterable[Mapping[str, Any]]) -> int:
     """Record measurements, all or none; a source measured again in the same image is updated."""
     now = time.time()

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from dsa110_contimg import ContimgError, _core
-from dsa110_contimg.database.products import ensure_products_db, images_insert
+from dsa110_contimg.database.products import ensure_products_db, image_columns, images_insert
 from dsa110_contimg.database.registry import ensure_db, get_active_applylist
 from dsa110_contimg.imaging.native import image
 
@@ -76,19 +76,7 @@ def scan(
                 path,
                 ms,
                 "5min",
-                mid_mjd=report["mjd"],
-                beam_major_arcsec=report["beam"]["major_arcsec"],
-                beam_minor_arcsec=report["beam"]["minor_arcsec"],
-                beam_pa_deg=report["beam"]["pa_deg"],
-                noise_jy=report["rms_jy"],
-                expected_noise_jy=report["expected_rms_jy"],
-                peak_jy=report["peak_jy"],
-                dynamic_range=report["dynamic_range"],
-                center_ra_deg=report["centre_deg"][0],
-                center_dec_deg=report["centre_deg"][1],
-                imsize_x=report["imsize"][0],
-                imsize_y=report["imsize"][1],
-                cellsize_arcsec=report["cell_arcsec"],
+                **image_columns(report),
                 pbcor=int(key == "pbcor"),
                 cal_provenance=json.dumps(tables),
             )
