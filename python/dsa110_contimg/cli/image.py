@@ -41,7 +41,7 @@ def image(
     source_list: Annotated[
         Path | None, typer.Option("--source-list", help="WSClean list of the fitted bright sources to write.")
     ] = None,
-    mgain: Annotated[float, typer.Option("--mgain", help="Largest share of the peak a minor cycle takes.")] = 0.8,
+    mgain: Annotated[float, typer.Option("--mgain", help="Largest share of the peak a minor cycle takes.")] = 0.92,
     non_negative: Annotated[bool, typer.Option("--non-negative", help="Positive components only.")] = False,
     pblimit: Annotated[float, typer.Option("--pblimit", help="Primary-beam limit.")] = 0.2,
     epsilon: Annotated[float, typer.Option("--epsilon", help="Accuracy of gridding.")] = 1e-4,

@@ -185,6 +185,7 @@ impl Setup {
             gain: params.gain,
             mgain: params.mgain,
             threshold_jy: params.threshold_jy,
+            nthermal: params.nthermal,
             nsigma: params.nsigma,
             cycle_factor: params.cycle_factor,
             auto_mask: (params.auto_mask > 0.0).then_some(params.auto_mask),
