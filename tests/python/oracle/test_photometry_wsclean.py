@@ -1,4 +1,11 @@
-"""Forced fits on an image that WSClean made of visibilities that WSClean predicted: photutils measures the same."""
+"""Forced fits on WSClean's images of a sky that we simulated: no bias, errors that hold; photutils measures the same.
+
+The simulated visibilities are exact sums over the sources, so the truth is nobody's gridding. Four things spoil such a comparison, none
+of them in the fit: WSClean's default w-stacking lets the phase err by up to a radian at the image's edge (4 % low at 0.6 degrees; its
+w-gridder is asked for here); too few baselines leave CLEAN no unique answer (4-13 % high with 25 antennas); cleaning down to one sigma
+turns noise into components (scatter 25 % above the errors); and components on pixels make a source between pixels wider (0.9 % low with
+2.6 pixels across the beam's minor axis, 0.3 % with 5, as here).
+"""
 
 from __future__ import annotations
 
@@ -13,11 +20,14 @@ from astropy.wcs import WCS
 
 from dsa110_contimg._core import ms as core_ms
 from dsa110_contimg._core import photometry as core
-from dsa110_contimg.simulation.group import simulate_group
+from dsa110_contimg.photometry.forced import measure_positions
+from dsa110_contimg.simulation.group import choose_stations, simulate_group
+from dsa110_contimg.simulation.models import Source
 
 pytestmark = pytest.mark.oracle
-SIZE, CELL = 1024, 3.0
-NOISE_JY = 4.0
+SIZE, CELL = 1536, 2.0
+NOISE_JY = 8.0
+EPOCHS = 3
 
 
 def wsclean(directory: Path, *arguments: str) -> None:
@@ -37,51 +47,85 @@ def wcs_of(header: fits.Header) -> WCS:
     return WCS(header).celestial
 
 
-@pytest.fixture(scope="module")
-def sky(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, np.ndarray]:
-    """An image with noise of a grid of sources on whole pixels, a beam or more apart; rows of ra, dec, flux."""
-    if shutil.which("wsclean") is None:
-        pytest.skip("needs WSClean")
-    tables = pytest.importorskip("casacore.tables")
-    where = tmp_path_factory.mktemp("wsclean")
-    stations = list(range(1, 100, 4))
+def simulated(where: Path, sources: list[Source]) -> None:
+    """One integration of the array without a beam; two channels a subband, not averaged over."""
     group = simulate_group(
-        where / "uvh5",
+        where / f"uvh5-{len(sources)}",
         dec_deg=54.6,
-        stations=stations,
+        sources=sources,
+        stations=choose_stations(90),
         integrations=1,
         channels=2,
         beam="none",
         smear=False,
-        sefd_jy=1.0,
+        sefd_jy=0.0,
     )
     core_ms.convert(list(group.files), where / "a.ms", overwrite=True)
-    grid = ("-size", str(SIZE), str(SIZE), "-scale", f"{CELL}asec", "-no-update-model-required")
+
+
+@pytest.fixture(scope="module")
+def sky(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Path], np.ndarray]:
+    """Images with different noise of the same sources; rows of ra, dec, flux."""
+    if shutil.which("wsclean") is None:
+        pytest.skip("needs WSClean")
+    tables = pytest.importorskip("casacore.tables")
+    where = tmp_path_factory.mktemp("wsclean")
+    grid = ("-size", str(SIZE), str(SIZE), "-scale", f"{CELL}asec", "-no-update-model-required", "-use-wgridder")
+    simulated(where, [Source("centre", 343.0, 54.46, 1.0)])
     wsclean(where, "-name", "empty", *grid, "-data-column", "DATA", "a.ms")
     rng = np.random.default_rng(11)
-    model = np.zeros((1, 1, SIZE, SIZE), dtype=np.float32)
-    lattice = np.arange(100, SIZE - 99, 118)
-    x, y = (v.ravel() + rng.integers(-20, 21, v.size) for v in np.meshgrid(lattice, lattice))
+    lattice = np.arange(90, SIZE - 89, 104)
+    x, y = (v.ravel() + rng.uniform(-20, 20, v.size) for v in np.meshgrid(lattice, lattice))
     flux = np.exp(rng.uniform(np.log(0.3), np.log(5.0), x.size))
-    model[0, 0, y, x] = flux
-    header = fits.getheader(where / "empty-image.fits")
-    fits.writeto(where / "sky-model.fits", model, header)
-    wsclean(where, "-predict", "-name", "sky", "a.ms")
-    with tables.table(str(where / "a.ms"), readonly=False, ack=False) as table:
-        data = table.getcol("MODEL_DATA")
+    ra, dec = wcs_of(fits.getheader(where / "empty-image.fits")).all_pix2world(x, y, 0)
+    rows = zip(ra.tolist(), dec.tolist(), flux.tolist(), strict=True)
+    simulated(where, [Source(f"S{i}", a, d, s) for i, (a, d, s) in enumerate(rows)])
+    with tables.table(str(where / "a.ms"), ack=False) as table:
+        data = table.getcol("DATA")
+    clean = ("-niter", "100000", "-mgain", "0.7", "-auto-threshold", "2", "-auto-mask", "4")
+    for epoch in range(EPOCHS):
         noise = rng.normal(size=(2, *data.shape)) * NOISE_JY
-        table.putcol("DATA", data + noise[0] + 1j * noise[1])
-    clean = ("-niter", "30000", "-mgain", "0.8", "-auto-threshold", "1", "-auto-mask", "5")
-    wsclean(where, "-name", "w", *grid, "-weight", "briggs", "0", *clean, "-data-column", "DATA", "a.ms")
-    ra, dec = wcs_of(header).all_pix2world(x, y, 0)
-    return where / "w-image.fits", np.stack([ra, dec, flux], axis=1)
+        with tables.table(str(where / "a.ms"), readonly=False, ack=False) as table:
+            table.putcol("DATA", (data + noise[0] + 1j * noise[1]).astype(np.complex64))
+        wsclean(where, "-name", f"w{epoch}", *grid, "-weight", "briggs", "0", *clean, "-data-column", "DATA", "a.ms")
+    return [where / f"w{epoch}-image.fits" for epoch in range(EPOCHS)], np.stack([ra, dec, flux], axis=1)
 
 
-def test_photutils_gives_the_same_fluxes(sky: tuple[Path, np.ndarray]) -> None:
+def test_fluxes_are_without_bias_and_errors_hold(sky: tuple[list[Path], np.ndarray]) -> None:
+    images, truth = sky
+    flux, err = [], []
+    for image in images:
+        table, about = measure_positions(image, truth[:, 0], truth[:, 1], blank_fits=6000, mesh_beams=20.0)
+        flux.append(table["flux_jy"].to_numpy())
+        err.append(table["flux_err_jy"].to_numpy())
+        # The two ways to the errors of a fit agree: blank fits, and the autocorrelation of the noise.
+        print(image.name, about["correlation"], about["blank_sky"], table["pix_x"].size)
+    known = np.tile(truth[:, 2], len(images))
+    found, sigma = np.concatenate(flux), np.concatenate(err)
+    weight = known / sigma**2
+    slope, slope_err = (weight * found).sum() / (weight * known).sum(), (weight * known).sum() ** -0.5
+    # The issue's half percent; what the noise of the sources together allows is a tenth of it.
+    assert slope_err < 0.001
+    assert abs(slope - 1) < 0.005, (slope, slope_err)
+    pulls = (found - known) / sigma
+    print(
+        f"slope {slope:.5f} +- {slope_err:.5f}, {len(pulls)} pulls: mean {pulls.mean():.3f}, std {pulls.std(ddof=1):.3f}"
+    )
+    # The issue's 5 %, and one sampling error of so many pulls, 1 / sqrt(2 n) = 2.4 %.
+    assert abs(pulls.std(ddof=1) - 1) < 0.05 + (2 * len(pulls)) ** -0.5, pulls.std(ddof=1)
+    assert abs(pulls.mean()) < 0.05 + 2.5 * len(pulls) ** -0.5, pulls.mean()
+    # No trend with the distance from the centre, where smearing and w-terms would show.
+    outer = np.tile(
+        np.hypot(*((truth[:, :2] - truth[:, :2].mean(axis=0)) * [np.cos(np.radians(54.5)), 1.0]).T) > 0.4, len(images)
+    )
+    assert abs((found[outer] / known[outer]).mean() - (found[~outer] / known[~outer]).mean()) < 0.01
+
+
+def test_photutils_gives_the_same_fluxes(sky: tuple[list[Path], np.ndarray]) -> None:
     psf = pytest.importorskip("photutils.psf")
     from astropy.table import Table
 
-    image, truth = sky
+    image, truth = sky[0][0], sky[1]
     data, header = fits.getdata(image)[0, 0].astype(float), fits.getheader(image)
     x, y = wcs_of(header).all_world2pix(truth[:30, 0], truth[:30, 1], 0)
     sigma = [header[k] * 3600 / CELL for k in ("BMAJ", "BMIN")]
