@@ -105,7 +105,13 @@ def test_the_worker_images_what_has_tables_and_only_once(made: Made, tmp_path: P
     db = registry.ensure_db(paths[2])
     middle = 61065.9348
     registry.register_set_from_prefix(
-        db, "night", tmp_path / "night", None, "103", valid_start_mjd=middle - 0.1, valid_end_mjd=middle + 0.01
+        db,
+        "night",
+        tmp_path / "night",
+        cal_field=None,
+        refant="103",
+        valid_start_mjd=middle - 0.1,
+        valid_end_mjd=middle + 0.01,
     )
     found = worker.scan(*paths, **IMAGE)
     assert found["imaged"] == [str(ms)]
