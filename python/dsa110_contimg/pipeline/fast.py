@@ -72,7 +72,7 @@ class FastObservation(Observation):
             self.group.paths,
             name,
             tables=uses,
-            image=self.image_options(choice.provenance.value),
+            image=self.image_options(choice.provenance.value, choice.tables),
             own_gain={"output": str(own), "term": "G", "gaintable": uses, **request},
             flag=[dict(step) for step in stages.STANDARD_STEPS],
             reset_flags=True,
