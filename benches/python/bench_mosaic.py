@@ -97,7 +97,21 @@ def flux_errors(data: np.ndarray, head: fits.Header, sources: np.ndarray) -> np.
     return np.array(out)
 
 
-def peer(paths: list[Path], head: fits.Header, shape: tuple[int, int]) -> np.ndarray:
+def window(wcs: WCS, tile: fits.ImageHDU, shape: tuple[int, int]) -> tuple[slice, slice]:
+    """The part of the mosaic that a tile can reach, by its border, as reproject's own coaddition takes it."""
+    ny, nx = tile.shape
+    edge = np.arange(-0.5, max(nx, ny) + 0.5, 8.0)
+    x = np.concatenate([edge, edge, np.full_like(edge, -0.5), np.full_like(edge, nx - 0.5)])
+    y = np.concatenate([np.full_like(edge, -0.5), np.full_like(edge, ny - 0.5), edge, edge])
+    px, py = wcs.all_world2pix(*WCS(tile.header).all_pix2world(x, y, 0), 0)
+    cut = [
+        slice(max(0, int(np.floor(p.min())) - 1), min(n, int(np.ceil(p.max())) + 2))
+        for p, n in ((py, shape[0]), (px, shape[1]))
+    ]
+    return cut[0], cut[1]
+
+
+def peer(paths: list[Path], wcs: WCS, shape: tuple[int, int]) -> np.ndarray:
     """reproject_interp of image and beam, then the weighted mean, onto our mosaic's own grid."""
     from reproject import reproject_interp
 
@@ -105,11 +119,13 @@ def peer(paths: list[Path], head: fits.Header, shape: tuple[int, int]) -> np.nda
     for path in paths:
         image = fits.open(path)[0]
         pb = fits.open(path.with_name(path.name.replace("image", "pb")))[0]
-        flat, _ = reproject_interp(image, head, shape_out=shape)
-        power, _ = reproject_interp(pb, head, shape_out=shape)
+        cut = window(wcs, image, shape)
+        size = (cut[0].stop - cut[0].start, cut[1].stop - cut[1].start)
+        flat, _ = reproject_interp(image, wcs[cut], shape_out=size)
+        power, _ = reproject_interp(pb, wcs[cut], shape_out=size)
         good = np.isfinite(flat) & (power >= 0.1)
-        total[good] += (flat * power)[good]
-        weight[good] += (power**2)[good]
+        total[cut][good] += (flat * power)[good]
+        weight[cut][good] += (power**2)[good]
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(weight > 0, total / weight, np.nan)
 
@@ -150,7 +166,7 @@ def main() -> None:
         )
         if not args.skip_peer:
             c0, t0 = cpu(), time.perf_counter()
-            seen = peer(paths, WCS(head).celestial.to_header(), data.shape)
+            seen = peer(paths, WCS(head).celestial, data.shape)
             rows.append(("reproject_interp", cpu() - c0, time.perf_counter() - t0, flux_errors(seen, head, sources)))
         for label, c, t, e in rows:
             errors = f"flux error rms {100 * e.std():.3f} %  worst {100 * abs(e).max():.3f} %  ({len(e)} sources)"
