@@ -42,6 +42,8 @@ pub(super) struct Common<'a> {
     pub bright: &'a [BrightSource],
     pub smear_yx: &'a Array2<f32>,
     pub cleaned: &'a Cleaned,
+    /// Where the model's spectral terms are taken \[Hz\].
+    pub reference_hz: f64,
 }
 
 /// Images of `params.subbands` equal parts of the channels; bright sources are already out of `vis`.
@@ -84,7 +86,7 @@ fn one(
     params: &ImagingParams,
     control: &Control,
 ) -> Result<Subband, Error> {
-    let Common { beam, bright, smear_yx, cleaned } = common;
+    let Common { beam, bright, smear_yx, cleaned, reference_hz } = common;
     let weights = Weights::of(vis);
     let (freq_hz, bandwidth_hz) = band(&vis.freq_hz, &vis.width_hz);
     if weights.sum <= 0.0 {
@@ -106,7 +108,8 @@ fn one(
     let compact = grid.pack(vis, control)?;
     let psf_yx = grid.dirty_of(compact.unit_samples(), weights.sum, control)?;
     let residual_of = |model: &Array2<f32>| grid.residual(&compact, weights.sum, model, control);
-    let start = residual_of(&cleaned.model_yx)?;
+    let model_yx = cleaned.model_at(freq_hz, *reference_hz);
+    let start = residual_of(&model_yx)?;
     let clean_params = CleanParams {
         mask_yx: Some(cleaned.mask_yx.clone()),
         auto_mask: None,
@@ -115,7 +118,7 @@ fn one(
         niter: if cleaned.report.iterations == 0 { 0 } else { params.clean.niter },
         ..params.clean.clone()
     };
-    let part = clean(start, &psf_yx, Some(cleaned.model_yx.clone()), &clean_params, residual_of, control)?;
+    let part = clean(start, &psf_yx, Some(model_yx), &clean_params, residual_of, control)?;
     let wcs = grid.wcs();
     let mut restored_yx = restore(&part.residual_yx, &part.model_yx, beam, wcs.increment_rad, control)?;
     let view =

@@ -43,6 +43,10 @@ def image(
     ] = None,
     mgain: Annotated[float, typer.Option("--mgain", help="Largest share of the peak a minor cycle takes.")] = 0.8,
     non_negative: Annotated[bool, typer.Option("--non-negative", help="Positive components only.")] = False,
+    multiscale: Annotated[bool, typer.Option("--multiscale", help="Components of several widths.")] = False,
+    scales: Annotated[str, typer.Option("--scales", help="Widths of components [beams], 0 being points.")] = "0,1,2,4",
+    nterms: Annotated[int, typer.Option("--nterms", help="Terms of the spectrum, 1 to 3; 2 or 3 give alpha.")] = 1,
+    pol: Annotated[str, typer.Option("--pol", help="Stokes parameter: I, Q, U or V.")] = "I",
     pblimit: Annotated[float, typer.Option("--pblimit", help="Primary-beam limit.")] = 0.2,
     epsilon: Annotated[float, typer.Option("--epsilon", help="Accuracy of gridding.")] = 1e-4,
     subbands: Annotated[int, typer.Option("--subbands", help="Subband images from the same run.")] = 0,
@@ -95,6 +99,10 @@ def image(
         "snapshots": snapshots,
         "mgain": mgain,
         "non_negative": non_negative,
+        "multiscale": multiscale,
+        "scales": _scales(scales),
+        "nterms": nterms,
+        "pol": pol,
         "pblimit": pblimit,
         "epsilon": epsilon,
         "subbands": subbands,
@@ -115,6 +123,13 @@ def image(
 
         report["png"] = str(save_png(report["products"]["restored"], f"{name}-image.png"))
     console.emit(report, json_output, lambda: _print(report), ok=report["outcome"] != "diverged")
+
+
+def _scales(text: str) -> list[float]:
+    try:
+        return [float(word) for word in text.split(",") if word.strip()]
+    except ValueError:
+        raise CommandError(f"--scales: expected widths in beams as 0,1,2,4, found {text!r}") from None
 
 
 def _other(backend: str, ms: Path, name: Path, **options: Any) -> dict[str, Any]:

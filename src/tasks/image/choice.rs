@@ -6,6 +6,7 @@ use crate::beam::Beam;
 use crate::constants::SPEED_OF_LIGHT_M_S;
 use crate::coords::RaDec;
 use crate::gridding::weighting::{Taper, Weighting};
+use crate::imaging::Stokes;
 use crate::ms::{Column, Meta, ReadRequest};
 use crate::Error;
 
@@ -73,6 +74,14 @@ pub(super) fn weighting(params: &ImageParams) -> Result<Weighting, Error> {
         "briggs" => Err(bad("robust", "-2 to 2", params.robust)),
         other => Err(bad("weighting", "natural, uniform or briggs", other)),
     }
+}
+
+pub(super) fn stokes(params: &ImageParams) -> Result<Stokes, Error> {
+    let known = Stokes::from_name(&params.pol).ok_or_else(|| bad("pol", "I, Q, U or V", &params.pol))?;
+    if known != Stokes::I && params.non_negative {
+        return Err(bad("non_negative", "Stokes I: Q, U and V have both signs", &params.pol));
+    }
+    Ok(known)
 }
 
 pub(super) fn taper(params: &ImageParams) -> Result<Vec<Taper>, Error> {

@@ -57,6 +57,16 @@ pub struct ImageParams {
     pub auto_mask: f32,
     /// Sources brighter than this many times the thermal noise are fitted and subtracted exactly; 0 for none.
     pub bright_sigma: f64,
+    /// Terms of the spectrum that CLEAN fits, 1 to 3.
+    pub nterms: usize,
+    /// Components of several widths, see `scales`.
+    pub multiscale: bool,
+    /// Widths of components \[beams\], 0 being points.
+    pub scales: Vec<f64>,
+    /// Larger scales' values are multiplied by it once a doubling.
+    pub scale_bias: f32,
+    /// Stokes parameter: `I`, `Q`, `U` or `V`.
+    pub pol: String,
     /// Components must be positive.
     pub non_negative: bool,
     /// Mask: an image FITS of the same grid, not zero where components may lie, or DS9 regions (`.reg`).
@@ -118,6 +128,11 @@ impl Default for ImageParams {
             nsigma: clean.nsigma,
             auto_mask: 5.0,
             bright_sigma: 300.0,
+            nterms: 1,
+            multiscale: false,
+            scales: vec![0.0, 1.0, 2.0, 4.0],
+            scale_bias: 0.9,
+            pol: "I".into(),
             non_negative: false,
             mask: None,
             mask_positions_deg: None,
