@@ -77,7 +77,11 @@ def image(
             threshold_jy=parse_jansky(threshold),
             nsigma=nsigma,
             datacolumn=datacolumn,
-            **_limits(backend, uvrange, pblimit),
+            mask=mask,
+            multiscale=multiscale,
+            nterms=nterms,
+            pol=pol,
+            **_limits(backend, uvrange, pblimit, auto_mask),
         )
         console.emit(payload, json_output, lambda: _print(payload))
         return
@@ -142,10 +146,14 @@ def _other(backend: str, ms: Path, name: Path, **options: Any) -> dict[str, Any]
     raise CommandError(f"--backend: expected native, wsclean or tclean, found {backend!r}")
 
 
-def _limits(backend: str, uvrange: str, pblimit: float) -> dict[str, Any]:
+def _limits(backend: str, uvrange: str, pblimit: float, auto_mask: float) -> dict[str, Any]:
+    """Options that the two name or measure differently."""
     from dsa110_contimg.imaging.cli_imaging import parse_uvrange
 
-    return {"uvrange": parse_uvrange(uvrange)} if backend == "wsclean" else {"uvrange": uvrange, "pblimit": pblimit}
+    if backend == "wsclean":
+        return {"uvrange": parse_uvrange(uvrange), "auto_mask": auto_mask}
+    # Far from coplanar with the phase centre at most declinations: without w tclean misplaces what is off the centre.
+    return {"uvrange": uvrange, "pblimit": pblimit, "gridder": "wproject", "wprojplanes": 32}
 
 
 def _print(report: dict[str, Any]) -> None:
