@@ -67,7 +67,7 @@ fn run(
     widths_px: &[f64],
     params: &MinorParams,
 ) -> (Vec<Array2<f32>>, Vec<Array2<f32>>, MinorReport) {
-    let psf = JointPsf::new(&psfs(terms), widths_px, 0.9).unwrap();
+    let psf = JointPsf::new(&psfs(terms), widths_px, 1.0).unwrap();
     let mut residual = images(sources, terms);
     let mut model = vec![Array2::zeros((N, N)); terms];
     let mask = middle();

@@ -66,7 +66,7 @@ pub struct JointParams {
 
 impl Default for JointParams {
     fn default() -> Self {
-        Self { nterms: 1, scales_beams: Vec::new(), scale_bias: 0.9 }
+        Self { nterms: 1, scales_beams: Vec::new(), scale_bias: 0.95 }
     }
 }
 

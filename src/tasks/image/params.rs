@@ -131,7 +131,7 @@ impl Default for ImageParams {
             nterms: 1,
             multiscale: false,
             scales: vec![0.0, 1.0, 2.0, 4.0],
-            scale_bias: 0.9,
+            scale_bias: 0.95,
             pol: "I".into(),
             non_negative: false,
             mask: None,
