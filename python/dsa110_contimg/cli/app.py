@@ -40,6 +40,7 @@ COMMANDS = (
     "dynspec",
     "tile",
     "mosaic",
+    "beam",
     "qa",
     "catalog",
     "photometry",

@@ -71,7 +71,7 @@ class FastObservation(Observation):
             self.group.paths,
             name,
             tables=uses,
-            image={**self.image_options(choice.provenance.value), "subbands": 0},
+            image={**self.image_options(choice.provenance.value, choice.tables), "subbands": 0},
             own_gain={"output": str(own), "term": "G", "gaintable": uses, **request},
             flag=[dict(step) for step in stages.STANDARD_STEPS],
             reset_flags=True,

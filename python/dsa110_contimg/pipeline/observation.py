@@ -7,7 +7,7 @@ the package of its name; here is only who calls whom.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -295,8 +295,10 @@ class Observation:
             "overwrite": True,
         }
 
-    def image_options(self, provenance: str) -> dict[str, Any]:
-        """Options of the imager that do not depend on where the visibilities are."""
+    def image_options(self, provenance: str, tables: Sequence[str]) -> dict[str, Any]:
+        """Options of the imager that do not depend on where the visibilities are; `tables` are those of the applied set."""
+        from dsa110_contimg.imaging import calibration_cards
+
         settings = self.context.config.imaging
         return {
             "imsize": [settings.imsize, settings.imsize] if settings.imsize else None,
@@ -307,7 +309,11 @@ class Observation:
             "nsigma": settings.nsigma,
             "pblimit": settings.pblimit,
             "epsilon": settings.epsilon,
-            "cards": {"GROUPID": self.group.group_id, "CALPROV": provenance},
+            "cards": {
+                "GROUPID": self.group.group_id,
+                "CALPROV": provenance,
+                **calibration_cards(tables),
+            },
         }
 
     def image(self, outputs: Outputs) -> Outputs:
@@ -318,7 +324,7 @@ class Observation:
         from dsa110_contimg.database import products
 
         name = self.product(self.context.config.paths.images, self.day, self.group.group_id)
-        options = self.image_options(outputs["provenance"])
+        options = self.image_options(outputs["provenance"], outputs["calibration"]["tables"][:-1])
         options |= {"ms": [outputs["ms"]], "name": str(name), "datacolumn": "corrected"}
         report = _core.imaging.image_ms(json.dumps(options), progress=self.context.progress)
         made = self.record_image(report, outputs["ms"], outputs["provenance"])

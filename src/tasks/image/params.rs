@@ -93,6 +93,8 @@ pub struct ImageParams {
     pub subbands: usize,
     /// Dish diameter of the Airy beam \[m\]; none takes the telescope's.
     pub dish_diameter_m: Option<f64>,
+    /// A file of the primary beam (HDF5 or FITS) in place of the telescope's.
+    pub beam: Option<PathBuf>,
     /// System equivalent flux density, for the expected noise \[Jy\].
     pub sefd_jy: f64,
     /// Most memory \[GB\].
@@ -146,6 +148,7 @@ impl Default for ImageParams {
             snapshots: false,
             subbands: 0,
             dish_diameter_m: None,
+            beam: None,
             sefd_jy: SEFD_JY,
             max_memory_gb: 4.0,
             products: None,
