@@ -63,12 +63,14 @@ pub struct ScalePlane<'a> {
     pub far_sidelobe: f32,
 }
 
-/// The brightest pixel of all scales.
+/// The scale to be cleaned next.
 #[derive(Clone, Copy, Debug)]
 struct Brightest {
     scale: usize,
-    /// Jy/beam, comparable between scales.
+    /// Its brightest pixel \[Jy/beam\], comparable between scales.
     value: f32,
+    /// Largest value of any scale over that scale's share of the noise.
+    height: f32,
 }
 
 impl JointPsf {
@@ -197,26 +199,31 @@ impl JointPsf {
         })
     }
 
+    /// Of the scales whose brightest pixel exceeds `stop` times their `quiet`, the one that explains most of the data; the
+    /// loudest when none does.
     fn brightest(
         &self,
         residual_yx: &Array2<f32>,
-        mask_yx: Option<&Array2<bool>>,
-        sign: Sign,
+        search: &Search<'_>,
         control: &Control,
     ) -> Result<Option<Brightest>, Error> {
-        let mut best: Option<Brightest> = None;
-        let mut scale = 0;
+        let mut peaks: Vec<f32> = Vec::with_capacity(self.scales.len());
         let look = |plane: &ScalePlane<'_>| {
-            if let Some(peak) = peak_in(plane.image_yx, mask_yx, sign) {
-                let value = sign.measure(peak.value);
-                if best.is_none_or(|b| value > b.value) {
-                    best = Some(Brightest { scale, value });
-                }
-            }
-            scale += 1;
+            let peak = peak_in(plane.image_yx, search.mask_yx, search.sign);
+            peaks.push(peak.map_or(f32::NEG_INFINITY, |p| search.sign.measure(p.value)));
         };
         self.survey(residual_yx, look, control)?;
-        Ok(best)
+        let quiet = |k: usize| search.quiet.get(k).copied().unwrap_or(1.0);
+        let height = peaks.iter().enumerate().map(|(k, p)| p / quiet(k)).fold(f32::NEG_INFINITY, f32::max);
+        let open = |k: &usize| peaks[*k] > search.stop * quiet(*k);
+        let by_value = |a: &usize, b: &usize| peaks[*a].total_cmp(&peaks[*b]);
+        let all = 0..peaks.len();
+        let chosen = all.clone().filter(open).max_by(by_value).or_else(|| all.max_by(by_value));
+        Ok(chosen.filter(|k| peaks[*k] > f32::NEG_INFINITY).map(|scale| Brightest {
+            scale,
+            value: peaks[scale],
+            height,
+        }))
     }
 
     /// Transform of one plane, or of two as real and imaginary part.
@@ -316,8 +323,18 @@ impl JointPsf {
     }
 }
 
+/// Where components are looked for.
+#[derive(Clone, Copy)]
+struct Search<'a> {
+    mask_yx: Option<&'a Array2<bool>>,
+    sign: Sign,
+    stop: f32,
+    quiet: &'a [f32],
+}
+
 /// A minor cycle over all scales and terms: flux moves from `residual_yx` \[Jy/beam\] into `model_yx` \[Jy/pixel\], one plane a term
-/// each, until no scale's brightest pixel exceeds `params.stop_jy`.
+/// each, until no scale's brightest pixel exceeds `params.stop_jy` times the scale's `quiet`: its noise over that of the image where
+/// imaging weights make it lower than natural ones would; 1 for scales that are not listed.
 ///
 /// # Errors
 /// Another number of planes than the psf's terms, shapes that differ, cancellation.
@@ -326,22 +343,24 @@ pub fn joint_minor_cycle(
     model_yx: &mut [Array2<f32>],
     psf: &JointPsf,
     mask_yx: Option<&Array2<bool>>,
+    quiet: &[f32],
     params: &MinorParams,
     control: &Control,
 ) -> Result<MinorReport, Error> {
     check(residual_yx, model_yx, psf, mask_yx)?;
     let sign = if params.non_negative { Sign::Positive } else { Sign::Both };
-    let start = psf.brightest(&residual_yx[0], mask_yx, sign, control)?;
+    let search = Search { mask_yx, sign, stop: params.stop_jy, quiet };
+    let start = psf.brightest(&residual_yx[0], &search, control)?;
     let mut report = MinorReport {
         iterations: 0,
-        peak_before_jy: start.map_or(0.0, |b| b.value),
-        peak_after_jy: start.map_or(0.0, |b| b.value),
+        peak_before_jy: start.map_or(0.0, |b| b.height),
+        peak_after_jy: start.map_or(0.0, |b| b.height),
         flux_jy: 0.0,
         stop: if start.is_some() { MinorStop::Reached } else { MinorStop::Empty },
     };
     let Some(mut best) = start else { return Ok(report) };
-    let mut lowest = best.value;
-    while best.value > params.stop_jy {
+    let mut lowest = best.height;
+    while best.height > params.stop_jy {
         control.check()?;
         if report.iterations >= params.max_iterations {
             report.stop = MinorStop::Iterations;
@@ -349,13 +368,13 @@ pub fn joint_minor_cycle(
         }
         let scale = &psf.scales[best.scale];
         let left = params.max_iterations - report.iterations;
-        let (iterations, components) = one_list(residual_yx, psf, best, mask_yx, params, left, control)?;
+        let (iterations, components) = one_list(residual_yx, psf, best, &search, params, left, control)?;
         if components.is_empty() {
             break;
         }
         psf.subtract(residual_yx, scale, &components, 1.0, control)?;
-        let Some(next) = psf.brightest(&residual_yx[0], mask_yx, sign, control)? else { break };
-        if !next.value.is_finite() || next.value > 1.5 * lowest.max(params.stop_jy) {
+        let Some(next) = psf.brightest(&residual_yx[0], &search, control)? else { break };
+        if !next.height.is_finite() || next.height > 1.5 * lowest.max(params.stop_jy) {
             psf.subtract(residual_yx, scale, &components, -1.0, control)?;
             report.stop = MinorStop::Diverged;
             break;
@@ -367,8 +386,8 @@ pub fn joint_minor_cycle(
             report.flux_jy += f64::from(flux[0]);
         }
         report.iterations += iterations;
-        report.peak_after_jy = next.value;
-        lowest = lowest.min(next.value);
+        report.peak_after_jy = next.height;
+        lowest = lowest.min(next.height);
         best = next;
     }
     Ok(report)
@@ -379,19 +398,20 @@ fn one_list(
     residual_yx: &[Array2<f32>],
     psf: &JointPsf,
     best: Brightest,
-    mask_yx: Option<&Array2<bool>>,
+    search: &Search<'_>,
     params: &MinorParams,
     left: usize,
     control: &Control,
 ) -> Result<(usize, Vec<(usize, usize, Terms)>), Error> {
     let scale = &psf.scales[best.scale];
-    let sign = if params.non_negative { Sign::Positive } else { Sign::Both };
+    let quiet = search.quiet.get(best.scale).copied().unwrap_or(1.0);
     // From comparable values to those of the smoothed residual.
     let unit = scale.noise / scale.bias;
-    let stop = params.stop_jy.max(SHARE * best.value) * unit;
+    let stop = (search.stop * quiet).max(SHARE * best.value) * unit;
     let planes = psf.smoothed_terms(residual_yx, &scale.shape);
     // Pixels that sidelobes lift above the stop belong to the list too.
-    let (mut list, used) = JointList::above(&planes, mask_yx, Sign::Both, 0.8 * stop, params.max_candidates);
+    let (mut list, used) =
+        JointList::above(&planes, search.mask_yx, Sign::Both, 0.8 * stop, params.max_candidates);
     let psf_yx = scale.psf_yx.get_or_init(|| psf.psfs(scale));
     let view = ScaleView { psf_yx, inverse: &scale.inverse };
     let mut done = 0;
@@ -399,7 +419,8 @@ fn one_list(
         control.check()?;
         // Pieces short enough that a cancel is seen within 100 ms.
         let piece = (left - done).min(256);
-        let limits = Limits { gain: params.gain, stop: stop.max(used), max_iterations: piece, sign };
+        let limits =
+            Limits { gain: params.gain, stop: stop.max(used), max_iterations: piece, sign: search.sign };
         let (iterations, peak) = list.clean(&view, &limits);
         done += iterations;
         if iterations < piece || peak <= limits.stop || done >= left {

@@ -238,6 +238,8 @@ struct State {
     lobe_px: f64,
     sidelobe: f32,
     sign: Sign,
+    /// Noise of each scale over that of the image.
+    quiet: Vec<f32>,
     /// Multiplies the depth of minor cycles after an overshoot.
     care: f32,
     iterations: usize,
@@ -265,6 +267,7 @@ impl State {
             lobe_px: facts.main_lobe_px,
             sidelobe: facts.far_sidelobe,
             sign,
+            quiet: Vec::new(),
             care: 1.0,
             iterations: 0,
             cycles: Vec::new(),
@@ -299,17 +302,22 @@ impl State {
             return Ok(peak.map(|p| (p.value.abs(), target)));
         };
         let mut peak: Option<f32> = None;
+        let mut ratios = Vec::new();
         let look = |plane: &ScalePlane<'_>| {
+            let box_px = (24.0 * self.lobe_px).max(8.0 * plane.width_px).max(48.0);
+            let own = LocalRms::of(plane.image_yx, box_px as usize);
+            // Weights that are not natural leave wide scales less noise than they say; never more than the image's.
+            let quiet =
+                if noise.overall > 0.0 { (own.overall / noise.overall).clamp(0.05, 1.0) } else { 1.0 };
+            ratios.push(quiet);
             if grows && plane.width_px > 0.0 {
-                let box_px = (24.0 * self.lobe_px).max(8.0 * plane.width_px).max(48.0);
-                let noise = LocalRms::of(plane.image_yx, box_px as usize);
-                let seeds = seeds(plane.far_sidelobe, plane.width_px);
-                grow_mask(mask, plane.image_yx, allowed, &noise, &seeds);
+                grow_mask(mask, plane.image_yx, allowed, &own, &seeds(plane.far_sidelobe, plane.width_px));
             }
-            let here = peak_in(plane.image_yx, Some(mask), sign).map(|p| p.value.abs());
+            let here = peak_in(plane.image_yx, Some(mask), sign).map(|p| p.value.abs() / quiet);
             peak = peak.into_iter().chain(here).reduce(f32::max);
         };
         joint.survey(&self.residual[0], look, control)?;
+        self.quiet = ratios;
         Ok(peak.map(|p| (p, target)))
     }
 
@@ -330,7 +338,7 @@ impl State {
         };
         let (residual, model, mask) = (&mut self.residual, &mut self.model, Some(&self.mask));
         let report = match psf.joint {
-            Some(joint) => joint_minor_cycle(residual, model, joint, mask, &params, control)?,
+            Some(joint) => joint_minor_cycle(residual, model, joint, mask, &self.quiet, &params, control)?,
             None => minor_cycle(&mut residual[0], &mut model[0], psf.image_yx, mask, &params, control)?,
         };
         if report.stop == MinorStop::Diverged {

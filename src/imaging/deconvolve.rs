@@ -16,6 +16,9 @@ use crate::kind::BadArgument;
 /// Fits of the bright sources on what CLEAN left, each followed by more cleaning.
 const REFINEMENTS: usize = 1;
 
+/// Widths of components when none are named \[beams\].
+const SCALES_BEAMS: [f64; 5] = [0.0, 1.0, 2.0, 4.0, 8.0];
+
 impl<'a> Hunt<'a> {
     pub(super) fn new(
         run: &'a Run<'_>,
@@ -116,16 +119,18 @@ fn joint_psf(
     psf_yx: &Array2<f32>,
 ) -> Result<Option<JointPsf>, Error> {
     let asked = &run.params.joint;
-    if run.params.clean.niter == 0 || (asked.nterms == 1 && asked.scales_beams.iter().all(|s| *s == 0.0)) {
+    if run.params.clean.niter == 0 || (asked.nterms == 1 && !asked.multiscale) {
         return Ok(None);
     }
     let mut moments = vec![psf_yx.clone()];
     moments.append(&mut terms.psfs(run.control)?);
     let beam_px = (hunt.beam.major_rad * hunt.beam.minor_rad).sqrt() / run.params.grid.cell_rad;
-    let mut widths_px: Vec<f64> = asked.scales_beams.iter().map(|s| s * beam_px).collect();
-    if widths_px.is_empty() {
-        widths_px.push(0.0);
-    }
+    let widest_px = 0.25 * psf_yx.nrows().min(psf_yx.ncols()) as f64;
+    let widths_px: Vec<f64> = match (asked.multiscale, asked.scales_beams.is_empty()) {
+        (false, _) => vec![0.0],
+        (true, true) => SCALES_BEAMS.iter().map(|s| s * beam_px).filter(|w| *w <= widest_px).collect(),
+        (true, false) => asked.scales_beams.iter().map(|s| s * beam_px).collect(),
+    };
     Ok(Some(JointPsf::new(&moments, &widths_px, asked.scale_bias)?))
 }
 

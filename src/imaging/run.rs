@@ -58,7 +58,9 @@ pub struct ImagingParams {
 pub struct JointParams {
     /// Terms of the polynomial in frequency, 1 to 3.
     pub nterms: usize,
-    /// Widths of the components in beams, 0 being points; none is points only.
+    /// Components of several widths.
+    pub multiscale: bool,
+    /// Widths of the components in beams, 0 being points; none takes 0, 1, 2, 4 and 8 as far as the image is wide enough.
     pub scales_beams: Vec<f64>,
     /// Larger scales' values are multiplied by it once a doubling.
     pub scale_bias: f32,
@@ -66,7 +68,7 @@ pub struct JointParams {
 
 impl Default for JointParams {
     fn default() -> Self {
-        Self { nterms: 1, scales_beams: Vec::new(), scale_bias: 0.95 }
+        Self { nterms: 1, multiscale: false, scales_beams: Vec::new(), scale_bias: 0.95 }
     }
 }
 

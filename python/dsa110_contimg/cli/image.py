@@ -44,7 +44,7 @@ def image(
     mgain: Annotated[float, typer.Option("--mgain", help="Largest share of the peak a minor cycle takes.")] = 0.8,
     non_negative: Annotated[bool, typer.Option("--non-negative", help="Positive components only.")] = False,
     multiscale: Annotated[bool, typer.Option("--multiscale", help="Components of several widths.")] = False,
-    scales: Annotated[str, typer.Option("--scales", help="Widths of components [beams], 0 being points.")] = "0,1,2,4",
+    scales: Annotated[str, typer.Option("--scales", help="Widths of components [beams], as 0,1,2,4,8.")] = "",
     nterms: Annotated[int, typer.Option("--nterms", help="Terms of the spectrum, 1 to 3; 2 or 3 give alpha.")] = 1,
     pol: Annotated[str, typer.Option("--pol", help="Stokes parameter: I, Q, U or V.")] = "I",
     pblimit: Annotated[float, typer.Option("--pblimit", help="Primary-beam limit.")] = 0.2,

@@ -444,7 +444,9 @@ mod tests {
             *value = (seed >> 11) as f64 / (1u64 << 53) as f64 * 20.0 - 10.0;
         }
         let weight = Array2::from_elem((40, 1), 1.0);
-        for weighting in [Weighting::Uniform, Weighting::SuperUniform { cells: 2 }, Weighting::Briggs { robust: 0.0 }] {
+        for weighting in
+            [Weighting::Uniform, Weighting::SuperUniform { cells: 2 }, Weighting::Briggs { robust: 0.0 }]
+        {
             let there = weighted(params(weighting), &uvw, &weight);
             let back = weighted(params(weighting), &uvw.mapv(|x| -x), &weight);
             assert_eq!(there, back);

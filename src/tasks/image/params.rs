@@ -61,7 +61,7 @@ pub struct ImageParams {
     pub nterms: usize,
     /// Components of several widths, see `scales`.
     pub multiscale: bool,
-    /// Widths of components \[beams\], 0 being points.
+    /// Widths of components \[beams\], 0 being points; none takes 0, 1, 2, 4 and 8 as far as they fit.
     pub scales: Vec<f64>,
     /// Larger scales' values are multiplied by it once a doubling.
     pub scale_bias: f32,
@@ -132,7 +132,7 @@ impl Default for ImageParams {
             bright_sigma: 300.0,
             nterms: 1,
             multiscale: false,
-            scales: vec![0.0, 1.0, 2.0, 4.0],
+            scales: Vec::new(),
             scale_bias: 0.95,
             pol: "I".into(),
             non_negative: false,

@@ -129,7 +129,7 @@ impl Setup {
         let pixels = self.imsize[0] as f64 * self.imsize[1] as f64;
         // Transforms of 2 n - 1 padded psfs, psfs of every scale, images by term.
         let n = params.nterms as f64;
-        let scales = if params.multiscale { params.scales.len() as f64 } else { 1.0 };
+        let scales = if params.multiscale { params.scales.len().max(5) as f64 } else { 1.0 };
         let joint = if params.nterms > 1 || params.multiscale {
             (2.0 * n - 1.0) * (4.5 + scales) + 9.0 + 8.0 * n
         } else {
@@ -230,7 +230,8 @@ impl Setup {
             clean,
             joint: JointParams {
                 nterms: params.nterms,
-                scales_beams: if params.multiscale { params.scales.clone() } else { Vec::new() },
+                multiscale: params.multiscale,
+                scales_beams: params.scales.clone(),
                 scale_bias: params.scale_bias,
             },
             beam: self.beam.clone(),

@@ -120,7 +120,7 @@ def test_one_term_leaves_what_terms_take_away(points: tuple[str, dict[str, Sourc
 def test_a_faint_gaussian_is_recovered_by_scales_only(tmp_path: Path) -> None:
     ms, sources = simulated(tmp_path, "wide")
     wide = sources["wide"]
-    many = image(ms, tmp_path / "many", multiscale=True, scales=[0, 1, 2, 4], weighting="briggs", robust=0.0)
+    many = image(ms, tmp_path / "many", multiscale=True, weighting="briggs", robust=0.0)
     single = image(ms, tmp_path / "single", weighting="briggs", robust=0.0)
     half = int(1.5 * 240 / CELL)
     flux = {k: float(about(r["products"]["model"], wide, half)[0].sum()) for k, r in (("m", many), ("s", single))}
