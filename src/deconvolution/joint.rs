@@ -49,7 +49,7 @@ struct Scale {
     inverse: [Terms; MAX_TERMS],
     /// Twice smoothed psfs, made when first used.
     psf_yx: OnceLock<Vec<Array2<f32>>>,
-    /// Largest magnitude of the first of them far from the centre, in units of the centre.
+    /// Largest magnitude of the first of them outside its main lobe, in units of the centre.
     sidelobe: OnceLock<f32>,
 }
 
@@ -59,8 +59,8 @@ pub struct ScalePlane<'a> {
     pub image_yx: &'a Array2<f32>,
     /// Full width at half maximum of the scale \[pixels\].
     pub width_px: f64,
-    /// Far sidelobes of a source of this scale.
-    pub far_sidelobe: f32,
+    /// Highest sidelobe of a source of this scale.
+    pub max_sidelobe: f32,
 }
 
 /// The scale to be cleaned next.
@@ -178,24 +178,24 @@ impl JointPsf {
         let spectrum = self.spectrum(&[residual_yx]);
         for scale in &self.scales {
             control.check()?;
-            let (width_px, far_sidelobe) = (scale.width_px, self.far_sidelobe(scale));
+            let (width_px, max_sidelobe) = (scale.width_px, self.max_sidelobe(scale));
             if scale.shape.is_point() {
-                look(&ScalePlane { image_yx: residual_yx, width_px, far_sidelobe });
+                look(&ScalePlane { image_yx: residual_yx, width_px, max_sidelobe });
                 continue;
             }
             let mut plane = self.smoothed(&spectrum, &scale.shape, 1).pop().unwrap_or_default();
             let factor = scale.bias / scale.noise;
             plane.mapv_inplace(|v| v * factor);
-            look(&ScalePlane { image_yx: &plane, width_px, far_sidelobe });
+            look(&ScalePlane { image_yx: &plane, width_px, max_sidelobe });
         }
         Ok(())
     }
 
-    fn far_sidelobe(&self, scale: &Scale) -> f32 {
+    fn max_sidelobe(&self, scale: &Scale) -> f32 {
         *scale.sidelobe.get_or_init(|| {
             let psf = &scale.psf_yx.get_or_init(|| self.psfs(scale))[0];
             let centre = psf[[self.shape.0 / 2, self.shape.1 / 2]];
-            PsfFacts::of(&psf.mapv(|v| v / centre)).map_or(1.0, |f| f.far_sidelobe)
+            PsfFacts::of(&psf.mapv(|v| v / centre)).map_or(1.0, |f| f.max_sidelobe)
         })
     }
 

@@ -288,7 +288,7 @@ impl State {
         let seeds = |sidelobe: f32, width_px: f64| MaskParams {
             seed_sigma: params.auto_mask.unwrap_or(f32::INFINITY),
             // Sidelobes of what is in the mask are not seeds while their source is not clean.
-            sidelobe_fraction: (1.2 * sidelobe).min(0.5),
+            sidelobe_fraction: (1.2 * sidelobe).min(if width_px > 0.0 { 0.95 } else { 0.5 }),
             radius_px: (0.5 * self.lobe_px.hypot(width_px)).max(1.5),
             positive_only: !params.negative_seeds,
         };
@@ -311,7 +311,7 @@ impl State {
                 if noise.overall > 0.0 { (own.overall / noise.overall).clamp(0.05, 1.0) } else { 1.0 };
             ratios.push(quiet);
             if grows && plane.width_px > 0.0 {
-                grow_mask(mask, plane.image_yx, allowed, &own, &seeds(plane.far_sidelobe, plane.width_px));
+                grow_mask(mask, plane.image_yx, allowed, &own, &seeds(plane.max_sidelobe, plane.width_px));
             }
             let here = peak_in(plane.image_yx, Some(mask), sign).map(|p| p.value.abs() / quiet);
             peak = peak.into_iter().chain(here).reduce(f32::max);

@@ -18,9 +18,10 @@ def image(
     name: Annotated[Path, typer.Option("--name", help="Prefix of the products.")],
     imsize: Annotated[int, typer.Option("--imsize", help="Pixels a side, even; 0 covers the beam to --pblimit.")] = 0,
     cell: Annotated[float, typer.Option("--cell", help="Pixel [arcsec]; 0 is a fifth of the finest fringe.")] = 0.0,
-    weighting: Annotated[str, typer.Option("--weighting", help="natural, uniform or briggs.")] = "briggs",
+    weighting: Annotated[str, typer.Option("--weighting", help="natural, uniform, superuniform or briggs.")] = "briggs",
     robust: Annotated[float, typer.Option("--robust", help="Briggs' robustness, -2 to 2.")] = 0.5,
     taper: Annotated[float, typer.Option("--taper", help="Gaussian taper, FWHM of its beam [arcsec].")] = 0.0,
+    tukey: Annotated[str, typer.Option("--tukey", help="Tukey taper, where it is 1 and 0, as 10,12 [klambda].")] = "",
     uvrange: Annotated[str, typer.Option("--uvrange", help="Baselines, as '>1klambda' or '1~20klambda'.")] = "",
     niter: Annotated[int, typer.Option("--niter", help="Most iterations; 0 makes a dirty image.")] = 100_000,
     threshold: Annotated[str, typer.Option("--threshold", help="Stop at this brightness, as 1mJy.")] = "0Jy",
@@ -95,6 +96,7 @@ def image(
         "weighting": weighting,
         "robust": robust,
         "taper_arcsec": taper or None,
+        "tukey": [1e3 * x for x in _numbers("--tukey", tukey)] or None,
         "uvrange": parse_uvrange(uvrange),
         "niter": niter,
         "threshold_jy": parse_jansky(threshold),
@@ -108,7 +110,7 @@ def image(
         "mgain": mgain,
         "non_negative": non_negative,
         "multiscale": multiscale,
-        "scales": _scales(scales),
+        "scales": _numbers("--scales", scales),
         "nterms": nterms,
         "pol": pol,
         "pblimit": pblimit,
@@ -135,11 +137,11 @@ def image(
     console.emit(report, json_output, lambda: _print(report), ok=report["outcome"] != "diverged")
 
 
-def _scales(text: str) -> list[float]:
+def _numbers(option: str, text: str) -> list[float]:
     try:
         return [float(word) for word in text.split(",") if word.strip()]
     except ValueError:
-        raise CommandError(f"--scales: expected widths in beams as 0,1,2,4, found {text!r}") from None
+        raise CommandError(f"{option}: expected numbers with commas between them, found {text!r}") from None
 
 
 def _other(backend: str, ms: Path, name: Path, **options: Any) -> dict[str, Any]:

@@ -70,9 +70,10 @@ pub(super) fn weighting(params: &ImageParams) -> Result<Weighting, Error> {
     match params.weighting.as_str() {
         "natural" => Ok(Weighting::Natural),
         "uniform" => Ok(Weighting::Uniform),
+        "superuniform" => Ok(Weighting::SuperUniform { cells: 1 }),
         "briggs" if (-2.0..=2.0).contains(&params.robust) => Ok(Weighting::Briggs { robust: params.robust }),
         "briggs" => Err(bad("robust", "-2 to 2", params.robust)),
-        other => Err(bad("weighting", "natural, uniform or briggs", other)),
+        other => Err(bad("weighting", "natural, uniform, superuniform or briggs", other)),
     }
 }
 
@@ -84,14 +85,22 @@ pub(super) fn stokes(params: &ImageParams) -> Result<Stokes, Error> {
     Ok(known)
 }
 
-pub(super) fn taper(params: &ImageParams) -> Result<Vec<Taper>, Error> {
+pub(super) fn tapers(params: &ImageParams) -> Result<Vec<Taper>, Error> {
+    let mut tapers = Vec::new();
     match params.taper_arcsec {
-        None => Ok(Vec::new()),
+        None => {}
         Some(arcsec) if arcsec.is_finite() && arcsec > 0.0 => {
-            Ok(vec![Taper::Gaussian { fwhm_rad: (arcsec / 3600.0).to_radians() }])
+            tapers.push(Taper::Gaussian { fwhm_rad: (arcsec / 3600.0).to_radians() });
         }
-        Some(found) => Err(bad("taper_arcsec", "a positive number", found)),
+        Some(found) => return Err(bad("taper_arcsec", "a positive number", found)),
     }
+    if let Some([one, zero]) = params.tukey {
+        if !(one >= 0.0 && zero >= 0.0 && one != zero && one.is_finite() && zero.is_finite()) {
+            return Err(bad("tukey", "two baselines in wavelengths, apart", format!("{one}, {zero}")));
+        }
+        tapers.push(Taper::Tukey { one, zero });
+    }
+    Ok(tapers)
 }
 
 /// A fifth of the finest fringe of the first rows, to a tenth of an arcsecond below.

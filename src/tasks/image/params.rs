@@ -31,12 +31,14 @@ pub struct ImageParams {
     pub spws: Option<Vec<usize>>,
     /// `auto` (CORRECTED_DATA where the column exists, else DATA), `corrected`, `data` or `model`.
     pub datacolumn: String,
-    /// `natural`, `uniform` or `briggs`.
+    /// `natural`, `uniform`, `superuniform` (weights counted over 3 x 3 cells) or `briggs`.
     pub weighting: String,
     /// Briggs' robustness, -2 (uniform) to 2 (natural).
     pub robust: f64,
     /// Gaussian taper: the beam of a point seen through it, FWHM \[arcsec\].
     pub taper_arcsec: Option<f64>,
+    /// Tukey taper: where it is one and where it is zero \[wavelengths\]; the first beyond the second tapers short baselines.
+    pub tukey: Option<[f64; 2]>,
     /// Shortest and longest baseline \[wavelengths\].
     pub uvrange: Option<[f64; 2]>,
     /// Most iterations; 0 makes a dirty image.
@@ -120,6 +122,7 @@ impl Default for ImageParams {
             weighting: "briggs".into(),
             robust: 0.5,
             taper_arcsec: None,
+            tukey: None,
             uvrange: None,
             niter: clean.niter,
             max_major: clean.max_major,

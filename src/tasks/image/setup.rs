@@ -213,7 +213,7 @@ impl Setup {
                 max_memory_bytes: None,
             },
             weighting: self.weighting,
-            tapers: choice::taper(params)?,
+            tapers: choice::tapers(params)?,
             bright: BrightParams {
                 // A polarised source may be negative: CLEAN takes it.
                 sigma: (params.bright_sigma > 0.0 && self.stokes == Stokes::I).then_some(params.bright_sigma),

@@ -22,7 +22,7 @@ SEFD = 3000.0
 SKY = {
     "steep": (0.15, 0.12, 1.0, -2.0, 0.0),
     "inverted": (-0.2, -0.05, 0.6, 2.0, 0.0),
-    "wide": (0.08, -0.25, 0.5, 0.0, 240.0),
+    "wide": (0.08, -0.25, 0.25, 0.0, 150.0),
 }
 
 
@@ -122,23 +122,22 @@ def test_a_faint_gaussian_is_recovered_by_scales_only(tmp_path: Path) -> None:
     wide = sources["wide"]
     many = image(ms, tmp_path / "many", multiscale=True, weighting="briggs", robust=0.0)
     single = image(ms, tmp_path / "single", weighting="briggs", robust=0.0)
-    half = int(1.5 * 240 / CELL)
-    flux = {k: float(about(r["products"]["model"], wide, half)[0].sum()) for k, r in (("m", many), ("s", single))}
-    # A flat-noise image without beam: fluxes as put in; scales reach below the noise of one beam.
-    assert flux["m"] == pytest.approx(0.5, rel=0.06)
+    half = int(2 * 150 / CELL)
+    model = {k: about(r["products"]["model"], wide, half)[0] for k, r in (("many", many), ("single", single))}
     yy, xx = np.mgrid[-half : half + 1, -half : half + 1] * CELL
-    truth = np.exp(-4 * math.log(2) * (xx**2 + yy**2) / 240.0**2)
-    truth *= 0.5 / truth.sum()
-
-    def error(report: dict[str, Any]) -> float:
-        model = about(report["products"]["model"], wide, half)[0]
-        return float(np.linalg.norm(model - truth) / np.linalg.norm(truth))
-
-    assert error(many) < 0.3
-    # Points: spikes on the brightest pixels, and less of the flux.
-    assert error(single) > 1.0
-    assert abs(flux["s"] - 0.5) > 2 * abs(flux["m"] - 0.5)
-    assert many["rms_jy"] <= single["rms_jy"]
+    truth = np.exp(-4 * math.log(2) * (xx**2 + yy**2) / 150.0**2)
+    truth *= 0.25 / truth.sum()
+    error = {k: float(np.linalg.norm(m - truth) / np.linalg.norm(truth)) for k, m in model.items()}
+    # Forty antennas, four integrations and nothing below 12 m: a fifth to a quarter of the flux may spread over scales
+    # that the data hardly see. Points stop at three sigma of a beam with half of it, as spikes.
+    assert error["many"] < 0.4, error
+    assert error["single"] > 2 * error["many"], error
+    assert 0.7 * 0.25 < model["many"].sum() < 1.15 * 0.25
+    assert model["single"].sum() < 0.6 * 0.25
+    # The residual is thermal with scales; points leave the source in it.
+    assert many["rms_jy"] < 1.03 * many["expected_rms_jy"]
+    left = {k: about(r["products"]["residual"], wide, half)[0].sum() for k, r in (("many", many), ("single", single))}
+    assert abs(left["many"]) < 0.4 * left["single"]
 
 
 def test_stokes_parameters_need_their_products(points: tuple[str, dict[str, Source], Path]) -> None:

@@ -176,6 +176,42 @@ def test_the_psf_is_that_of_wsclean(observation, tmp_path: Path, weighting: str,
     assert dirty[0] == pytest.approx(dirty[1], rel=0.01)
 
 
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        ({"taper_arcsec": 60.0}, ("-taper-gaussian", "60asec")),
+        ({"tukey": [4000.0, 3000.0]}, ("-taper-inner-tukey", "1000", "-minuv-l", "3000")),
+        ({"tukey": [3000.0, 4000.0]}, ("-taper-tukey", "1000", "-maxuv-l", "4000")),
+        ({"uvrange": [500.0, 5000.0]}, ("-minuv-l", "500", "-maxuv-l", "5000")),
+    ],
+)
+def test_tapers_and_uv_ranges_are_those_of_wsclean(
+    observation, tmp_path: Path, ours: dict[str, object], theirs: tuple[str, ...]
+) -> None:
+    if shutil.which("wsclean") is None:
+        pytest.skip("wsclean is not installed")
+    common = {"imsize": 450, "cell_arcsec": 2 * CELL, "weighting": "natural", "niter": 0}
+    mine = imaging.image(observation[0], tmp_path / "n", **ours, **common)
+    other = imaging.wsclean(
+        observation[0], tmp_path / "w", datacolumn="data", extra=("-make-psf", "-use-wgridder", *theirs), **common
+    )
+    psf, wsclean = (np.squeeze(fits.getdata(r["products"]["psf"])) for r in (mine, other))
+    middle = slice(450 // 2 - 20, 450 // 2 + 21)
+    # Natural weights: nothing but the taper can differ; both grid to 1e-4.
+    assert np.abs(psf[middle, middle] - wsclean[middle, middle]).max() < 0.005
+
+
+def test_super_uniform_is_between_no_cells_and_none(observation, tmp_path: Path) -> None:
+    common = {"imsize": SIZE, "cell_arcsec": CELL, "niter": 0, "products": ["psf"]}
+    made = {
+        w: imaging.image(observation[0], tmp_path / w, weighting=w, **common)
+        for w in ("natural", "uniform", "superuniform")
+    }
+    widths = {w: r["beam"]["major_arcsec"] * r["beam"]["minor_arcsec"] for w, r in made.items()}
+    # Weights counted over nine cells are closer to equal ones: less weight for the crowded middle of the plane.
+    assert widths["superuniform"] < widths["uniform"] < widths["natural"]
+
+
 @pytest.mark.parametrize("backend", ["wsclean", "tclean"])
 def test_other_imagers_run_with_the_same_command(observation, native, tmp_path: Path, capsys, backend: str) -> None:
     if backend == "wsclean" and shutil.which("wsclean") is None:
