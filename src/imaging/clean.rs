@@ -3,13 +3,14 @@
 
 use ndarray::Array2;
 
+use super::timing::Stopwatch;
 use super::Error;
 use crate::control::Control;
 use crate::deconvolution::{
     grow_mask, joint_minor_cycle, mad_rms, minor_cycle, peak_in, JointPsf, LocalRms, MaskParams, MinorParams,
     MinorStop, Outcome, PsfFacts, ScalePlane, Seen, Sign, Watch,
 };
-use crate::kind::BadArgument;
+use crate::kind::{BadArgument, ErrorKind, Kind};
 
 /// How deep to clean, and how carefully.
 #[derive(Clone, Debug)]
@@ -24,6 +25,8 @@ pub struct CleanParams {
     pub mgain: f32,
     /// Stop when the brightest residual inside the mask is below \[Jy/beam\].
     pub threshold_jy: f32,
+    /// Stop when it is below this many times the thermal noise, if that is known.
+    pub nthermal: f32,
     /// Stop when it is below this many times the robust noise.
     pub nsigma: f32,
     /// A minor cycle stops at this factor times the highest sidelobe of the peak it started from.
@@ -48,8 +51,9 @@ impl Default for CleanParams {
             niter: 100_000,
             max_major: 30,
             gain: 0.1,
-            mgain: 0.8,
+            mgain: 0.92,
             threshold_jy: 0.0,
+            nthermal: 0.0,
             nsigma: 3.0,
             cycle_factor: 1.0,
             auto_mask: Some(5.0),
@@ -108,18 +112,6 @@ pub struct Cleaned {
     pub more_residuals_yx: Planes,
 }
 
-impl Cleaned {
-    /// The model at a frequency, its terms being those of a polynomial in `f / reference - 1`.
-    pub fn model_at(&self, freq_hz: f64, reference_hz: f64) -> Array2<f32> {
-        let x = freq_hz / reference_hz - 1.0;
-        let mut model = self.model_yx.clone();
-        for (term, power) in self.more_models_yx.iter().zip(1..) {
-            model.scaled_add(x.powi(power) as f32, term);
-        }
-        model
-    }
-}
-
 /// The point spread function, and what joint minor cycles need of it.
 pub struct Psf<'a> {
     /// Unit peak.
@@ -128,11 +120,15 @@ pub struct Psf<'a> {
     pub joint: Option<&'a JointPsf>,
 }
 
+/// The last minor cycle stops at this share of the target.
+const SHY: f32 = 0.95;
+
 /// Clean `dirty_yx` with `psf_yx`; `residual_of` gives the residual image of a model, from the visibilities.
 /// `start_yx` is a model to begin from, whose residual `dirty_yx` already is.
 ///
 /// # Errors
-/// Shapes and parameters that make no sense, a psf without a unit peak, what `residual_of` reports, cancellation.
+/// Shapes and parameters that make no sense, a psf without a unit peak, what `residual_of` reports. A cancelled run is no
+/// error: its outcome says so, and the best cycle's model is in it.
 pub fn clean(
     dirty_yx: Array2<f32>,
     psf_yx: &Array2<f32>,
@@ -167,42 +163,65 @@ pub fn clean_jointly(
     let mut state = State::new(dirty_yx, start_yx, &facts, params);
     let mut outcome = Outcome::Iterations;
     while state.cycles.len() < params.max_major && state.iterations < params.niter {
-        control.check()?;
-        let Some((peak, target)) = state.prepare(psf, params, control)? else {
-            outcome = Outcome::Threshold;
-            break;
-        };
-        if peak <= target {
-            outcome = Outcome::Threshold;
-            break;
-        }
-        let before = state.model.clone();
-        let depth = target.max(facts.depth(peak, params.cycle_factor, 1.0 - params.mgain));
-        let minor = state.minor(psf, depth, params, control)?;
-        if minor == 0 {
-            outcome = Outcome::Stalled;
-            break;
-        }
-        state.residual = residuals_of(&state.model)?;
-        match state.judge(peak, depth, minor) {
-            Seen::Best | Seen::Idle => {}
-            Seen::Stalled if state.idle_in_mask() => {
-                outcome = Outcome::Stalled;
+        match cycle(&mut state, psf, &facts, params, &mut residuals_of, control) {
+            Ok(None) => {}
+            Ok(Some(end)) => {
+                outcome = end;
                 break;
             }
-            Seen::Stalled => {}
-            Seen::Diverged if state.caution() => {
-                log::debug!("major cycle {} overshot: retrying less deep", state.cycles.len());
-                state.model = before;
-                state.residual = residuals_of(&state.model)?;
-            }
-            Seen::Diverged => {
-                outcome = Outcome::Diverged;
+            Err(error) if error.kind() == ErrorKind::Cancelled => {
+                outcome = Outcome::Interrupted;
                 break;
             }
+            Err(error) => return Err(error),
         }
     }
     Ok(state.finish(if params.niter == 0 { Outcome::Dirty } else { outcome }))
+}
+
+/// One major cycle; why the run ends, if it does.
+fn cycle(
+    state: &mut State,
+    psf: &Psf<'_>,
+    facts: &PsfFacts,
+    params: &CleanParams,
+    residuals_of: &mut impl FnMut(&[Array2<f32>]) -> Result<Planes, Error>,
+    control: &Control,
+) -> Result<Option<Outcome>, Error> {
+    control.check()?;
+    let found = state.prepare(psf, params, control)?;
+    let Some((peak, target)) = found.filter(|(peak, target)| peak > target) else {
+        return Ok(Some(Outcome::Threshold));
+    };
+    let before = state.model.clone();
+    // A little below the target, so that the next residual need not be cleaned for its last per cent.
+    let depth = (SHY * target).max(facts.depth(peak, params.cycle_factor, 1.0 - params.mgain));
+    let mut watch = Stopwatch::new();
+    let minor = state.minor(psf, depth, params, control)?;
+    watch.lap("minor");
+    if minor == 0 {
+        return Ok(Some(Outcome::Stalled));
+    }
+    state.residual = residuals_of(&state.model)?;
+    watch.lap("residual");
+    log::debug!(
+        "major cycle {}: {peak:.5} to {depth:.5} Jy/beam in {minor} iterations; {:.2} and {:.2} CPU s",
+        state.cycles.len(),
+        watch.parts[0].cpu_s,
+        watch.parts[1].cpu_s
+    );
+    match state.judge(peak, depth, minor) {
+        Seen::Best | Seen::Idle => {}
+        Seen::Stalled if state.idle_in_mask() => return Ok(Some(Outcome::Stalled)),
+        Seen::Stalled => {}
+        Seen::Diverged if state.caution() => {
+            log::debug!("major cycle {} overshot: retrying less deep", state.cycles.len());
+            state.model = before;
+            state.residual = residuals_of(&state.model)?;
+        }
+        Seen::Diverged => return Ok(Some(Outcome::Diverged)),
+    }
+    Ok(None)
 }
 
 fn check(dirty_yx: &Array2<f32>, params: &CleanParams) -> Result<(), Error> {
@@ -218,6 +237,7 @@ fn check(dirty_yx: &Array2<f32>, params: &CleanParams) -> Result<(), Error> {
         ("mgain", params.mgain, unit(params.mgain)),
         ("cycle_factor", params.cycle_factor, params.cycle_factor > 0.0),
         ("threshold_jy", params.threshold_jy, params.threshold_jy >= 0.0),
+        ("nthermal", params.nthermal, params.nthermal >= 0.0),
         ("nsigma", params.nsigma, params.nsigma >= 0.0),
     ] {
         if !good || !value.is_finite() {
@@ -284,7 +304,8 @@ impl State {
         let noise = LocalRms::of(&self.residual[0], (24.0 * self.lobe_px).max(48.0) as usize);
         let thermal =
             params.thermal_jy.map_or(noise.overall, |t| t.clamp(0.5 * noise.overall, noise.overall));
-        let target = params.threshold_jy.max(params.nsigma * thermal);
+        let asked = params.thermal_jy.map_or(0.0, |t| params.nthermal * t);
+        let target = params.threshold_jy.max(asked).max(params.nsigma * thermal);
         let seeds = |sidelobe: f32, width_px: f64| MaskParams {
             seed_sigma: params.auto_mask.unwrap_or(f32::INFINITY),
             // Sidelobes of what is in the mask are not seeds while their source is not clean.
@@ -387,7 +408,7 @@ impl State {
     }
 
     fn finish(self, outcome: Outcome) -> Cleaned {
-        let worse = outcome == Outcome::Diverged || outcome == Outcome::Stalled;
+        let worse = matches!(outcome, Outcome::Diverged | Outcome::Stalled | Outcome::Interrupted);
         let (mut models, mut residuals) = if worse { self.best } else { (self.model, self.residual) };
         let report = CleanReport { outcome, iterations: self.iterations, cycles: self.cycles };
         let (model_yx, residual_yx) = (models.remove(0), residuals.remove(0));

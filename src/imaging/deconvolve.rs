@@ -36,6 +36,7 @@ impl<'a> Hunt<'a> {
             view,
             beam,
             facts,
+            psf_hole: -f64::from(psf_yx.iter().fold(0f32, |a, v| a.min(*v))),
             smearing,
             sigma_jy: run.expected_jy,
             params: &p.bright,
@@ -72,7 +73,9 @@ pub(super) fn deconvolve(
     let joint = joint_psf(run, hunt, &terms, psf_yx)?;
     let psf = Psf { image_yx: psf_yx, joint: joint.as_ref() };
     let blank = || vec![Array2::zeros(dirty_yx.dim()); nterms];
-    let start = start_of(run)?.map(|first| {
+    let start = start_of(run)?.map(|mut first| {
+        // An earlier run's model has bright sources on pixels; they are out already.
+        clear_about(&mut first, &bright, &hunt.grid.wcs(), hunt.beam.major_rad);
         let mut all = blank();
         all[0] = first;
         all
@@ -86,7 +89,8 @@ pub(super) fn deconvolve(
     let mut cleaned = once(run, &terms, compact, residuals, &psf, start, &clean_params)?;
     for _ in 0..REFINEMENTS {
         let used = cleaned.report.iterations;
-        if bright.is_empty() || used >= p.clean.niter || cleaned.report.outcome == Outcome::Diverged {
+        let ended = matches!(cleaned.report.outcome, Outcome::Diverged | Outcome::Interrupted);
+        if bright.is_empty() || used >= p.clean.niter || ended {
             break;
         }
         let mut models: Planes =
@@ -95,7 +99,10 @@ pub(super) fn deconvolve(
             clear_about(model, &bright, &hunt.grid.wcs(), hunt.beam.major_rad);
         }
         let left = terms.less(compact, &models, control)?;
-        hunt.refine(vis, compact, &left[0], &mut bright, control)?;
+        let exactly = p.subbands > 0 || nterms > 1;
+        if !hunt.refine(vis, compact, &left[0], &mut bright, exactly, control)? {
+            break;
+        }
         terms.repack(vis, control)?;
         let residuals = terms.residuals(compact, &models, control)?;
         let grown_yx = p.clean.auto_mask.is_some().then(|| cleaned.mask_yx.clone());

@@ -5,20 +5,22 @@ use std::cell::RefCell;
 use ndarray::{Array2, ArrayView2};
 
 use super::bright::{on_pixels, BrightParams, BrightSource, Hunt};
-use super::clean::{CleanParams, CleanReport};
+use super::clean::{CleanParams, CleanReport, Cleaned};
 use super::deconvolve::{deconvolve, Deconvolved};
 use super::smear::Smearing;
 use super::spectrum::{Spectral, SpectralImages};
 use super::subbands::{subbands, Common, Subband};
+use super::terms::add_terms;
 use super::timing::{Stopwatch, Timing};
 use super::weigh::{thermal_rms, Weights};
 use super::{
-    correct, fit_beam, primary_beam, restore, restore_points, Error, Grid, GridOptions, Visibilities,
+    components, correct, fit_beam, primary_beam, restore_points, Error, Grid, GridOptions, Partial,
+    Visibilities,
 };
 use crate::beam::{AverageBeam, Beam, Pointings};
 use crate::control::Control;
 use crate::coords::RaDec;
-use crate::deconvolution::mad_rms;
+use crate::deconvolution::{mad_rms, Outcome};
 use crate::gridding::weighting::{Taper, WeightGrid, WeightParams, Weighting};
 use crate::image::{RestoringBeam, Wcs};
 
@@ -147,7 +149,7 @@ pub struct Images {
 /// Make the image: weights, psf, dirty image, bright sources, CLEAN, restored image, primary beam.
 ///
 /// # Errors
-/// From every part; cancellation leaves nothing behind.
+/// From every part. Cancelled in a major cycle it is [`Error::Interrupted`], with the model so far.
 pub fn image(mut vis: Visibilities, params: &ImagingParams, control: &Control) -> Result<Images, Error> {
     params.joint.check(vis.freq_hz.len())?;
     let watch = Stopwatch::new();
@@ -182,9 +184,15 @@ pub fn image(mut vis: Visibilities, params: &ImagingParams, control: &Control) -
     let lap = |part: &str| laps.borrow_mut().lap(part);
     let Deconvolved { bright, cleaned, joint } =
         deconvolve(&run, &hunt, &mut vis, &mut compact, &dirty_yx, &psf_yx, lap)?;
-    let epsilon_reached = grid.error_of(&vis, &cleaned.model_yx, control)?;
-    let mut restored_yx =
-        restore(&cleaned.residual_yx, &cleaned.model_yx, &beam, wcs.increment_rad, control)?;
+    drop(compact);
+    if cleaned.report.outcome == Outcome::Interrupted {
+        let cycles = cleaned.report.cycles.len();
+        let (model_yx, freq_hz) = (cleaned.model_yx, [freq_hz, bandwidth_hz]);
+        return Err(Error::Interrupted(Box::new(Partial { model_yx, wcs, beam, freq_hz, cycles })));
+    }
+    let epsilon_reached = take_model(&mut vis, &grid, &cleaned, &run)?;
+    let components_yx = components(&cleaned.model_yx, &beam, wcs.increment_rad, control)?;
+    let mut restored_yx = &cleaned.residual_yx + &components_yx;
     let spectral = joint.as_ref().filter(|j| j.terms() > 1).map(|joint| Spectral {
         vis: &vis,
         weights: &run.weights,
@@ -209,11 +217,19 @@ pub fn image(mut vis: Visibilities, params: &ImagingParams, control: &Control) -
     let pbcor_yx = correct(&restored_yx, &pb_yx, &smear_yx, params.pb_limit);
     let spectral = spectral.map(|s| s.images(&cleaned, &restored_yx, &pb_yx, control)).transpose()?;
     done("primary beam");
+    let more_components_yx = if params.subbands > 0 {
+        let terms = cleaned.more_models_yx.iter();
+        terms.map(|m| components(m, &beam, wcs.increment_rad, control)).collect::<Result<Vec<_>, _>>()?
+    } else {
+        Vec::new()
+    };
     let common = Common {
         beam: &beam,
         bright: &bright,
         smear_yx: &smear_yx,
         cleaned: &cleaned,
+        components_yx: &components_yx,
+        more_components_yx: &more_components_yx,
         reference_hz: freq_hz,
     };
     let subbands = subbands(&vis, &grid, &common, params, control)?;
@@ -248,6 +264,26 @@ pub fn image(mut vis: Visibilities, params: &ImagingParams, control: &Control) -
         visibilities: run.weights.count,
         timings: laps.into_inner().parts,
     })
+}
+
+/// How well the gridder knows the model's visibilities; for subbands they are taken out of all channels.
+fn take_model(
+    vis: &mut Visibilities,
+    grid: &Grid,
+    cleaned: &Cleaned,
+    run: &Run<'_>,
+) -> Result<Option<f64>, Error> {
+    if cleaned.model_yx.iter().all(|f| *f == 0.0) {
+        return Ok(None);
+    }
+    let mut samples = grid.samples_of(&cleaned.model_yx, run.control)?;
+    let reached = grid.error_of(vis, &cleaned.model_yx, &samples);
+    if run.params.subbands > 0 {
+        let rows = vis.uvw_m.len();
+        add_terms(&mut samples, grid, rows, &cleaned.more_models_yx, run.reference_hz, run.control)?;
+        grid.take_from(vis, &samples, run.control)?;
+    }
+    Ok(reached)
 }
 
 /// What the parts of a run share.

@@ -98,3 +98,25 @@ impl<'a> TaylorTerms<'a> {
         left.iter().map(|samples| self.grid.dirty_of(samples, self.sum, control)).collect()
     }
 }
+
+/// Add to a model's samples those of its terms from the second on. A power of frequency is as smooth between the nodes as the
+/// visibilities themselves, so their products need no finer nodes.
+pub(super) fn add_terms(
+    samples: &mut [Complex32],
+    grid: &Grid,
+    rows: usize,
+    more_models_yx: &[Array2<f32>],
+    reference_hz: f64,
+    control: &Control,
+) -> Result<(), Error> {
+    for (model, power) in more_models_yx.iter().zip(1..) {
+        let term = grid.samples_of(model, control)?;
+        for row in 0..rows {
+            let at = grid.packed_row(row);
+            for (k, f) in at.freq_hz.iter().enumerate() {
+                samples[at.first + k] += term[at.first + k] * (f / reference_hz - 1.0).powi(power) as f32;
+            }
+        }
+    }
+    Ok(())
+}
