@@ -110,11 +110,16 @@ pub(super) fn fit(search: &Search<'_>) -> Option<(Refined, f64)> {
     // All of the flux is lensed, or an unknown part of it.
     let judged: Vec<(Refined, f64, bool)> = finalists
         .into_iter()
-        .flat_map(|(form, at, _)| [(form, at, false), (form, [at[0], at[1], at[2], at[3], 1.0, at[5]], true)])
+        .flat_map(|(form, at, _)| {
+            let whole = [at[0], at[1], at[2], at[3], 1.0, at[5]];
+            // With less of the flux lensed a lens looks stronger and narrower: the other end of that valley.
+            let weaker = [at[0] - 0.4, at[1] - 0.1, at[2] + 0.15, at[3], 1.0, at[5]];
+            [(form, at, false), (form, whole, true), (form, weaker, true)]
+        })
         .map(|(form, at, whole)| {
             let p = problem(form, whole);
             let (_, noise) = p.marginal(&at);
-            let better = p.refine(&noise, at, 20);
+            let better = p.refine(&noise, at, if whole { 40 } else { 20 });
             let (marginal, _) = p.marginal(&better.at);
             // Two forms share the prior, and so do the two cases of each.
             (better, marginal + better.log_occam - 4f64.ln(), whole)
@@ -129,7 +134,23 @@ pub(super) fn fit(search: &Search<'_>) -> Option<(Refined, f64)> {
             same.map(|j| j.1).fold(f64::NEG_INFINITY, f64::max)
         })
         .collect();
-    Some((best.0, log_sum_exp(&evidence)))
+    Some((spread(best.0, &judged), log_sum_exp(&evidence)))
+}
+
+/// The best fit, its errors widened by the others of its form in proportion to their evidence: strength, size and fraction trade against
+/// each other along a valley that is longer than its curvature at one end says.
+fn spread(best: Refined, judged: &[(Refined, f64, bool)]) -> Refined {
+    let same: Vec<_> = judged.iter().filter(|j| j.0.form == best.form).collect();
+    let top = same.iter().map(|j| j.1).fold(f64::NEG_INFINITY, f64::max);
+    let (mut total, mut variance) = (0.0, [0.0; 4]);
+    for (fit, evidence, _) in same {
+        let weight = (evidence - top).exp();
+        total += weight;
+        for (k, v) in variance.iter_mut().enumerate() {
+            *v += weight * (fit.err[k].powi(2) + (fit.at[k] - best.at[k]).powi(2));
+        }
+    }
+    Refined { err: variance.map(|v| (v / total).sqrt()), ..best }
 }
 
 /// The lens of a fit at a receiver.

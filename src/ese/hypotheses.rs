@@ -9,7 +9,7 @@ use super::refine::Refined;
 
 /// ln prior odds of a lens over an achromatic dip that has the very shape of a lens's: gain errors of all bands at once have edges, or
 /// are taken out with the reference sources.
-const FLAT_ODDS: f64 = 6.0;
+const FLAT_ODDS: f64 = 4.0;
 /// Receivers with fewer epochs have no say.
 const LEAST_EPOCHS: usize = 5;
 

@@ -167,7 +167,7 @@ impl Problem<'_> {
                 std::mem::swap(&mut here, &mut there);
                 curvature = self.curvature(noise, &at, &here);
                 damping = (0.2 * damping).max(1e-6);
-                if gained < 0.01 {
+                if gained < 0.003 {
                     break;
                 }
             } else {
