@@ -1,5 +1,6 @@
 //! Stage "flag": a list of flagging steps over a Measurement Set, window by window.
 
+use std::collections::btree_map::Entry;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -11,7 +12,7 @@ use crate::control::Control;
 use crate::coords::{ApparentFrame, Observatory};
 use crate::error::Error;
 use crate::flagging::rfi::RfiParams;
-use crate::flagging::{run_recorded, Context, Manual, QuackMode, Step, StepReport};
+use crate::flagging::{run_recorded, Context, Layout, Manual, QuackMode, Step, StepReport};
 use crate::kind::BadArgument;
 use crate::ms::{Column, MsReader, MsUpdate, ReadRequest};
 use crate::time::EarthOrientation;
@@ -307,6 +308,7 @@ pub(super) struct Flagger {
     steps: Vec<Step>,
     reset: bool,
     needs_elevation: bool,
+    needs_layout: bool,
 }
 
 impl Flagger {
@@ -314,7 +316,8 @@ impl Flagger {
     pub(super) fn new(requests: &[StepRequest], reset: bool, input: &dyn Input) -> Result<Self, Error> {
         let steps: Vec<Step> = requests.iter().map(|s| s.step(input)).collect::<Result<_, _>>()?;
         let needs_elevation = steps.iter().any(|s| matches!(s, Step::Elevation { .. }));
-        Ok(Self { steps, reset, needs_elevation })
+        let needs_layout = steps.iter().any(|s| matches!(s, Step::Shadow { .. }));
+        Ok(Self { steps, reset, needs_elevation, needs_layout })
     }
 
     /// Run the steps over one block; `bits_rfp` takes the step that flagged each sample.
@@ -331,9 +334,11 @@ impl Flagger {
             block.flag_rfp.fill(false);
         }
         let elevation = if self.needs_elevation { Some(elevations(input, block)?) } else { None };
+        let layout = if self.needs_layout { Some(layout(input, block)?) } else { None };
         let context = Context {
             time_range_mjd_s: Some(input.meta().time_range_mjd_s),
             elevation_deg: elevation.as_deref(),
+            layout: layout.as_ref(),
         };
         let mut reports = run_recorded(block, &self.steps, context, bits_rfp, control)?;
         if self.reset {
@@ -355,14 +360,19 @@ fn cleared(block: &VisBlock, before: u64) -> StepReport {
     }
 }
 
+fn observatory(reader: &dyn Input) -> Result<Observatory, Error> {
+    let meta = reader.meta();
+    Ok(match meta.antennas.first() {
+        Some(a) if !meta.telescope_is_known() => Observatory::from_itrf(a.itrf_m)?,
+        _ => Observatory::dsa110(),
+    })
+}
+
 /// Elevation of every row's phase centre \[deg\].
 fn elevations(reader: &dyn Input, block: &VisBlock) -> Result<Vec<f64>, Error> {
     let earth = EarthOrientation::current().map_err(crate::coords::Error::from)?;
     let meta = reader.meta();
-    let observatory = match meta.antennas.first() {
-        Some(a) if !meta.telescope_is_known() => Observatory::from_itrf(a.itrf_m)?,
-        _ => Observatory::dsa110(),
-    };
+    let observatory = observatory(reader)?;
     let mut out: Vec<f64> = Vec::with_capacity(block.rows.len());
     let mut last = (f64::NAN, u32::MAX, 0.0);
     for k in 0..block.rows.len() {
@@ -372,6 +382,23 @@ fn elevations(reader: &dyn Input, block: &VisBlock) -> Result<Vec<f64>, Error> {
             last = (time, field, frame.icrs_to_azel(meta.fields[field as usize].centre).el_rad.to_degrees());
         }
         out.push(last.2);
+    }
+    Ok(out)
+}
+
+/// All antennas as the phase centres of the block see them.
+fn layout(reader: &dyn Input, block: &VisBlock) -> Result<Layout, Error> {
+    let earth = EarthOrientation::current().map_err(crate::coords::Error::from)?;
+    let meta = reader.meta();
+    let observatory = observatory(reader)?;
+    let mut out =
+        Layout { diameter_m: meta.antennas.iter().map(|a| a.diameter_m).collect(), ..Layout::default() };
+    for (time, field) in block.rows.time_mjd_s.iter().zip(&block.rows.field) {
+        if let Entry::Vacant(place) = out.uvw_m.entry((time.to_bits(), *field)) {
+            let frame = ApparentFrame::new(*time, &observatory, &earth)?;
+            let basis = frame.uvw_basis(meta.fields[*field as usize].centre);
+            place.insert(meta.antennas.iter().map(|a| basis.uvw_m(a.itrf_m)).collect());
+        }
     }
     Ok(out)
 }

@@ -8,8 +8,6 @@ from dsa110_contimg.imaging.masks import create_catalog_mask
 from dsa110_contimg.imaging.native import default_options, image
 from dsa110_contimg.imaging.sources import (
     bright_sources,
-    components_of_model,
-    read_wsclean_list,
     write_regions,
     write_wsclean_list,
 )
@@ -18,7 +16,6 @@ from dsa110_contimg.imaging.tile import flux_table, tile
 __all__ = [
     "MissingBackendError",
     "bright_sources",
-    "components_of_model",
     "create_catalog_mask",
     "default_options",
     "dirty2vis",
@@ -26,7 +23,6 @@ __all__ = [
     "flux_table",
     "image",
     "image_ms",
-    "read_wsclean_list",
     "tclean",
     "tile",
     "vis2dirty",

@@ -8,7 +8,7 @@
 /// Part of the other axis's say.
 const OTHER: f32 = 0.3;
 /// Interference next to interference along one axis alone has this odds' logarithm against it.
-const AGAINST: f32 = 3.0;
+const AGAINST: f32 = 2.7;
 
 /// Buffers.
 #[derive(Default)]

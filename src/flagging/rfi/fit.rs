@@ -1,6 +1,6 @@
 //! A smooth complex level of aligned visibilities: a polynomial of the second degree in time and frequency, less what stands out.
 
-use super::evidence::noise;
+use super::evidence::{noise, sharpen};
 use super::response::median;
 use super::tile::Tile;
 
@@ -25,6 +25,7 @@ pub(super) struct Aligned {
     of_time: Vec<[f32; 2]>,
     power: Vec<f32>,
     sums: Vec<f32>,
+    spread: Vec<f32>,
 }
 
 impl Aligned {
@@ -97,13 +98,18 @@ pub(super) fn fit(tile: &Tile, aligned: &mut Aligned, values: &mut Vec<f32>) -> 
         model.resize(tile.nt * tile.nf, value);
     }
     let mut variance = 0.0;
-    for cut in CUTS {
+    for (k, cut) in CUTS.into_iter().enumerate() {
         residual_power(aligned);
-        variance = noise(&aligned.power, &tile.used, values);
+        variance = match k {
+            0 => noise(&aligned.power, &tile.used, values),
+            _ => sharpen(&aligned.power, &tile.used, variance),
+        };
         if !(variance > 0.0) || !polynomial(tile, aligned, cut * cut * variance) {
             break;
         }
     }
+    residual_power(aligned);
+    rest(tile, aligned, CUTS[2] * CUTS[2] * variance);
     residual_power(aligned);
     ripple(tile, aligned, CUTS[2] * CUTS[2] * variance, values);
     let level = aligned.model_re.iter().zip(&aligned.model_im).map(|(a, b)| a * a + b * b);
@@ -125,7 +131,7 @@ fn residual_power(aligned: &mut Aligned) {
 /// Median, real and imaginary parts apart.
 #[inline(always)]
 fn centre(tile: &Tile, aligned: &Aligned, values: &mut Vec<f32>) -> [f32; 2] {
-    let stride = (aligned.re.len() / 400).max(1) | 1;
+    let stride = (aligned.re.len() / 200).max(1) | 1;
     [&aligned.re, &aligned.im].map(|part| {
         super::tile::gather(values, &tile.used, stride, |k| part[k]);
         if values.is_empty() {
@@ -170,13 +176,7 @@ fn polynomial(tile: &Tile, aligned: &mut Aligned, limit: f32) -> bool {
 
 /// Add the samples of one time to the moments.
 #[inline(always)]
-fn gather(
-    sums: &mut [f32],
-    (re, im): (&[f32], &[f32]),
-    (power, used): (&[f32], &[f32]),
-    limit: f32,
-    x: f32,
-) {
+fn gather(sums: &mut [f32], (re, im): (&[f32], &[f32]), (power, used): (&[f32], &[f32]), limit: f32, x: f32) {
     let n = re.len();
     let (im, power, used) = (&im[..n], &power[..n], &used[..n]);
     let mut lanes = sums.chunks_exact_mut(n);
@@ -287,6 +287,90 @@ fn evaluate(tile: &Tile, aligned: &mut Aligned, c: &[[f32; 2]; 6]) {
             im[f] = i[0] + y * (i[1] + y * i[2]);
         }
     }
+}
+
+/// Blocks of the plane along frequency and time in which the rest of the level is averaged.
+const BLOCKS: (usize, usize) = (8, 6);
+/// Blocks whose mean power exceeds that of noise by this factor show that there is a rest.
+const STRUCTURE: f32 = 1.4;
+/// Samples below the last cut have this part of the variance of noise.
+const BELOW_CUT: f32 = 0.687;
+
+/// Add to the model what is left of it on scales of the blocks: other sources, beats. Noise is kept out by the ratio of powers.
+#[inline(always)]
+fn rest(tile: &Tile, aligned: &mut Aligned, limit: f32) {
+    let (nt, nf) = (tile.nt, tile.nf);
+    let (columns, rows) = BLOCKS;
+    if nf < 2 * columns || nt < 2 * rows || !(limit > 0.0) {
+        return;
+    }
+    // Sums of weights, real and imaginary parts over the times of a row of blocks; then means, spread over the channels.
+    aligned.sums.clear();
+    aligned.sums.resize(3 * nf, 0.0);
+    aligned.spread.clear();
+    aligned.spread.resize(2 * rows * nf, 0.0);
+    let (mut power, mut number) = (0.0f32, 0.0f32);
+    for row in 0..rows {
+        aligned.sums.fill(0.0);
+        for t in row * nt / rows..(row + 1) * nt / rows {
+            let line = t * nf..(t + 1) * nf;
+            let (re, im) = (&aligned.re[line.clone()][..nf], &aligned.im[line.clone()][..nf]);
+            let (a, b) = (&aligned.model_re[line.clone()][..nf], &aligned.model_im[line.clone()][..nf]);
+            let (off, used) = (&aligned.power[line.clone()][..nf], &tile.used[line][..nf]);
+            let (w, values) = aligned.sums.split_at_mut(nf);
+            let (x, y) = values.split_at_mut(nf);
+            let y = &mut y[..nf];
+            for f in 0..nf {
+                let weight = if off[f] < limit { used[f] } else { 0.0 };
+                w[f] += weight;
+                x[f] += weight * (re[f] - a[f]);
+                y[f] += weight * (im[f] - b[f]);
+            }
+        }
+        let mut means = [[0.0f32; 2]; BLOCKS.0];
+        for (column, mean) in means.iter_mut().enumerate() {
+            let part = column * nf / columns..(column + 1) * nf / columns;
+            let sum = |k: usize| aligned.sums[k * nf..][part.clone()].iter().sum::<f32>();
+            let weight = sum(0);
+            if weight > 0.0 {
+                *mean = [sum(1) / weight, sum(2) / weight];
+                power += weight * (mean[0] * mean[0] + mean[1] * mean[1]);
+                number += 1.0;
+            }
+        }
+        let (x, y) = aligned.spread[2 * row * nf..2 * (row + 1) * nf].split_at_mut(nf);
+        for f in 0..nf {
+            let (low, high, part) = between(f, nf, columns);
+            x[f] = means[low][0] + part * (means[high][0] - means[low][0]);
+            y[f] = means[low][1] + part * (means[high][1] - means[low][1]);
+        }
+    }
+    // The limit is 4 variances of a component.
+    let ratio = power / (number.max(1.0) * 0.5 * BELOW_CUT * limit);
+    if !(ratio > STRUCTURE) {
+        return;
+    }
+    let keep = 1.0 - 1.0 / ratio;
+    for t in 0..nt {
+        let (low, high, part) = between(t, nt, rows);
+        let line = t * nf..(t + 1) * nf;
+        let (re, im) = (&mut aligned.model_re[line.clone()][..nf], &mut aligned.model_im[line][..nf]);
+        let (a, b) = aligned.spread[2 * low * nf..2 * (low + 1) * nf].split_at(nf);
+        let (c, d) = aligned.spread[2 * high * nf..2 * (high + 1) * nf].split_at(nf);
+        let (b, c, d) = (&b[..nf], &c[..nf], &d[..nf]);
+        for f in 0..nf {
+            re[f] += keep * (a[f] + part * (c[f] - a[f]));
+            im[f] += keep * (b[f] + part * (d[f] - b[f]));
+        }
+    }
+}
+
+/// The blocks between whose centres `k` of `n` lies, and where.
+fn between(k: usize, n: usize, blocks: usize) -> (usize, usize, f32) {
+    let x = (k as f32 + 0.5) * blocks as f32 / n as f32 - 0.5;
+    let low = (x.max(0.0) as usize).min(blocks - 2);
+    // Beyond the outer centres the line goes on: a level taken as constant there would lag behind.
+    (low, low + 1, x - low as f32)
 }
 
 /// Where channels differ from the smooth level at all times, and by more than noise makes them, the level follows.

@@ -18,8 +18,11 @@ use crate::kind::BadArgument;
 use crate::vis::VisBlock;
 
 /// Flagged fractions of a baseline above which its noise and sources are estimated once more, and yet once more, without what was found.
-const AGAIN: [f32; 2] = [0.01, 0.1];
+const AGAIN: [f32; 2] = [0.03, 0.12];
 
+/// Mean excess (sigma of one product's evidence) of the faintest rectangle that one baseline is believed: interference of 1.5 sigma of a
+/// component. What is fainter and wide may as well be the beat of two sources.
+const FAINTEST: f32 = 1.05;
 /// Planes of fewer samples do not know their noise well by themselves.
 const SMALL: usize = 600;
 
@@ -148,7 +151,13 @@ impl Search<'_> {
         let mut plane = Plane::default();
         let mut mask = vec![false; rows.len() * self.block.channels.freq_hz.len()];
         for least in [AGAIN[0], AGAIN[1], 1.0] {
-            weigh((self.block, rows), &self.response, (&mask, &self.typical), &mut plane, &mut scratch.evidence);
+            weigh(
+                (self.block, rows),
+                &self.response,
+                (&mask, &self.typical),
+                &mut plane,
+                &mut scratch.evidence,
+            );
             mark(&plane.evidence, (plane.nt, plane.nf), self.bound, &mut mask, &mut scratch.chain);
             let flagged = mask.iter().map(|m| usize::from(*m)).sum::<usize>();
             if flagged as f32 <= least * mask.len() as f32 {
@@ -188,7 +197,8 @@ impl Search<'_> {
             }
         }));
         if let Some(windows) = self.windows.get(&shape.0) {
-            scan(&mut scratch.excess, shape, windows, &mut found.mask, &mut scratch.scan);
+            let faintest = FAINTEST * (self.block.products.len() as f32).sqrt();
+            scan(&mut scratch.excess, shape, (windows, faintest), &mut found.mask, &mut scratch.scan);
         }
         let (a, b) = &mut scratch.lines;
         grow(&found.plane.evidence, shape, self.params.grow, &mut found.mask, (a, b));

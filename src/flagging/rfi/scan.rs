@@ -14,11 +14,11 @@ pub(super) struct Scratch {
 const QUIET: f32 = 0.5;
 
 /// Flag rectangles of `excess` (time-major, units of its noise, 0 where there is nothing) in `mask`. Samples that smaller ones flagged do
-/// not count in larger ones, so that a peak does not smear: they become 0.
+/// not count in larger ones, so that a peak does not smear: they become 0. A rectangle whose mean is below `faintest` is left alone.
 pub(super) fn scan(
     excess: &mut [f32],
     (nt, nf): (usize, usize),
-    windows: &[Window],
+    (windows, faintest): (&[Window], f32),
     mask: &mut [bool],
     scratch: &mut Scratch,
 ) {
@@ -41,7 +41,7 @@ pub(super) fn scan(
             if !exceeds((nt, nf), window, &scratch.sum[0]) {
                 continue;
             }
-            if collect(excess, (nt, nf), window, scratch) {
+            if collect(excess, (nt, nf), (window, faintest), scratch) {
                 for ((m, f), x) in mask.iter_mut().zip(&scratch.found).zip(excess.iter_mut()) {
                     *m |= *f;
                     *x = if *f { 0.0 } else { *x };
@@ -137,8 +137,14 @@ fn spread((nt, nf): (usize, usize), window: &Window, scratch: &mut Scratch) -> f
 }
 
 /// Put the rectangles above the limit into `found`, without edges that do not stand out.
-fn collect(excess: &[f32], (nt, nf): (usize, usize), window: &Window, scratch: &mut Scratch) -> bool {
-    let limit = window.limit * spread((nt, nf), window, scratch);
+fn collect(
+    excess: &[f32],
+    (nt, nf): (usize, usize),
+    (window, faintest): (&Window, f32),
+    scratch: &mut Scratch,
+) -> bool {
+    let least = faintest * (window.nt * window.nf) as f32;
+    let limit = least.max(window.limit * spread((nt, nf), window, scratch));
     let mut found = std::mem::take(&mut scratch.found);
     found.clear();
     found.resize(excess.len(), false);
@@ -206,7 +212,7 @@ mod tests {
             let mut excess: Vec<f32> = (0..nt * nf).map(|i| if inside(i) { 3.0 } else { 0.0 }).collect();
             let mut mask = vec![false; nt * nf];
             let windows = windows((nt, nf), (32, 32), 2, 1e-4);
-            scan(&mut excess, (nt, nf), &windows, &mut mask, &mut Scratch::default());
+            scan(&mut excess, (nt, nf), (&windows, 0.0), &mut mask, &mut Scratch::default());
             for (i, m) in mask.iter().enumerate() {
                 assert_eq!(*m, inside(i), "shape {k} at {} {}", i / nf, i % nf);
             }

@@ -6,8 +6,9 @@ use super::response::median;
 use super::tile::gather;
 use super::tile::Tile;
 
-/// Coherence of neighbouring samples above which a source is there; noise has 0.03.
-const COHERENT: f32 = 0.11;
+/// Coherence of neighbouring samples, times the root of their number, above which a source may be there; noise exceeds it in 0.3 % of
+/// the cases.
+const COHERENT: f32 = 2.4;
 /// Samples above the median amplitude by this factor count as that much where phases are compared.
 const BOUND: f32 = 1.5;
 /// Sources taken off one after the other, as long as one is seen, and how often each is fitted beside the others.
@@ -18,6 +19,9 @@ const QUIETER: f32 = 0.97;
 /// Samples below which a part is no place to look for a source.
 const FEWEST: usize = 60;
 
+/// What a smooth model leaves of one source, and of several, as a fraction of the amplitude.
+const STRUCTURE: (f32, f32) = (0.02, 0.05);
+
 /// Buffers.
 #[derive(Default)]
 pub(super) struct Scratch {
@@ -27,7 +31,7 @@ pub(super) struct Scratch {
     norms: Vec<f32>,
     blocks: Vec<[f32; 2]>,
     values: Vec<f32>,
-    power: Vec<f32>,
+    pub power: Vec<f32>,
     models: Vec<Model>,
 }
 
@@ -39,20 +43,18 @@ struct Model {
     im: Vec<f32>,
 }
 
-/// Take the sources off; returns their amplitude, 0 when there is none (then nothing is changed).
+/// Take the sources off; returns what a model leaves of their amplitude, 0 when there is none (then nothing is changed), and the variance of what is left, whose
+/// powers are in `scratch`.
 #[inline(always)]
-pub(super) fn subtract(tile: &mut Tile, scratch: &mut Scratch) -> f32 {
+pub(super) fn subtract(tile: &mut Tile, scratch: &mut Scratch) -> (f32, f32) {
+    let mut variance = level(tile, scratch);
     if tile.nt * tile.nf < FEWEST {
-        return 0.0;
+        return (0.0, variance);
     }
     let mut amplitude = 0.0f32;
     let mut found = 0;
-    let mut before = f32::NAN;
     while found < SOURCES {
         let Some(rough) = turns(tile, scratch) else { break };
-        if found == 0 {
-            before = level(tile, scratch);
-        }
         if scratch.models.len() <= found {
             scratch.models.push(Model::default());
         }
@@ -61,12 +63,13 @@ pub(super) fn subtract(tile: &mut Tile, scratch: &mut Scratch) -> f32 {
         scratch.models[found].turn = (rough.0 + finer.0, rough.1 + finer.1);
         let flux = take(tile, found, scratch);
         let after = level(tile, scratch);
-        if !(after < QUIETER * before) {
+        if !(after < QUIETER * variance) {
             // Interference on part of the samples, not a source in all of them.
             put_back(tile, &scratch.models[found]);
+            variance = level(tile, scratch);
             break;
         }
-        before = after;
+        variance = after;
         amplitude = amplitude.hypot(flux);
         found += 1;
     }
@@ -77,8 +80,11 @@ pub(super) fn subtract(tile: &mut Tile, scratch: &mut Scratch) -> f32 {
                 take(tile, k, scratch);
             }
         }
+        variance = level(tile, scratch);
     }
-    amplitude
+    // What a model leaves of a source is no noise; that of several leaves more.
+    let structure = amplitude * if found > 1 { STRUCTURE.1 } else { STRUCTURE.0 };
+    (structure, variance)
 }
 
 #[inline(always)]
@@ -117,7 +123,7 @@ fn take(tile: &mut Tile, k: usize, scratch: &mut Scratch) -> f32 {
 #[inline(always)]
 fn turns(tile: &Tile, scratch: &mut Scratch) -> Option<(f32, f32)> {
     let (nt, nf) = (tile.nt, tile.nf);
-    let stride = (nt * nf / 400).max(1) | 1;
+    let stride = (nt * nf / 150).max(1) | 1;
     gather(&mut scratch.values, &tile.used, stride, |k| tile.re[k] * tile.re[k] + tile.im[k] * tile.im[k]);
     if scratch.values.len() < FEWEST / 6 {
         return None;
@@ -140,7 +146,8 @@ fn turns(tile: &Tile, scratch: &mut Scratch) -> Option<(f32, f32)> {
     norm_of_row.resize(nf, 0.0);
     for t in 0..nt {
         let line = t * nf..(t + 1) * nf;
-        let (a, b, used) = (&tile.re[line.clone()][..nf], &tile.im[line.clone()][..nf], &tile.used[line.clone()][..nf]);
+        let (a, b, used) =
+            (&tile.re[line.clone()][..nf], &tile.im[line.clone()][..nf], &tile.used[line.clone()][..nf]);
         let (re, im, norms) = (&mut re[line.clone()][..nf], &mut im[line][..nf], &mut norm_of_row[..nf]);
         for f in 0..nf {
             let w = scale((a[f], b[f], used[f]));
@@ -155,7 +162,8 @@ fn turns(tile: &Tile, scratch: &mut Scratch) -> Option<(f32, f32)> {
     // Pairs are fewer than samples.
     let coherence = |[a, b]: [f32; 2], n: usize| a.hypot(b) * n as f32 / ((n.max(2) - 1) as f32 * norm);
     let strength = (coherence(in_freq, nf), coherence(in_time, nt));
-    if !(strength.0.max(strength.1) > COHERENT) {
+    let number: f32 = tile.used.iter().sum();
+    if !(strength.0.max(strength.1) * number.sqrt() > COHERENT) {
         return None;
     }
     Some((in_freq[1].atan2(in_freq[0]), in_time[1].atan2(in_time[0])))
@@ -201,7 +209,7 @@ fn finer(tile: &Tile, scratch: &mut Scratch) -> (f32, f32) {
     scratch.blocks.clear();
     scratch.blocks.resize(rows * columns, [0.0; 2]);
     let aligned = &scratch.aligned;
-    let stride = (nt * nf / 200).max(1) | 1;
+    let stride = (nt * nf / 150).max(1) | 1;
     gather(&mut scratch.values, &tile.used, stride, |k| {
         aligned.re[k] * aligned.re[k] + aligned.im[k] * aligned.im[k]
     });

@@ -6,7 +6,7 @@ use super::scan::{scan, Scratch};
 use super::Plane;
 
 /// Bounds of prior odds' logarithms: a baseline that stands alone is believed nearly as well as before.
-const PRIOR: (f32, f32) = (-1.0, 4.0);
+const PRIOR: (f32, f32) = (-0.5, 4.0);
 /// What faint interference, which only the stack shows, adds.
 const FAINT: f32 = 2.5;
 /// Bounds of what one baseline may add to a stack \[sigma of noise\].
@@ -103,6 +103,6 @@ fn faint<'a>(
         *s = if *c > 0.0 { (*s - LEAST * *c) / c.sqrt() } else { 0.0 };
     }
     let mut mask = vec![false; size];
-    scan(&mut sum, shape, windows, &mut mask, scratch);
+    scan(&mut sum, shape, (windows, 0.0), &mut mask, scratch);
     mask.iter().any(|m| *m).then_some(mask)
 }
