@@ -31,7 +31,8 @@ def model(
     beam: Annotated[
         str,
         typer.Option(
-            "--beam", help="airy, or none: the fluxes are apparent (as those of images and WSClean's lists are)."
+            "--beam",
+            help="airy, a file of a beam, or none: the fluxes are apparent (as those of images and WSClean's lists are).",
         ),
     ] = "",
     field: Annotated[str, typer.Option("--field", help="Fields in CASA's words.")] = "",

@@ -18,7 +18,9 @@ def predict(
     sources: Annotated[
         Path | None, typer.Option("--sources", help="WSClean source list, DS9 regions (.reg) or CSV.")
     ] = None,
-    beam: Annotated[str, typer.Option("--beam", help="airy or none; as `contimg model` has it when left out.")] = "",
+    beam: Annotated[
+        str, typer.Option("--beam", help="airy, none or a file of a beam; as `contimg model` has it when left out.")
+    ] = "",
     field: Annotated[str, typer.Option("--field", help="Fields in CASA's words.")] = "",
     spw: Annotated[str, typer.Option("--spw", help="Spectral windows in CASA's words.")] = "",
     json_output: JsonOption = False,

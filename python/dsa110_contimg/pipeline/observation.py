@@ -7,12 +7,12 @@ the package of its name; here is only who calls whom.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dsa110_contimg.pipeline import sky
+from dsa110_contimg.pipeline import measuring, sky
 from dsa110_contimg.pipeline.choice import Provenance, choose_tables
 from dsa110_contimg.pipeline.sky import CatalogSource
 from dsa110_contimg.pipeline.stage import Outputs, Stage
@@ -143,13 +143,13 @@ class Observation:
             self.image,
             ("ms", "calibration"),
             ("image",),
-            lambda o: [o["image"], o["pb"]],
+            measuring.image_files,
             {"imaging": imaging},
         )
 
     def _measure(self) -> Stage:
-        positions = [(s.name, s.ra_deg, s.dec_deg) for s in self.context.catalog]
-        return Stage("measure", self.measure, ("image",), ("measured",), fingerprint={"positions": positions})
+        depends = measuring.fingerprint(self.context.catalog)
+        return Stage("measure", self.measure, ("image",), ("measured",), fingerprint=depends)
 
     # The work.
 
@@ -295,8 +295,10 @@ class Observation:
             "overwrite": True,
         }
 
-    def image_options(self, provenance: str) -> dict[str, Any]:
-        """Options of the imager that do not depend on where the visibilities are."""
+    def image_options(self, provenance: str, tables: Sequence[str]) -> dict[str, Any]:
+        """Options of the imager that do not depend on where the visibilities are; `tables` are those of the applied set."""
+        from dsa110_contimg.imaging import calibration_cards
+
         settings = self.context.config.imaging
         return {
             "imsize": [settings.imsize, settings.imsize] if settings.imsize else None,
@@ -307,7 +309,12 @@ class Observation:
             "nsigma": settings.nsigma,
             "pblimit": settings.pblimit,
             "epsilon": settings.epsilon,
-            "cards": {"GROUPID": self.group.group_id, "CALPROV": provenance},
+            "subbands": settings.subbands,
+            "cards": {
+                "GROUPID": self.group.group_id,
+                "CALPROV": provenance,
+                **calibration_cards(tables),
+            },
         }
 
     def image(self, outputs: Outputs) -> Outputs:
@@ -318,7 +325,7 @@ class Observation:
         from dsa110_contimg.database import products
 
         name = self.product(self.context.config.paths.images, self.day, self.group.group_id)
-        options = self.image_options(outputs["provenance"])
+        options = self.image_options(outputs["provenance"], outputs["calibration"]["tables"][:-1])
         options |= {"ms": [outputs["ms"]], "name": str(name), "datacolumn": "corrected"}
         report = _core.imaging.image_ms(json.dumps(options), progress=self.context.progress)
         made = self.record_image(report, outputs["ms"], outputs["provenance"])
@@ -347,33 +354,14 @@ class Observation:
             "image": made["restored"],
             "pb": made["pb"],
             "pbcor": made["pbcor"],
+            "bands": [[part["restored"], part["pb"]] for part in report.get("subbands") or []],
             "noise_jy": report["rms_jy"],
             "expected_noise_jy": report["expected_rms_jy"],
             "beam": report["beam"],
         }
 
     def measure(self, outputs: Outputs) -> Outputs:
-        """Forced fluxes of the catalogue on the tile, corrected for the primary beam."""
-        import pandas as pd
-
-        from dsa110_contimg.database import products
-        from dsa110_contimg.photometry import campaign
-
-        products.forget_copies(self.context.products, outputs["image"], self.pointing.mid_mjd)
-        table = pd.DataFrame(
-            {
-                "source_id": [s.name for s in self.context.catalog],
-                "ra_deg": [s.ra_deg for s in self.context.catalog],
-                "dec_deg": [s.dec_deg for s in self.context.catalog],
-                "flux_mjy": [1e3 * s.flux_jy for s in self.context.catalog],
-            }
-        )
-        measured = campaign.measure_epoch(
-            self.context.products,
-            outputs["image"],
-            table,
-            mjd=self.pointing.mid_mjd,
-            pb=outputs["pb"],
-            min_pb=self.context.config.imaging.pblimit,
-        )
-        return {"measured": int(measured["flux_jy"].notna().sum())}
+        """Forced fluxes of the catalogue on the tile and on each part of its band, corrected for the primary beam."""
+        pblimit = self.context.config.imaging.pblimit
+        catalog = self.context.catalog
+        return measuring.measure(self.context.products, catalog, outputs, self.pointing.mid_mjd, pblimit)

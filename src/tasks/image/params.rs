@@ -51,6 +51,8 @@ pub struct ImageParams {
     pub cycle_factor: f32,
     /// Stop at this brightness \[Jy/beam\].
     pub threshold_jy: f32,
+    /// Stop at this many times the thermal noise expected of the weights; 0 for no such stop.
+    pub nthermal: f32,
     /// Stop at this many times the noise of the residual.
     pub nsigma: f32,
     /// Seeds of the growing mask \[sigma\]; 0 cleans everywhere.
@@ -83,6 +85,8 @@ pub struct ImageParams {
     pub subbands: usize,
     /// Dish diameter of the Airy beam \[m\]; none takes the telescope's.
     pub dish_diameter_m: Option<f64>,
+    /// A file of the primary beam (HDF5 or FITS) in place of the telescope's.
+    pub beam: Option<PathBuf>,
     /// System equivalent flux density, for the expected noise \[Jy\].
     pub sefd_jy: f64,
     /// Most memory \[GB\].
@@ -115,6 +119,7 @@ impl Default for ImageParams {
             mgain: clean.mgain,
             cycle_factor: clean.cycle_factor,
             threshold_jy: 0.0,
+            nthermal: clean.nthermal,
             nsigma: clean.nsigma,
             auto_mask: 5.0,
             bright_sigma: 300.0,
@@ -131,6 +136,7 @@ impl Default for ImageParams {
             snapshots: false,
             subbands: 0,
             dish_diameter_m: None,
+            beam: None,
             sefd_jy: SEFD_JY,
             max_memory_gb: 4.0,
             products: None,
