@@ -41,6 +41,9 @@ pub struct FlagParams {
     /// Count only.
     #[serde(default)]
     pub trial: bool,
+    /// Count by time and channel as well.
+    #[serde(default)]
+    pub waterfall: bool,
     /// Directory for the record of which step flagged each sample: `bits.spwNN.npy`, u16, (row, channel, product); bits as in the
     /// report, bit 0 is what was flagged before.
     #[serde(default)]
@@ -259,6 +262,8 @@ pub struct FlagReport {
     pub channels: Vec<Vec<f64>>,
     /// Times \[UTC MJD s\] and the flagged fraction of their cross-correlations.
     pub times: Vec<(f64, f64)>,
+    /// Flagged fraction of cross-correlations of each window, time (those of the window, ascending) and channel; empty unless asked for.
+    pub waterfall: Vec<Vec<Vec<f64>>>,
     /// Lengths of baselines \[m\] (upper ends of steps of a factor 1.5) and the flagged fraction of their cross-correlations.
     pub lengths: Vec<(f64, f64)>,
 }
@@ -416,6 +421,7 @@ struct Tally {
     windows: Vec<(usize, f64)>,
     channels: Vec<Vec<f64>>,
     times: BTreeMap<u64, [u64; 2]>,
+    waterfall: Vec<Vec<Vec<f64>>>,
     lengths: BTreeMap<i32, [u64; 2]>,
 }
 
@@ -431,6 +437,7 @@ impl Tally {
             windows: Vec::new(),
             channels: Vec::new(),
             times: BTreeMap::new(),
+            waterfall: Vec::new(),
             lengths: BTreeMap::new(),
         }
     }
@@ -451,13 +458,16 @@ impl Tally {
         let mut window = [0u64; 2];
         let (_, nf, np) = block.flag_rfp.dim();
         let mut channels = vec![[0u64; 2]; nf];
+        let mut at_time: BTreeMap<u64, Vec<[u64; 2]>> = BTreeMap::new();
         for (row, flags) in block.flag_rfp.outer_iter().enumerate() {
             let flagged = flags.iter().filter(|f| **f).count() as u64;
             self.after += flagged;
             let (i, j) = (block.rows.antenna1[row] as usize, block.rows.antenna2[row] as usize);
             if i != j {
                 let size = flags.len() as u64;
-                for (f, count) in channels.iter_mut().enumerate() {
+                let here =
+                    at_time.entry(block.rows.time_mjd_s[row].to_bits()).or_insert_with(|| vec![[0; 2]; nf]);
+                for (f, count) in here.iter_mut().enumerate() {
                     count[0] += (0..np).map(|p| u64::from(flags[[f, p]])).sum::<u64>();
                     count[1] += np as u64;
                 }
@@ -476,7 +486,14 @@ impl Tally {
         self.cross[0] += window[0];
         self.cross[1] += window[1];
         self.windows.push((block.channels.spw, fraction(window)));
+        for here in at_time.values() {
+            for (sum, count) in channels.iter_mut().zip(here) {
+                *sum = [sum[0] + count[0], sum[1] + count[1]];
+            }
+        }
         self.channels.push(channels.into_iter().map(fraction).collect());
+        let rows = at_time.into_values().map(|here| here.into_iter().map(fraction).collect());
+        self.waterfall.push(rows.collect());
     }
 
     fn report(self, params: &FlagParams, reader: &MsReader) -> FlagReport {
@@ -490,6 +507,7 @@ impl Tally {
             antennas: named.map(|(k, c)| (reader.meta().antennas[k].name.clone(), fraction(*c))).collect(),
             windows: self.windows,
             channels: self.channels,
+            waterfall: if params.waterfall { self.waterfall } else { Vec::new() },
             times: self.times.into_iter().map(|(t, c)| (f64::from_bits(t), fraction(c))).collect(),
             lengths: self.lengths.into_iter().map(|(k, c)| (LENGTH_STEP.powi(k), fraction(c))).collect(),
             steps: self.steps,
