@@ -105,6 +105,43 @@ def test_casa_applies_our_tables_as_we_do(made: dict[str, Any]) -> None:
             assert np.abs(a["vis_rfp"] - b["vis_rfp"])[good].max() < 1e-5 * scale, name
 
 
+@pytest.mark.parametrize("words", [("linear", "linear"), ("linear", "linearflag"), ("nearest", "nearestflag")])
+def test_flagged_solutions_flag_what_casa_flags(made: dict[str, Any], tmp_path: Path, words: tuple[str, str]) -> None:
+    import casatasks
+
+    tables = pytest.importorskip("casacore.tables")
+    # Other directories for every case: CASA keeps tables in memory by their path.
+    band, gain = tmp_path / "b", tmp_path / "g"
+    shutil.copytree(made["casa"]["B"], band)
+    shutil.copytree(made["casa"]["G"], gain)
+    with tables.table(str(band), readonly=False, ack=False) as t:
+        flags = t.getcol("FLAG")
+        flags[::3, 2:4, 0] = True  # two channels of every third antenna
+        t.putcol("FLAG", flags)
+    with tables.table(str(gain), readonly=False, ack=False) as t:
+        flags, times = t.getcol("FLAG"), t.getcol("TIME")
+        antenna = t.getcol("ANTENNA1")
+        flags[(times == np.unique(times)[1]) & (antenna % 4 == 0)] = True
+        t.putcol("FLAG", flags)
+    mine, theirs = tmp_path / "mine.ms", tmp_path / "theirs.ms"
+    for copy in (mine, theirs):
+        shutil.copytree(made["ms"], copy)
+    interp = [",".join(words), words[0]]
+    stages.apply(mine, [band, gain], interp=interp)
+    casatasks.applycal(
+        vis=str(theirs), gaintable=[str(band), str(gain)], interp=interp, calwt=[True, True], flagbackup=False
+    )
+    for spw in range(2):
+        a, b = (_core.ms.read(m, spw, column="corrected") for m in (mine, theirs))
+        cross = a["antenna1"] != a["antenna2"]
+        before = _core.ms.read(made["ms"], spw)["flag_rfp"]
+        assert (b["flag_rfp"] & ~before)[cross].any()
+        np.testing.assert_array_equal(a["flag_rfp"][cross], b["flag_rfp"][cross])
+        good = ~b["flag_rfp"] & cross[:, None, None]
+        scale = np.abs(b["vis_rfp"][good]).max()
+        assert np.abs(a["vis_rfp"] - b["vis_rfp"])[good].max() < 1e-5 * scale  # single precision
+
+
 def test_python_casacore_reads_our_tables(made: dict[str, Any]) -> None:
     tables = pytest.importorskip("casacore.tables")
     with tables.table(made["ours"]["B"], ack=False) as t:
