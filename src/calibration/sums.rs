@@ -557,6 +557,8 @@ impl<'a> Task<'a> {
                 excluded.flagged += 1;
             } else if gains.is_some_and(|(a, b)| missing(a, k) || missing(b, k)) {
                 excluded.precalibration += 1;
+            } else if !(m.norm_sqr() < f32::INFINITY) && w > 0.0 {
+                excluded.no_model += 1;
             } else if m.norm_sqr() == 0.0 && w > 0.0 && v.norm_sqr() < f32::INFINITY {
                 excluded.zero_model += 1;
             } else {

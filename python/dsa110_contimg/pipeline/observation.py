@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dsa110_contimg.pipeline import sky
-from dsa110_contimg.pipeline.choice import Provenance, choose_tables
+from dsa110_contimg.pipeline.choice import Provenance, TableChoice, choose_tables
 from dsa110_contimg.pipeline.sky import CatalogSource
 from dsa110_contimg.pipeline.stage import Outputs, Stage
 
@@ -23,6 +23,16 @@ if TYPE_CHECKING:
     from dsa110_contimg.database import Database
 
 ProgressCallback = Callable[[int, int], object]
+
+
+def calibration_record(choice: TableChoice, tables: list[str]) -> dict[str, Any]:
+    """What an observation was calibrated with, for the runner and the report."""
+    return {
+        "tables": tables,
+        "set": choice.set_name,
+        "distance_days": choice.distance_days,
+        "origin": choice.origin.value if choice.origin else None,
+    }
 
 
 @dataclass(frozen=True)
@@ -86,6 +96,8 @@ class Observation:
     group: SubbandGroup
     pointing: Pointing
     calibrator: CatalogSource | None
+    #: Where the tables come from, once they have been looked for.
+    found: Provenance | None = field(default=None, init=False)
 
     @property
     def kind(self) -> str:
@@ -161,10 +173,12 @@ class Observation:
             near = [self.calibrator, *near]
         return near
 
-    def choose(self) -> Any:
-        """Calibration tables for this observation."""
+    def choose(self) -> TableChoice:
+        """Calibration tables for this observation; `found` keeps where they come from, should the stage fail."""
         settings = self.context.config.calibration
-        return choose_tables(self.context.registry, self.pointing.mid_mjd, self.pointing.dec_deg, settings)
+        choice = choose_tables(self.context.registry, self.pointing.mid_mjd, self.pointing.dec_deg, settings)
+        self.found = choice.provenance
+        return choice
 
     def product(self, base: Path, *parts: str) -> Path:
         """Path of a product below `base`; its directory is made."""
@@ -243,6 +257,7 @@ class Observation:
                 "solver_command": "contimg run",
                 "quality_metrics": {k: v for k, v in report.items() if isinstance(v, int | float | str)},
                 "pointing_dec_deg": self.pointing.dec_deg,
+                "provenance": self.origin().value,
             }
             registry.register_set(
                 self.context.registry,
@@ -253,7 +268,14 @@ class Observation:
                 valid_start_mjd=mid - reach,
                 valid_end_mjd=mid + reach,
             )
-        return {"tables": [bandpass, gain]}
+        return {"tables": [bandpass, gain], "provenance": self.origin().value}
+
+    def origin(self) -> Provenance:
+        """Of the tables solved on this group's calibrator: a primary flux calibrator's, or another bright source's."""
+        from dsa110_contimg.calibration import sky as model
+
+        name = self.calibrator.name if self.calibrator else ""
+        return Provenance.PRIMARY if model.is_primary(name) else Provenance.BRIGHT_FALLBACK
 
     def calibrate(self, outputs: Outputs) -> Outputs:
         """Apply the chosen tables and a gain of the target's own, solved on the catalogue.
@@ -272,10 +294,22 @@ class Observation:
         own = self.product(self.context.config.paths.caltables, self.day, f"{self.group.group_id}_2gcal")
         stages.solve(outputs["ms"], own, "G", progress=self.context.progress, **self.own_gain(choice))
         tables = [*choice.tables, str(own)]
-        stages.apply(outputs["ms"], tables, calwt=True, progress=self.context.progress)
+        stages.apply(outputs["ms"], tables, calwt=True, progress=self.context.progress, **self.reach(choice.provenance))
         return {
-            "calibration": {"tables": tables, "set": choice.set_name, "distance_days": choice.distance_days},
+            "calibration": calibration_record(choice, tables),
             "provenance": choice.provenance.value,
+        }
+
+    def reach(self, provenance: Provenance) -> dict[str, Any]:
+        """How far away in time [days] and declination [degrees] a table may be.
+
+        The registry has chosen; a table registered without its declination is judged here.
+        """
+        settings = self.context.config.calibration
+        strip = 0.0 if provenance is Provenance.BORROWED else 5.0
+        return {
+            "max_age_days": max(1.0, settings.borrow_days + 1.0),
+            "max_dec_deg": max(settings.borrow_dec_deg, strip),
         }
 
     def own_gain(self, choice: Any) -> dict[str, Any]:

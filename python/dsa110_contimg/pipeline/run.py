@@ -147,7 +147,7 @@ def _record(result: RunResult, observation: Observation, outcome: GroupResult) -
         "group_id": observation.group.group_id,
         "kind": observation.kind,
         "status": "skipped" if skipped else outcome.status,
-        "provenance": outputs.get("provenance"),
+        "provenance": outputs.get("provenance") or observation.found,
         "reason": outcome.error,
         "ms": outputs.get("ms"),
         "image": outputs.get("image"),

@@ -121,7 +121,9 @@ def test_flagged_solutions_flag_what_casa_flags(made: dict[str, Any], tmp_path: 
     with tables.table(str(gain), readonly=False, ack=False) as t:
         flags, times = t.getcol("FLAG"), t.getcol("TIME")
         antenna = t.getcol("ANTENNA1")
-        flags[(times == np.unique(times)[1]) & (antenna % 4 == 0)] = True
+        # Windows have their slots a rounding apart.
+        second = np.abs(times - times.min() - 12.885) < 5
+        flags[second & (antenna % 4 == 0)] = True
         t.putcol("FLAG", flags)
     mine, theirs = tmp_path / "mine.ms", tmp_path / "theirs.ms"
     for copy in (mine, theirs):
