@@ -41,6 +41,7 @@ root_error! {
     Db => db,
     Fits => fits,
     Uvh5 => uvh5,
+    BeamFile => beamfile,
     CalTable => caltable,
     Ms => ms,
     Association => association,

@@ -27,6 +27,7 @@ pub mod db;
 pub mod fits;
 pub mod uvh5;
 // Row 7
+pub mod beamfile;
 pub mod caltable;
 pub mod ms;
 // Row 8

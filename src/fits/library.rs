@@ -10,7 +10,8 @@ use super::{Card, Error, Value};
 const IMAGE_HDU: c_int = 0;
 const TFLOAT: c_int = 42;
 const READONLY: c_int = 0;
-const FLEN_VALUE: usize = 71;
+/// Most characters of a text that are read.
+const LONGEST_TEXT: usize = 4096;
 const FLEN_STATUS: usize = 31;
 /// Most axes of an image that is looked at.
 const MAX_AXES: usize = 9;
@@ -129,14 +130,23 @@ impl<'a> Reader<'a> {
         (status == 0).then_some(value)
     }
 
-    /// A text keyword.
+    /// A text keyword, its continuations included.
     pub(super) fn text(&mut self, keyword: &str) -> Option<String> {
         let key = ascii(keyword);
-        let mut value = [0 as c_char; FLEN_VALUE];
-        let mut status = 0;
-        // SAFETY: as above; the library writes at most FLEN_VALUE bytes with the final zero.
+        let mut value = [0 as c_char; LONGEST_TEXT + 1];
+        let (mut length, mut status) = (0, 0);
+        // SAFETY: as above; the library writes at most LONGEST_TEXT characters and the final zero.
         unsafe {
-            sys::ffgkys(self.file, key.as_ptr(), value.as_mut_ptr(), ptr::null_mut(), &mut status);
+            sys::ffgsky(
+                self.file,
+                key.as_ptr(),
+                1,
+                LONGEST_TEXT as c_int,
+                value.as_mut_ptr(),
+                &mut length,
+                ptr::null_mut(),
+                &mut status,
+            );
             sys::ffcmsg();
             (status == 0).then(|| CStr::from_ptr(value.as_ptr()).to_string_lossy().trim_end().to_owned())
         }

@@ -5,6 +5,7 @@
 //! error of the disk is the system's own.
 
 mod cards;
+mod cube;
 mod date;
 mod error;
 mod library;
@@ -14,6 +15,7 @@ mod tests;
 mod write;
 
 pub use cards::{Card, Cards, Value};
+pub use cube::{read_cube, Cube};
 pub use date::iso_utc;
 pub use error::Error;
 pub use read::{read_plane, read_plane_with_cards};

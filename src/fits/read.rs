@@ -15,7 +15,7 @@ use crate::image::{Plane, RestoringBeam, Wcs};
 /// Keywords handed back beside the plane when they are there.
 const KEPT_TEXT: &[&str] = &[
     "TELESCOP", "OBJECT", "ORIGIN", "DATE-OBS", "DATE-BEG", "DATE-END", "BTYPE", "SPECSYS", "RADESYS",
-    "WEIGHTIN",
+    "WEIGHTIN", "CALTABS", "CALPROV", "PBMODEL", "GROUPID",
 ];
 const KEPT_NUMBERS: &[&str] =
     &["MJD-OBS", "MJD-BEG", "MJD-END", "RMSEXP", "RMSMEAS", "PBLIMIT", "EPSASKED", "EPSREACH"];
@@ -52,7 +52,7 @@ pub fn read_plane_with_cards(path: &Path) -> Result<(Plane, Cards), Error> {
 }
 
 /// Put the path into an error of the library.
-fn named(error: Error, path: &Path) -> Error {
+pub(super) fn named(error: Error, path: &Path) -> Error {
     match error {
         Error::Library { doing, text, .. } => Error::Foreign {
             path: path.to_owned(),
@@ -63,7 +63,7 @@ fn named(error: Error, path: &Path) -> Error {
     }
 }
 
-fn load(path: &Path) -> Result<Vec<u8>, Error> {
+pub(super) fn load(path: &Path) -> Result<Vec<u8>, Error> {
     let io = |source| Error::Io { path: path.to_owned(), action: "read", source };
     let meta = fs::metadata(path).map_err(io)?;
     let foreign =

@@ -73,7 +73,7 @@ pub fn measure(tile: &Tile, beam: &RestoringBeam, catalogue: &[Reference]) -> Op
 }
 
 /// Place and height of the peak within a beam of a direction: a parabola through logarithms, exact for a Gaussian.
-fn peak_near(tile: &Tile, beam: &RestoringBeam, sky: RaDec) -> Option<([f64; 2], f64)> {
+pub(super) fn peak_near(tile: &Tile, beam: &RestoringBeam, sky: RaDec) -> Option<([f64; 2], f64)> {
     let (ny, nx) = tile.image_yx.dim();
     let cell = tile.wcs.increment_rad[1].abs();
     let at = tile.wcs.sky_to_pixel(sky)?;

@@ -5,6 +5,7 @@ mod coadd;
 mod correct;
 mod error;
 mod grid;
+mod inspect;
 mod interpolate;
 #[cfg(test)]
 mod tests;
@@ -15,5 +16,6 @@ pub use coadd::{coadd, CoaddParams, Method, Mosaic, Tile};
 pub use correct::{apply, measure, seam, Correction, Reference};
 pub use error::Error;
 pub use grid::{common_grid, Grid, PixelMap};
+pub use inspect::inspect;
 pub use interpolate::{Interpolation, Sampler};
 pub use validate::{validate, Judged, Verdict};

@@ -1,17 +1,22 @@
 //! Boundary of `beam`.
 
+use std::path::PathBuf;
+
 use ndarray::{Ix1, Ix2};
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
 
+use super::ese::to_python;
 use super::{arrays, door, errors};
 use crate::beam::{average_power, Airy, Beam, Error, Pointings, Radial};
 use crate::coords::RaDec;
+use crate::tasks::beam;
 
 pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(airy_power, module)?)?;
     module.add_function(wrap_pyfunction!(airy_fwhm_rad, module)?)?;
     module.add_function(wrap_pyfunction!(radial_power, module)?)?;
+    module.add_function(wrap_pyfunction!(describe_file, module)?)?;
     module.add_function(wrap_pyfunction!(tile_power, module)?)
 }
 
@@ -61,6 +66,13 @@ fn radial_power<'py>(
         Ok::<Vec<f64>, Error>(theta.iter().map(|t| radial.power(t.sin().powi(2), freq_hz)).collect())
     })?;
     Ok(out.into_pyarray(py))
+}
+
+/// What a user's file of a beam holds (HDF5 or FITS).
+#[pyfunction]
+fn describe_file<'py>(py: Python<'py>, path: PathBuf) -> PyResult<Bound<'py, PyAny>> {
+    let report = door::run_detached(py, None, move |_| beam::describe(&path))?;
+    to_python(py, &report)
 }
 
 /// Mean power of a drifting tile towards directions: `pointing_rad` and `direction_rad` are (n, 2) right ascensions and

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::beam;
 use super::image::{visibilities_about, ImageParams};
 use super::input::Input;
-use crate::beam::Beam;
 use crate::control::Control;
 use crate::coords::RaDec;
 use crate::imaging::{dynamic_spectrum, subtract, DynamicSpectrum, View};
@@ -34,6 +34,9 @@ pub struct DynspecParams {
     /// Channels averaged together.
     #[serde(default = "one")]
     pub average: usize,
+    /// A file of the primary beam in place of the telescope's.
+    #[serde(default)]
+    pub beam: Option<PathBuf>,
     /// Sky to subtract exactly first, fluxes before the beam.
     #[serde(default)]
     pub subtract: SkyModel,
@@ -92,7 +95,7 @@ pub fn run(params: &DynspecParams, control: &Control) -> Result<DynspecReport, E
         ..ImageParams::default()
     };
     let (mut vis, pointings, column) = visibilities_about(&[&reader as &dyn Input], &request, control)?;
-    let beam = Beam::for_telescope(&reader.meta().telescope)?;
+    let beam = beam::choose(&reader.meta().telescope, None, params.beam.as_deref())?;
     let keep = (params.keep_arcsec / 3600.0).to_radians();
     let mut sky = params.subtract.clone();
     sky.sources.retain(|s| s.position.separation_rad(position) > keep);

@@ -95,6 +95,11 @@ impl<'a> Context<'a> {
         }
         cards.push("SMEARCOR", true, "pbcor is corrected for averaging by the correlator");
         cards.push("NBRIGHT", images.bright.len() as i64, "sources fitted to visibilities");
+        let model = params.beam.as_ref().map_or_else(
+            || params.dish_diameter_m.map_or("Airy".to_owned(), |d| format!("Airy {d} m")),
+            |path| path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        );
+        cards.push("PBMODEL", model.as_str(), "primary beam");
         cards.push("PBLIMIT", f64::from(params.pblimit), "primary-beam limit");
         cards.push("NMAJOR", images.clean.cycles.len() as i64, "major cycles");
         cards.push("NITER", images.clean.iterations as i64, "CLEAN iterations");

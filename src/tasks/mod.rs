@@ -9,6 +9,7 @@ mod sky;
 
 pub mod apply;
 mod apply_direct;
+pub mod beam;
 pub mod configure;
 pub mod convert;
 pub mod dynspec;

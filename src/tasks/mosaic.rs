@@ -11,7 +11,7 @@ use crate::fits::{read_plane, read_plane_with_cards, Batch, Cards};
 use crate::image::{Plane, RestoringBeam, Wcs};
 use crate::kind::BadArgument;
 use crate::mosaic::{
-    apply, coadd, common_beam, common_grid, measure, to_beam, validate, CoaddParams, Correction,
+    apply, coadd, common_beam, common_grid, inspect, measure, to_beam, validate, CoaddParams, Correction,
     Interpolation, Judged, Method, Reference, Tile, Verdict,
 };
 use crate::Error;
@@ -94,7 +94,9 @@ pub struct MosaicReport {
     pub products: BTreeMap<&'static str, PathBuf>,
     /// Judgements of the tiles.
     pub verdicts: Vec<Verdict>,
-    /// Whether all passed.
+    /// Judgements of the mosaic: noise against the weights, overlap, sources where the tiles have them; empty for a dry run.
+    pub checks: Vec<Verdict>,
+    /// Whether all that block passed.
     pub passed: bool,
     /// Each tile against the catalogue, where there was one with enough sources.
     pub corrections: Vec<Option<Correction>>,
@@ -161,9 +163,12 @@ pub fn run(params: &MosaicParams, control: &Control) -> Result<MosaicReport, Err
     let degrees = |b: &RestoringBeam| [b.major_rad, b.minor_rad, b.pa_rad].map(f64::to_degrees);
     report.beam = beam.as_ref().map(degrees).map(|[a, b, pa]| [a * 3600.0, b * 3600.0, pa]);
     let mean = |f: fn(&Plane) -> f64| heads.iter().map(|h| f(&h.plane)).sum::<f64>() / heads.len() as f64;
+    let made =
+        Tile { image_yx: mosaic.image_yx, pb_yx: ndarray::Array2::default((0, 0)), wcs, sigma_jy: 1.0 };
+    report.checks = inspect(&made, &mosaic.weight_yx, beam.as_ref(), &tiles, params.pb_floor);
     let head = Plane {
-        data_yx: mosaic.image_yx,
-        wcs,
+        data_yx: made.image_yx,
+        wcs: made.wcs,
         beam,
         unit: heads[0].plane.unit.clone(),
         freq_hz: mean(|p| p.freq_hz),
@@ -210,6 +215,7 @@ fn judge(params: &MosaicParams, tiles: &[Tile], heads: &[Head]) -> Result<(Mosai
         products: BTreeMap::new(),
         passed: verdicts.iter().all(|v| v.passed || !v.blocking),
         verdicts,
+        checks: Vec::new(),
         corrections,
         beam: None,
         n_tiles: tiles.len(),

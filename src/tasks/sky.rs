@@ -1,5 +1,8 @@
 //! Model visibilities for a stage: from MODEL_DATA, or predicted from a sky model on the fly.
 
+use std::path::Path;
+
+use super::beam;
 use super::input::Input;
 use crate::beam::{Airy, Beam};
 use crate::control::Control;
@@ -18,7 +21,7 @@ use crate::vis::VisBlock;
 pub struct ModelSky {
     /// The sources.
     pub sky: SkyModel,
-    /// `airy` (the 4.65 m dish) or `none`: fluxes are apparent already.
+    /// `airy` (the 4.65 m dish), `none` (fluxes are apparent already) or the path of a beam file, HDF5 or FITS.
     #[serde(default = "airy")]
     pub beam: String,
     /// Average over integration and channel, as the correlator did.
@@ -51,8 +54,10 @@ impl Predictor {
         let beam = match model.beam.as_str() {
             "airy" => Beam::Airy(Airy::dsa110()),
             "none" => Beam::Unit,
+            other if Path::new(other).is_file() => beam::from_file(Path::new(other))?,
             other => {
-                return Err(argument(BadArgument::new("beam", "'airy' or 'none'", format!("'{other}'"))))
+                let expected = "'airy', 'none' or a file of a beam";
+                return Err(argument(BadArgument::new("beam", expected, format!("'{other}'"))));
             }
         };
         let dsa = meta.telescope_is_known();

@@ -41,7 +41,7 @@ pub(super) struct Node<'s> {
 }
 
 /// Filters come from this library alone: a file must not make us load code.
-fn refuse_plugins() {
+pub(crate) fn refuse_plugins() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         hdf5::sync::sync(|| {

@@ -26,6 +26,7 @@ mod times;
 mod writer;
 
 pub use error::Error;
+pub(crate) use hdf::refuse_plugins;
 pub use header::{Antennas, Header, Keyword};
 pub use index::Index;
 pub use phase::{CatalogueEntry, FringeStopped, Phase};

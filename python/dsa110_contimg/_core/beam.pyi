@@ -1,4 +1,6 @@
 from collections.abc import Callable
+from os import PathLike
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +12,7 @@ def airy_fwhm_rad(freq_hz: float, *, diameter_m: float | None = None) -> float: 
 def radial_power(
     table_freq_hz: _F8, table_radius_rad: _F8, table_power_fs: _F8, theta_rad: _F8, freq_hz: float
 ) -> _F8: ...
+def describe_file(path: str | PathLike[str]) -> dict[str, Any]: ...
 def tile_power(
     telescope: str,
     pointing_rad: _F8,

@@ -41,6 +41,7 @@ COMMANDS = (
     "dynspec",
     "tile",
     "mosaic",
+    "beam",
     "qa",
     "catalog",
     "photometry",
@@ -63,6 +64,8 @@ def build() -> typer.Typer:
         help="Continuum imaging and light curves for the DSA-110: UVH5 in, ESE candidates out.",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
+        # Rich's own markup takes "[arcsec]" for a style and swallows it.
+        rich_markup_mode="markdown",
         add_completion=True,
         context_settings={"help_option_names": ["-h", "--help"]},
     )

@@ -29,7 +29,7 @@ def compare(
     first: Annotated[Path, typer.Argument(help="A table.")],
     second: Annotated[Path, typer.Argument(help="Another one of the same shape.")],
     *,
-    tolerance: Annotated[float, typer.Option("--tolerance")] = 1e-6,
+    tolerance: Annotated[float, typer.Option("--tolerance", help="Largest difference that counts as none.")] = 1e-6,
     json_output: JsonOption = False,
 ) -> None:
     """Greatest difference of unflagged solutions."""

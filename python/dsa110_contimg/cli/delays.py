@@ -16,7 +16,7 @@ def delays(
     ms: Annotated[Path, typer.Argument(help="Measurement Set with a model in MODEL_DATA.")],
     *,
     field: Annotated[str, typer.Option("--field", help="Fields in CASA's words.")] = "",
-    refant: Annotated[str, typer.Option("--refant")] = "103",
+    refant: Annotated[str, typer.Option("--refant", help="Ranked list of reference antennas.")] = "103",
     point: Annotated[str, typer.Option("--point", help="Model instead: RA_DEG,DEC_DEG,FLUX_JY[,ALPHA].")] = "",
     json_output: JsonOption = False,
 ) -> None:

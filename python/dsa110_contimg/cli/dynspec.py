@@ -21,6 +21,7 @@ def dynspec(
     subtract: Annotated[
         Path | None, typer.Option("--subtract", help="Sky to take out first: a WSClean source list.")
     ] = None,
+    beam: Annotated[Path | None, typer.Option("--beam", help="File of the primary beam, HDF5 or FITS.")] = None,
     datacolumn: Annotated[str, typer.Option("--datacolumn", help="auto, corrected, data or model.")] = "auto",
     out: Annotated[Path | None, typer.Option("--out", help="NumPy archive (.npz) of the arrays.")] = None,
     json_output: JsonOption = False,
@@ -41,6 +42,7 @@ def dynspec(
             uvrange=parse_uvrange(uvrange),
             subtract=sources,
             datacolumn=datacolumn,
+            beam=beam,
             progress=progress,
         )
     if out is not None:

@@ -44,9 +44,13 @@ def image(
     mgain: Annotated[float, typer.Option("--mgain", help="Largest share of the peak a minor cycle takes.")] = 0.8,
     non_negative: Annotated[bool, typer.Option("--non-negative", help="Positive components only.")] = False,
     pblimit: Annotated[float, typer.Option("--pblimit", help="Primary-beam limit.")] = 0.2,
+    beam: Annotated[Path | None, typer.Option("--beam", help="File of the primary beam, HDF5 or FITS.")] = None,
     epsilon: Annotated[float, typer.Option("--epsilon", help="Accuracy of gridding.")] = 1e-4,
     subbands: Annotated[int, typer.Option("--subbands", help="Subband images from the same run.")] = 0,
     datacolumn: Annotated[str, typer.Option("--datacolumn", help="auto, corrected, data or model.")] = "auto",
+    caltable: Annotated[
+        list[Path] | None, typer.Option("--caltable", help="Table behind the data, for the header; may be repeated.")
+    ] = None,
     centre: Annotated[str, typer.Option("--centre", help="Centre, 'RA DEC' as CASA or in degrees.")] = "",
     quick: Annotated[bool, typer.Option("--quick", help="Coarse: three times the cell, two major cycles.")] = False,
     png: Annotated[bool, typer.Option("--png", help="Also a PNG of the restored image.")] = False,
@@ -96,6 +100,8 @@ def image(
         "mgain": mgain,
         "non_negative": non_negative,
         "pblimit": pblimit,
+        "cards": imaging.calibration_cards(caltable or []),
+        "beam": str(beam) if beam else None,
         "epsilon": epsilon,
         "subbands": subbands,
         "datacolumn": datacolumn,

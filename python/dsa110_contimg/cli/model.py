@@ -28,7 +28,9 @@ def model(
     catalog: Annotated[str, typer.Option("--catalog", help="Sources about the middle field: nvss or a file.")] = "",
     radius: Annotated[float, typer.Option("--radius", help="For --catalog [degrees].")] = 1.5,
     min_flux: Annotated[float, typer.Option("--min-flux", help="For --catalog [mJy].")] = 5.0,
-    beam: Annotated[str, typer.Option("--beam", help="airy, or none: the fluxes are apparent.")] = "airy",
+    beam: Annotated[
+        str, typer.Option("--beam", help="airy, a file of a beam, or none: the fluxes are apparent.")
+    ] = "airy",
     field: Annotated[str, typer.Option("--field", help="Fields in CASA's words.")] = "",
     spw: Annotated[str, typer.Option("--spw", help="Spectral windows in CASA's words.")] = "",
     json_output: JsonOption = False,

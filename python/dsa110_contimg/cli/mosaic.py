@@ -80,7 +80,7 @@ def mosaic_build(
 
 def _print(report: dict[str, Any]) -> None:
     table = Table("check", "value", "limit", "verdict", "where")
-    for verdict in report["verdicts"]:
+    for verdict in (*report["verdicts"], *report["checks"]):
         poor = "[red]bad[/]" if verdict["blocking"] else "[yellow]odd[/]"
         word = "[green]good[/]" if verdict["passed"] else poor
         value = "" if verdict["value"] is None else f"{verdict['value']:.4g}"

@@ -18,7 +18,10 @@ def register(app: typer.Typer) -> None:
 def normalize(
     db: Annotated[Path, typer.Argument(help="Products database.")],
     method: Annotated[
-        str, typer.Option(help="ensemble (one gain an epoch) or field (over beam and frequency).")
+        str,
+        typer.Option(
+            help="ensemble (one gain an epoch), field (over beam and frequency), auto (field where references suffice)."
+        ),
     ] = "ensemble",
     reference: Annotated[
         list[str] | None, typer.Option(help="Reference source; repeat. Default: chosen by S/N.")
@@ -32,22 +35,23 @@ def normalize(
     """Normalise every epoch by its references, and say how well it worked."""
     from dsa110_contimg.database import open_database
     from dsa110_contimg.photometry import campaign
-    from dsa110_contimg.photometry.gains import normalise_field
     from dsa110_contimg.photometry.scale import check_epochs
 
-    if method not in {"ensemble", "field"}:
-        raise CommandError(f"--method: expected ensemble or field, found {method!r}")
+    if method not in {"auto", "ensemble", "field"}:
+        raise CommandError(f"--method: expected auto, ensemble or field, found {method!r}")
     if not db.is_file():
         raise CommandError(f"{db}: expected a products database, found none")
     handle = open_database(db, "products")
     verdicts = check_epochs(handle) if gate else {}
     with bar("normalising", quiet=json_output) as progress:
-        if method == "field":
-            rows = normalise_field(handle, reference or None, options={"radius_deg": radius_deg}, progress=progress)
-        else:
-            rows = campaign.normalise(handle, reference or None)
+        options = {"radius_deg": radius_deg}
+        done = campaign.normalise_by(
+            handle, method, references=reference or None, gate=False, options=options, progress=progress
+        )
+    corrections = {row["image_path"]: row for row in handle.select("epoch_corrections")}
+    rows = [corrections.get(row["image_path"], {}) | row for row in handle.select("epoch_gains", order_by=["mjd"])]
     names = ("image_path", "mjd", "n_references", "correction", "correction_rms", "floor", "floor_low", "floor_high")
-    epochs: list[dict[str, Any]] = [{k: row.get(k) for k in names if k in row} for row in rows]
+    epochs: list[dict[str, Any]] = [{k: row.get(k) for k in names} for row in rows]
     for epoch in epochs:
         verdict = verdicts.get(epoch["image_path"])
         epoch["flux_scale"] = verdict.verdict if verdict else None
@@ -58,7 +62,7 @@ def normalize(
 
         shown = Table("image", "MJD", "references", "scatter [%]", "floor [%]", "flux scale")
         for row, epoch in zip(rows, epochs, strict=True):
-            scatter = row.get("residual_rms", row.get("correction_rms"))
+            scatter = row.get("residual_rms")
             floor = (
                 "-"
                 if row.get("floor") is None
@@ -73,4 +77,4 @@ def normalize(
         for path, reasons in failed.items():
             out.print(f"{Path(path).name} failed: {'; '.join(reasons)}")
 
-    emit({"db": str(db), "method": method, "epochs": epochs, "failed": failed}, json_output, human)
+    emit({"db": str(db), "method": done, "epochs": epochs, "failed": failed}, json_output, human)

@@ -21,7 +21,9 @@ def predict(
     sources: Annotated[
         Path | None, typer.Option("--sources", help="WSClean source list (.txt) or CSV, before the beam.")
     ] = None,
-    beam: Annotated[str, typer.Option("--beam", help="airy or none; a model image is behind the beam.")] = "",
+    beam: Annotated[
+        str, typer.Option("--beam", help="airy, none or a file of a beam; a model image is behind the beam.")
+    ] = "",
     field: Annotated[str, typer.Option("--field", help="Fields in CASA's words.")] = "",
     spw: Annotated[str, typer.Option("--spw", help="Spectral windows in CASA's words.")] = "",
     json_output: JsonOption = False,

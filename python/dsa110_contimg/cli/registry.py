@@ -46,8 +46,8 @@ def register_tables(
     prefix: Annotated[Path, typer.Argument(help="What the tables' paths begin with.")],
     *,
     name: Annotated[str, typer.Option("--name", help="Name of the set.")],
-    cal_field: Annotated[str | None, typer.Option("--cal-field")] = None,
-    refant: Annotated[str | None, typer.Option("--refant")] = None,
+    cal_field: Annotated[str | None, typer.Option("--cal-field", help="Field of the calibrator.")] = None,
+    refant: Annotated[str | None, typer.Option("--refant", help="Reference antenna of the solutions.")] = None,
     valid_start: Annotated[float | None, typer.Option("--valid-start", help="[MJD days]; open when left out.")] = None,
     valid_end: Annotated[float | None, typer.Option("--valid-end", help="[MJD days]; open when left out.")] = None,
     db: DbOption = None,
@@ -94,7 +94,7 @@ def list_(*, db: DbOption = None, json_output: JsonOption = False) -> None:
 def retire(
     name: Annotated[str, typer.Argument(help="Name of the set.")],
     *,
-    reason: Annotated[str | None, typer.Option("--reason")] = None,
+    reason: Annotated[str | None, typer.Option("--reason", help="Why, for the record.")] = None,
     db: DbOption = None,
     json_output: JsonOption = False,
 ) -> None:

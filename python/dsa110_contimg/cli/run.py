@@ -67,7 +67,7 @@ def run(
             directory, config, catalog=sources, calibrators=known, fast=fast, archive=archive, on_group=on_group
         )
     if report is not None:
-        _write_report(report, directory, result)
+        _write_report(report, directory, result, config.paths.products)
     payload = {
         "groups": result.groups,
         "sources": result.sources,
@@ -84,7 +84,8 @@ def _costs(result: RunResult) -> list[dict[str, Any]]:
     return stage_costs(result.stages)
 
 
-def _write_report(path: Path, directory: Path, result: RunResult) -> None:
+def _write_report(path: Path, directory: Path, result: RunResult, products: Path) -> None:
+    from dsa110_contimg.database import Database
     from dsa110_contimg.pipeline.report import write_report
 
     images = [Path(e["image"]) for e in result.epochs if e.get("image")]
@@ -96,6 +97,7 @@ def _write_report(path: Path, directory: Path, result: RunResult) -> None:
         epochs=result.epochs,
         stages=result.stages,
         image=(images[-1], "Last tile of the run, restored; circles are catalogue positions.") if images else None,
+        products=Database(products, "products"),
     )
 
 

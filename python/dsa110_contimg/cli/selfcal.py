@@ -21,15 +21,15 @@ def selfcal(
         str, typer.Option("--phase-solints", help="Comma list, one round each.")
     ] = "300s,120s,60s",
     amp_solint: Annotated[str, typer.Option("--amp-solint", help="Last round, ap; '' leaves it out.")] = "inf",
-    max_iterations: Annotated[int, typer.Option("--max-iterations", min=1)] = 5,
+    max_iterations: Annotated[int, typer.Option("--max-iterations", min=1, help="Most rounds.")] = 5,
     min_gain: Annotated[float, typer.Option("--min-gain", help="Growth of peak/rms that asks for more.")] = 1.05,
-    minsnr: Annotated[float, typer.Option("--minsnr")] = 3.0,
-    refant: Annotated[str, typer.Option("--refant")] = "103",
+    minsnr: Annotated[float, typer.Option("--minsnr", help="Flag solutions below this signal to noise.")] = 3.0,
+    refant: Annotated[str, typer.Option("--refant", help="Ranked list; the array's chain stands behind it.")] = "103",
     uvrange: Annotated[str, typer.Option("--uvrange", help="Baselines used in solves.")] = "",
     imsize: Annotated[int, typer.Option("--imsize", help="Pixels a side; 0 covers the beam.")] = 0,
     cell: Annotated[float, typer.Option("--cell", help="Pixel [arcsec]; 0 is a fifth of the finest fringe.")] = 0.0,
-    niter: Annotated[int, typer.Option("--niter")] = 10_000,
-    robust: Annotated[float, typer.Option("--robust")] = 0.0,
+    niter: Annotated[int, typer.Option("--niter", help="Most CLEAN iterations of each image.")] = 10_000,
+    robust: Annotated[float, typer.Option("--robust", help="Briggs' robustness, -2 to 2.")] = 0.0,
     json_output: JsonOption = False,
 ) -> None:
     """Image, solve against the image's model, apply; a round that does not help is undone."""

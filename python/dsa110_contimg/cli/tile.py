@@ -53,6 +53,7 @@ def tile(
     json_output: JsonOption = False,
 ) -> None:
     """Flag, calibrate, image and measure one group in memory; the Measurement Set is an archive product or not made at all."""
+    from dsa110_contimg.imaging import calibration_cards
     from dsa110_contimg.imaging.tile import tile as work
     from dsa110_contimg.imaging.tile import write_fluxes
     from dsa110_contimg.pipeline.meter import metered
@@ -84,7 +85,7 @@ def tile(
         "subbands": subbands,
         "pblimit": pblimit,
         "max_memory_gb": max_memory_gb,
-        "cards": {"GROUPID": chosen.group_id},
+        "cards": {"GROUPID": chosen.group_id, **calibration_cards(caltables or [])},
     }
     ra, dec = [s.ra_deg for s in sources], [s.dec_deg for s in sources]
     with console.bar("tile", quiet=json_output) as progress, metered() as cost:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -112,6 +112,7 @@ class Imaging(_Section):
     nsigma: float = Field(3.0, ge=0)
     pblimit: float = Field(0.2, gt=0, lt=1)
     epsilon: float = Field(1e-4, gt=0, lt=0.1)
+    subbands: int = Field(16, ge=0, le=64, description="Parts of the band imaged and measured on their own; 0: none")
 
 
 class Photometry(_Section):
@@ -123,6 +124,12 @@ class Photometry(_Section):
     reference_count: int = Field(20, ge=3)
     baseline_epochs: int = Field(10, ge=3)
     min_epochs: int = Field(20, ge=2)
+    normalisation: Literal["auto", "ensemble", "field"] = Field(
+        "auto",
+        description="ensemble: one gain an epoch; field: over beam and frequency; auto: field where references suffice",
+    )
+    gate: bool = Field(True, description="Epochs off the catalogue's flux scale enter no light curve")
+    max_rms_mjy: float = Field(17.1, gt=0, description="Largest median noise of an epoch that passes the gate")
     score_threshold: float = Field(0.6, gt=0)
 
 

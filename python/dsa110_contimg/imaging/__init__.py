@@ -5,7 +5,7 @@ from dsa110_contimg.imaging.cli_imaging import image_ms
 from dsa110_contimg.imaging.dynspec import dynamic_spectrum
 from dsa110_contimg.imaging.gridder import dirty2vis, vis2dirty
 from dsa110_contimg.imaging.masks import create_catalog_mask
-from dsa110_contimg.imaging.native import default_options, image
+from dsa110_contimg.imaging.native import calibration_cards, default_options, image
 from dsa110_contimg.imaging.sources import (
     bright_sources,
     components_of_model,
@@ -18,6 +18,7 @@ from dsa110_contimg.imaging.tile import flux_table, tile
 __all__ = [
     "MissingBackendError",
     "bright_sources",
+    "calibration_cards",
     "components_of_model",
     "create_catalog_mask",
     "default_options",

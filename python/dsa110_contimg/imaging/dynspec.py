@@ -23,6 +23,7 @@ def dynamic_spectrum(
     average: int = 1,
     subtract: Sequence[dict[str, Any]] = (),
     keep_arcsec: float = 30.0,
+    beam: StrPath | None = None,
     progress: Callable[[int, int], object] | None = None,
 ) -> dict[str, Any]:
     """Flux towards a direction by time and frequency, from the visibilities.
@@ -39,6 +40,8 @@ def dynamic_spectrum(
         Channels averaged together.
     subtract : sequence of sources
         Sky that is subtracted first, exactly, fluxes before the beam; sources within `keep_arcsec` of the direction stay.
+    beam : path, optional
+        File of the primary beam (HDF5 or FITS) in place of the telescope's.
 
     Returns
     -------
@@ -55,5 +58,6 @@ def dynamic_spectrum(
         "average": average,
         "subtract": {"sources": list(subtract)},
         "keep_arcsec": keep_arcsec,
+        "beam": str(beam) if beam else None,
     }
     return _core.imaging.dynspec_ms(json.dumps(request), progress=progress)

@@ -63,3 +63,12 @@ def image(
 def default_options() -> dict[str, Any]:
     """Every option of :func:`image` with its default."""
     return _core.imaging.default_options()
+
+
+def calibration_cards(tables: Sequence[StrPath]) -> dict[str, str]:
+    """Header cards that name the calibration tables behind an image: ``CALTABS``, empty without any.
+
+    Mosaics compare the card between tiles.
+    """
+    names = ",".join(Path(t).name for t in tables)
+    return {"CALTABS": names} if names else {}

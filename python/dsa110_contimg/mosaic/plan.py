@@ -143,6 +143,9 @@ def build(
     report = build_mosaic(
         tiles, output, method=method, ignore_validation=ignore_validation, progress=progress, **options
     )
+    failed += [check for check in report["checks"] if not check["passed"]]
+    if failed:
+        db.update("mosaics", {"validation_issues": json.dumps(failed)}, ("name", "=", name))
     major, minor, pa = report["beam"] or (None, None, None)
     half_deg = 0.5 * report["imsize"][1] * report["cell_arcsec"] / 3600.0
     values = {

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from dsa110_contimg import DataError
 from dsa110_contimg._core import photometry as _core
 from dsa110_contimg._core import variability as _statistics
 from dsa110_contimg.photometry.forced import measure_positions
+from dsa110_contimg.photometry.gains import band_cubes, epoch_points
 from dsa110_contimg.photometry.nominate import light_curves, vary_and_nominate
 from dsa110_contimg.photometry.rows import record
 from dsa110_contimg.utils.columns import column
@@ -25,12 +26,14 @@ if TYPE_CHECKING:
 
     from dsa110_contimg.database import Database
 
-__all__ = ["light_curves", "measure_epoch", "normalise", "record", "vary_and_nominate"]
+__all__ = ["light_curves", "measure_epoch", "normalise", "normalise_by", "record", "vary_and_nominate"]
 
 #: Reduced chi-square above which a reference is no longer one.
 MAX_REFERENCE_CHI2 = 2.0
 #: Signal-to-noise ratio (median over epochs) of a source that may be a reference when none were named.
 MIN_REFERENCE_SNR = 20.0
+#: References an epoch from which a field of gains has a margin over its six parameters.
+FIELD_REFERENCES = 8
 
 
 def measure_epoch(
@@ -90,7 +93,7 @@ def normalise(db: Database, references: Iterable[str] | None = None) -> list[dic
     """
     import numpy as np
 
-    frame = db.frame("photometry_timeseries", order_by=["mjd", "image_path", "source_id"])
+    frame = epoch_points(db)
     if frame.empty:
         return []
     epochs = frame.drop_duplicates("image_path")[["image_path", "mjd"]].reset_index(drop=True)
@@ -116,16 +119,112 @@ def normalise(db: Database, references: Iterable[str] | None = None) -> list[dic
         {**epoch, **correction, "excluded": json.dumps(dropped), "created_at": time.time()}
         for epoch, correction in zip(epochs.to_dict("records"), corrections, strict=True)
     ]
-    frame["peak_norm"], frame["peak_norm_err"] = norm[cells], norm_err[cells]
-    frame["is_reference"] = np.isin(cells[0], chosen).astype(int)
-    series: list[dict[str, Any]] = [{str(k): v for k, v in row.items()} for row in frame.to_dict("records")]
-    db.insert_all(
-        [
-            ("photometry_timeseries", series, ("source_id", "mjd", "image_path")),
-            ("epoch_corrections", rows, ("image_path",)),
-        ]
-    )
+    columns = {
+        **{k: frame[k].astype(str).tolist() for k in ("source_id", "image_path")},
+        "mjd": column(frame["mjd"]),
+        "peak_norm": column(norm[cells]),
+        "peak_norm_err": column(norm_err[cells]),
+        "is_reference": np.ascontiguousarray(np.isin(cells[0], chosen), dtype=np.int64),
+    }
+    columns |= _normalised_bands(db, frame, flux.shape, cells, mjd, chosen)
+    columns |= _gains(frame, rows, cells)
+    db.insert_columns([("photometry_timeseries", columns, ("source_id", "mjd", "image_path"))])
+    gains = [
+        {key: row[key] for key in ("image_path", "mjd", "n_references", "excluded", "created_at")}
+        | {"method": "ensemble", "residual_rms": row["correction_rms"]}
+        | dict.fromkeys(("params", "covariance", "floor", "floor_low", "floor_high"))
+        for row in rows
+    ]
+    db.insert_all([("epoch_corrections", rows, ("image_path",)), ("epoch_gains", gains, ("image_path",))])
     return rows
+
+
+def _gains(frame: pd.DataFrame, rows: Sequence[dict[str, Any]], cells: tuple[Any, Any]) -> dict[str, Any]:
+    """The ensemble's gain in the columns where the field's would be."""
+    import numpy as np
+
+    factor = np.array([np.nan if r["correction"] is None else r["correction"] for r in rows])
+    error = np.array([np.nan if r["correction"] is None else r["correction_err"] / r["correction"] for r in rows])
+    flags = frame["flags"].to_numpy(dtype=np.int64) & ~np.int64(_core.NO_REFERENCE)
+    return {
+        "gain": column(factor[cells[1]]),
+        "gain_err": column(error[cells[1]]),
+        "reference_sep_deg": np.full(len(frame), np.nan),
+        "flags": np.ascontiguousarray(flags),
+    }
+
+
+def normalise_by(
+    db: Database,
+    method: str = "auto",
+    *,
+    references: Iterable[str] | None = None,
+    gate: bool = True,
+    max_rms_jy: float | None = None,
+    options: Mapping[str, Any] | None = None,
+    progress: Callable[[int, int], object] | None = None,
+) -> str:
+    """Judge the epochs' flux scales, then normalise by a method; ``auto`` takes the field of gains where references suffice.
+
+    They suffice when half of the epochs have `FIELD_REFERENCES` or more of them: the field's five slopes and curvatures are then told
+    by the references and not by their priors. Otherwise the ensemble, which is one gain an epoch.
+
+    Parameters
+    ----------
+    method : {'auto', 'ensemble', 'field'}
+        Which.
+    references : iterable of str, optional
+        Their names; chosen by signal-to-noise ratio when left out.
+    gate : bool
+        Whether epochs that fail `dsa110_contimg.photometry.scale.check_epochs` take no part.
+    max_rms_jy : float, optional
+        The gate's limit of noise [Jy/beam].
+    options, progress
+        Of `dsa110_contimg.photometry.gains.normalise_field`.
+
+    Returns
+    -------
+    str
+        ``ensemble`` or ``field``: what was done.
+
+    Raises
+    ------
+    ValueError
+        Another method.
+    """
+    import numpy as np
+
+    from dsa110_contimg.photometry.gains import normalise_field
+    from dsa110_contimg.photometry.scale import ScaleLimits, check_epochs
+
+    if method not in ("auto", "ensemble", "field"):
+        raise ValueError(f"normalisation: expected auto, ensemble or field, found {method!r}")
+    if gate:
+        check_epochs(db, ScaleLimits() if max_rms_jy is None else ScaleLimits(max_rms_jy=max_rms_jy))
+    if method != "ensemble":
+        names = None if references is None else list(references)
+        counts = [row["n_references"] for row in normalise_field(db, names, options=options, progress=progress)]
+        if method == "field" or (counts and np.median(counts) >= FIELD_REFERENCES):
+            return "field"
+        references = names
+    normalise(db, references)
+    return "ensemble"
+
+
+def _normalised_bands(
+    db: Database, frame: pd.DataFrame, shape: tuple[int, int], cells: tuple[Any, Any], mjd: Any, chosen: Sequence[int]
+) -> dict[str, Any]:
+    """Fluxes of the parts of the band, each part corrected by the same references in that part."""
+    import numpy as np
+
+    parts = band_cubes(db, frame, shape, cells)
+    if parts is None:
+        return {}
+    _, flux, err = parts
+    done = [_correct(column(flux[:, :, k]), column(err[:, :, k]), mjd, chosen)[:2] for k in range(flux.shape[2])]
+    columns = zip(*((norm[cells], error[cells]) for norm, error in done), strict=True)
+    names = ("band_norm_ujy", "band_norm_err_ujy")
+    return {n: np.ascontiguousarray(np.stack(c, axis=1) * 1e6) for n, c in zip(names, columns, strict=True)}
 
 
 def _references(names: Sequence[str], flux: Any, err: Any, wanted: Iterable[str] | None) -> list[int]:

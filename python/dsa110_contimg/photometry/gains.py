@@ -46,7 +46,7 @@ def normalise_field(
         One an epoch, as in ``epoch_gains``.
     """
 
-    frame = _points(db)
+    frame = epoch_points(db)
     if frame.empty:
         return []
     epochs = frame.drop_duplicates("image_path")[["image_path", "mjd"]].reset_index(drop=True)
@@ -61,7 +61,7 @@ def normalise_field(
     chosen = _references(names, flux, err, frame, references)
     place = (x, y)
     band = _fit(flux[:, :, None], err[:, :, None], place, [1.4e9], chosen, options, progress)
-    parts = _parts(db, frame, shape, cells)
+    parts = band_cubes(db, frame, shape, cells)
     sub = None
     if parts is not None:
         freq, flux_f, err_f = parts
@@ -72,13 +72,15 @@ def normalise_field(
     return rows
 
 
-def _points(db: Database) -> pd.DataFrame:
+def epoch_points(db: Database) -> pd.DataFrame:
+    """Points of all light curves with what was measured beside them; epochs that failed the gate are left out."""
     import pandas as pd
 
     frame = db.frame("photometry_timeseries", order_by=["mjd", "image_path", "source_id"])
     if frame.empty:
         return frame
     failed = {r["image_path"] for r in db.select("epoch_scale", ("verdict", "=", "fail"), columns=["image_path"])}
+    _withdraw(db, frame[frame["image_path"].isin(failed) & frame["peak_norm"].notna()])
     frame = frame[~frame["image_path"].isin(failed)].reset_index(drop=True)
     columns = ["image_path", "source_id", "x_deg", "y_deg", "band_flux_ujy", "band_err_ujy"]
     about = db.frame("photometry", columns=columns)
@@ -88,6 +90,15 @@ def _points(db: Database) -> pd.DataFrame:
     for name in ("x_deg", "y_deg"):
         joined[name] = pd.to_numeric(joined[name])
     return joined
+
+
+def _withdraw(db: Database, frame: pd.DataFrame) -> None:
+    """Take back what an earlier normalisation gave to epochs that have failed since."""
+    nothing = dict.fromkeys(("peak_norm", "peak_norm_err", "gain", "gain_err", "band_norm_ujy", "band_norm_err_ujy"))
+    for path in sorted(frame["image_path"].unique()):
+        db.update("photometry_timeseries", nothing, ("image_path", "=", path))
+        for table in ("epoch_gains", "epoch_corrections"):
+            db.delete(table, ("image_path", "=", path))
 
 
 def _grid(shape: tuple[int, int], cells: tuple[Any, Any], values: object) -> Any:
@@ -130,7 +141,7 @@ def _fit(
     )
 
 
-def _parts(db: Database, frame: pd.DataFrame, shape: tuple[int, int], cells: tuple[Any, Any]) -> Any:
+def band_cubes(db: Database, frame: pd.DataFrame, shape: tuple[int, int], cells: tuple[Any, Any]) -> Any:
     """Frequencies, fluxes and errors of the parts of the band; None when no epoch has any."""
     import numpy as np
 

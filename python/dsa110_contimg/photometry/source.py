@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dsa110_contimg.photometry import ese
 from dsa110_contimg.photometry.export import export_regions
 from dsa110_contimg.photometry.normalize import MeasurementStore
 from dsa110_contimg.photometry.variability import summarise
@@ -142,8 +141,26 @@ class Source:
         return {**found, "vs_mean": _mean(vs), "m_mean": _mean(m), "n_epochs": float(self.n_epochs)}
 
     def judge(self, **options: Any) -> dict[str, Any]:
-        """Verdict on the normalised light curve, with reasons; see `dsa110_contimg.photometry.ese.judge`."""
-        return ese.judge({self.source_id: self.curve()}, options=options)[self.source_id]
+        """Verdict with reasons, as the pipeline gives it: on the normalised light curve and on those of the parts of the band.
+
+        See `dsa110_contimg.photometry.nominate.judge_curves`, whose keys it has.
+        """
+        from dsa110_contimg.photometry.nominate import judge_curves
+
+        curves = {self.source_id: [(None, self.curve()), *self._band_curves()]}
+        return judge_curves(curves, options=options)[self.source_id]
+
+    def _band_curves(self) -> list[tuple[float | None, tuple[Any, Any, Any]]]:
+        """Light curves of the parts of the band; none unless every normalised epoch was measured in parts."""
+        table = self.measurements[self.measurements["peak_norm"].notna()]
+        if table.empty or not bool(table["band_norm_ujy"].notna().all()):
+            return []
+        parts = self.bands.dropna(subset=["freq_hz", "flux_jy", "flux_err_jy"])
+        parts = parts[parts["image_path"].isin(table["image_path"])]
+        return [
+            (float(p["freq_hz"].mean()), (column(p["mjd"]), column(p["flux_jy"]), column(p["flux_err_jy"])))
+            for _, p in parts.groupby("band", sort=True)
+        ]
 
     def plot_lightcurve(
         self,
@@ -189,8 +206,12 @@ class Source:
             figure.savefig(Path(outfile or f"{self.source_id}_lightcurve.png"), dpi=plot_dpi)
         return figure
 
-    def plot_bands(self, figsize: tuple[float, float] = (8.0, 5.0)) -> Figure:
-        """Draw one panel a part of the band (at most eight, neighbours averaged), on one scale of flux over mean.
+    def plot_bands(
+        self, figsize: tuple[float, float] = (8.0, 5.0), events: Sequence[Mapping[str, Any]] | None = None
+    ) -> Figure:
+        """Draw one panel a part of the band (at most eight, neighbours averaged), on one scale of flux over its median.
+
+        `events` (``mjd_start``, ``mjd_end``) are shaded; the dips of `judge` when left out.
 
         Raises
         ------
@@ -202,7 +223,8 @@ class Source:
         table = self.bands
         if table.empty:
             raise ValueError(f"{self.source_id}: expected measurements in parts of the band, found none")
-        return plot_bands(table, title=self.name, figsize=figsize)
+        shaded = self.judge()["events"] if events is None else events
+        return plot_bands(table, title=self.name, figsize=figsize, events=shaded)
 
     def show_lightcurve(self, use_normalized: bool = True) -> Any:
         """The light curve as a bokeh figure, for a notebook; needs `bokeh`."""
@@ -211,11 +233,20 @@ class Source:
         mjd, flux, err = self.curve(use_normalized)
         return lightcurve(mjd, flux, err, title=self.name)
 
-    def cutouts(self, size_arcmin: float = 10.0, *, limit: int | None = None) -> list[dict[str, Any]]:
-        """Cutouts of the images that it was measured in: data_yx, extent [arcmin], mjd, image_path, beam; missing files left out."""
+    def cutouts(
+        self, size_arcmin: float = 10.0, *, limit: int | None = None, epochs: int | None = None
+    ) -> list[dict[str, Any]]:
+        """Cutouts of the images that it was measured in: data_yx, extent [arcmin], mjd, image_path, beam; missing files left out.
+
+        `limit` takes the first ones, `epochs` so many spread over all.
+        """
+        import numpy as np
+
         from dsa110_contimg.photometry.cutouts import cutout
 
         paths = self.measurements[["image_path", "mjd"]].to_dict("records")[:limit]
+        if epochs is not None and len(paths) > epochs:
+            paths = [paths[i] for i in np.unique(np.linspace(0, len(paths) - 1, epochs).round().astype(int))]
         made = (cutout(row["image_path"], self.ra_deg, self.dec_deg, size_arcmin) for row in paths)
         return [{**c, "mjd": row["mjd"]} for c, row in zip(made, paths, strict=True) if c is not None]
 

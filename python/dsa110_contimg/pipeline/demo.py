@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dsa110_contimg.config import Config, load
+from dsa110_contimg.database import Database
 from dsa110_contimg.pipeline.meter import metered
 from dsa110_contimg.pipeline.report import stage_costs, write_report
 from dsa110_contimg.pipeline.run import RunResult, run_directory
@@ -43,11 +44,11 @@ class DemoOutcome:
 
 
 def demo_config(root: Path) -> Config:
-    """Configuration of the demo: small images, everything else as on the sky."""
+    """Configuration of the demo: small images, the band in half as many parts, everything else as on the sky."""
     return load(
         None,
         paths={"root": root},
-        imaging={"imsize": 512, "cell_arcsec": 18.0, "niter": 3000, "robust": 0.5, "pblimit": 0.2},
+        imaging={"imsize": 512, "cell_arcsec": 18.0, "niter": 3000, "robust": 0.5, "pblimit": 0.2, "subbands": 4},
     )
 
 
@@ -130,5 +131,6 @@ def run_demo(
         if images
         else None,
         truth=curves,
+        products=Database(out / "products" / "state" / "products.sqlite3", "products"),
     )
     return DemoOutcome(nominated, [truth.ese], run, stages, report)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from dsa110_contimg.pipeline import calibrating
 from dsa110_contimg.pipeline.choice import Provenance
-from dsa110_contimg.pipeline.observation import Observation, calibration_record
+from dsa110_contimg.pipeline.measuring import image_files
+from dsa110_contimg.pipeline.observation import Observation
 from dsa110_contimg.pipeline.stage import Outputs, Stage
 
 
@@ -45,7 +47,7 @@ class FastObservation(Observation):
             self.tile,
             ("files",),
             ("image", "pb", "calibration", "provenance"),
-            lambda o: [o["image"], o["pb"], *([o["ms"]] if o.get("ms") else [])],
+            lambda o: [*image_files(o), *([o["ms"]] if o.get("ms") else [])],
             depends,
         )
 
@@ -71,11 +73,11 @@ class FastObservation(Observation):
             self.group.paths,
             name,
             tables=uses,
-            image={**self.image_options(choice.provenance.value), "subbands": 0},
+            image=self.image_options(choice.provenance.value, choice.tables),
             own_gain={"output": str(own), "term": "G", "gaintable": uses, **request},
             flag=[dict(step) for step in stages.STANDARD_STEPS],
             reset_flags=True,
-            **self.reach(choice.provenance),
+            **calibrating.reach(settings, choice.provenance),
             archive=archive,
             overwrite=True,
             progress=self.context.progress,
@@ -89,7 +91,7 @@ class FastObservation(Observation):
         return {
             **made,
             "ms": str(archive) if archive else None,
-            "calibration": calibration_record(choice, tables),
+            "calibration": calibrating.record(choice, tables),
             "provenance": choice.provenance.value,
         }
 

@@ -7,12 +7,12 @@ the package of its name; here is only who calls whom.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dsa110_contimg.pipeline import sky
+from dsa110_contimg.pipeline import calibrating, measuring, sky
 from dsa110_contimg.pipeline.choice import Provenance, TableChoice, choose_tables
 from dsa110_contimg.pipeline.sky import CatalogSource
 from dsa110_contimg.pipeline.stage import Outputs, Stage
@@ -23,16 +23,6 @@ if TYPE_CHECKING:
     from dsa110_contimg.database import Database
 
 ProgressCallback = Callable[[int, int], object]
-
-
-def calibration_record(choice: TableChoice, tables: list[str]) -> dict[str, Any]:
-    """What an observation was calibrated with, for the runner and the report."""
-    return {
-        "tables": tables,
-        "set": choice.set_name,
-        "distance_days": choice.distance_days,
-        "origin": choice.origin.value if choice.origin else None,
-    }
 
 
 @dataclass(frozen=True)
@@ -155,13 +145,13 @@ class Observation:
             self.image,
             ("ms", "calibration"),
             ("image",),
-            lambda o: [o["image"], o["pb"]],
+            measuring.image_files,
             {"imaging": imaging},
         )
 
     def _measure(self) -> Stage:
-        positions = [(s.name, s.ra_deg, s.dec_deg) for s in self.context.catalog]
-        return Stage("measure", self.measure, ("image",), ("measured",), fingerprint={"positions": positions})
+        depends = measuring.fingerprint(self.context.catalog)
+        return Stage("measure", self.measure, ("image",), ("measured",), fingerprint=depends)
 
     # The work.
 
@@ -248,6 +238,7 @@ class Observation:
             **shared,
         )
         field = self.calibrator.name if self.calibrator else ""
+        origin = calibrating.origin(field)
         mid, name = self.pointing.mid_mjd, f"{self.group.group_id}_{field}"
         hours, minutes = settings.bandpass_validity_h / 24.0, settings.gain_validity_min / 1440.0
         for table, report, reach in ((bandpass, solved, hours), (gain, gains, minutes)):
@@ -257,7 +248,7 @@ class Observation:
                 "solver_command": "contimg run",
                 "quality_metrics": {k: v for k, v in report.items() if isinstance(v, int | float | str)},
                 "pointing_dec_deg": self.pointing.dec_deg,
-                "provenance": self.origin().value,
+                "provenance": origin.value,
             }
             registry.register_set(
                 self.context.registry,
@@ -268,14 +259,7 @@ class Observation:
                 valid_start_mjd=mid - reach,
                 valid_end_mjd=mid + reach,
             )
-        return {"tables": [bandpass, gain], "provenance": self.origin().value}
-
-    def origin(self) -> Provenance:
-        """Of the tables solved on this group's calibrator: a primary flux calibrator's, or another bright source's."""
-        from dsa110_contimg.calibration import sky as model
-
-        name = self.calibrator.name if self.calibrator else ""
-        return Provenance.PRIMARY if model.is_primary(name) else Provenance.BRIGHT_FALLBACK
+        return {"tables": [bandpass, gain], "provenance": origin.value}
 
     def calibrate(self, outputs: Outputs) -> Outputs:
         """Apply the chosen tables and a gain of the target's own, solved on the catalogue.
@@ -294,22 +278,16 @@ class Observation:
         own = self.product(self.context.config.paths.caltables, self.day, f"{self.group.group_id}_2gcal")
         stages.solve(outputs["ms"], own, "G", progress=self.context.progress, **self.own_gain(choice))
         tables = [*choice.tables, str(own)]
-        stages.apply(outputs["ms"], tables, calwt=True, progress=self.context.progress, **self.reach(choice.provenance))
+        stages.apply(
+            outputs["ms"],
+            tables,
+            calwt=True,
+            progress=self.context.progress,
+            **calibrating.reach(self.context.config.calibration, choice.provenance),
+        )
         return {
-            "calibration": calibration_record(choice, tables),
+            "calibration": calibrating.record(choice, tables),
             "provenance": choice.provenance.value,
-        }
-
-    def reach(self, provenance: Provenance) -> dict[str, Any]:
-        """How far away in time [days] and declination [degrees] a table may be.
-
-        The registry has chosen; a table registered without its declination is judged here.
-        """
-        settings = self.context.config.calibration
-        strip = 0.0 if provenance is Provenance.BORROWED else 5.0
-        return {
-            "max_age_days": max(1.0, settings.borrow_days + 1.0),
-            "max_dec_deg": max(settings.borrow_dec_deg, strip),
         }
 
     def own_gain(self, choice: Any) -> dict[str, Any]:
@@ -329,8 +307,10 @@ class Observation:
             "overwrite": True,
         }
 
-    def image_options(self, provenance: str) -> dict[str, Any]:
-        """Options of the imager that do not depend on where the visibilities are."""
+    def image_options(self, provenance: str, tables: Sequence[str]) -> dict[str, Any]:
+        """Options of the imager that do not depend on where the visibilities are; `tables` are those of the applied set."""
+        from dsa110_contimg.imaging import calibration_cards
+
         settings = self.context.config.imaging
         return {
             "imsize": [settings.imsize, settings.imsize] if settings.imsize else None,
@@ -341,7 +321,12 @@ class Observation:
             "nsigma": settings.nsigma,
             "pblimit": settings.pblimit,
             "epsilon": settings.epsilon,
-            "cards": {"GROUPID": self.group.group_id, "CALPROV": provenance},
+            "subbands": settings.subbands,
+            "cards": {
+                "GROUPID": self.group.group_id,
+                "CALPROV": provenance,
+                **calibration_cards(tables),
+            },
         }
 
     def image(self, outputs: Outputs) -> Outputs:
@@ -352,7 +337,7 @@ class Observation:
         from dsa110_contimg.database import products
 
         name = self.product(self.context.config.paths.images, self.day, self.group.group_id)
-        options = self.image_options(outputs["provenance"])
+        options = self.image_options(outputs["provenance"], outputs["calibration"]["tables"][:-1])
         options |= {"ms": [outputs["ms"]], "name": str(name), "datacolumn": "corrected"}
         report = _core.imaging.image_ms(json.dumps(options), progress=self.context.progress)
         made = self.record_image(report, outputs["ms"], outputs["provenance"])
@@ -381,33 +366,14 @@ class Observation:
             "image": made["restored"],
             "pb": made["pb"],
             "pbcor": made["pbcor"],
+            "bands": [[part["restored"], part["pb"]] for part in report.get("subbands") or []],
             "noise_jy": report["rms_jy"],
             "expected_noise_jy": report["expected_rms_jy"],
             "beam": report["beam"],
         }
 
     def measure(self, outputs: Outputs) -> Outputs:
-        """Forced fluxes of the catalogue on the tile, corrected for the primary beam."""
-        import pandas as pd
-
-        from dsa110_contimg.database import products
-        from dsa110_contimg.photometry import campaign
-
-        products.forget_copies(self.context.products, outputs["image"], self.pointing.mid_mjd)
-        table = pd.DataFrame(
-            {
-                "source_id": [s.name for s in self.context.catalog],
-                "ra_deg": [s.ra_deg for s in self.context.catalog],
-                "dec_deg": [s.dec_deg for s in self.context.catalog],
-                "flux_mjy": [1e3 * s.flux_jy for s in self.context.catalog],
-            }
-        )
-        measured = campaign.measure_epoch(
-            self.context.products,
-            outputs["image"],
-            table,
-            mjd=self.pointing.mid_mjd,
-            pb=outputs["pb"],
-            min_pb=self.context.config.imaging.pblimit,
-        )
-        return {"measured": int(measured["flux_jy"].notna().sum())}
+        """Forced fluxes of the catalogue on the tile and on each part of its band, corrected for the primary beam."""
+        pblimit = self.context.config.imaging.pblimit
+        catalog = self.context.catalog
+        return measuring.measure(self.context.products, catalog, outputs, self.pointing.mid_mjd, pblimit)

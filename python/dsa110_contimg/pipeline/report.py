@@ -8,12 +8,19 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dsa110_contimg import __version__
+from dsa110_contimg.pipeline import calibrating
+from dsa110_contimg.pipeline.dossier import dossier
 from dsa110_contimg.plots.curves import light_curve_png
 from dsa110_contimg.plots.tile import image_png
 
+if TYPE_CHECKING:
+    from dsa110_contimg.database import Database
+
+#: Verdicts whose sources get pages of their own.
+_SHOWN = ("candidate", "variable")
 _RANK = {"candidate": 0, "variable": 1, "steady": 2, "insufficient": 3}
 
 
@@ -48,6 +55,7 @@ def write_report(
     stages: Sequence[Mapping[str, Any]],
     image: tuple[Path, str] | None = None,
     truth: Mapping[str, tuple[Sequence[float], Sequence[float]]] | None = None,
+    products: Database | None = None,
 ) -> None:
     """Write the report; the file appears whole or not at all.
 
@@ -61,13 +69,15 @@ def write_report(
         As `light_curves.update_light_curves` returns them.
     epochs : sequence of mapping
         Rows of the epoch table: ``group``, ``mjd``, ``kind``, ``status``, ``calibration``, ``noise_jy``,
-        ``expected_noise_jy``, ``correction``, ``correction_rms``, ``n_references``.
+        ``expected_noise_jy``, ``correction``, ``correction_rms``, ``n_references``; calibrators' ``tables``.
     stages : sequence of mapping
         Stage records with their cost.
     image : (Path, caption), optional
         FITS image to show.
     truth : mapping, optional
         Injected light curves by source: (mjd, flux_jy).
+    products : Database, optional
+        Where the measurements are: sources that stand out are then shown in each part of the band and in cutouts.
     """
     import jinja2
 
@@ -93,9 +103,12 @@ def write_report(
             {"value": f"{sum(c['wall_s'] for c in costs):.0f} s", "label": "wall time of the stages"},
         ],
         image=_picture(image, order) if image else None,
+        dossiers=[_shown(dossier(products, s)) for s in order if s["verdict"] in _SHOWN] if products else [],
         sources=[_source_row(s) for s in order],
         curves=[{"name": s["source_id"], "png": _curve(s, (truth or {}).get(s["source_id"]))} for s in order],
         epochs=[_epoch_row(e) for e in epochs],
+        tables=calibrating.judged(epochs),
+        solutions=[(caption, _text(png)) for caption, png in calibrating.pictures(epochs)],
         timings=[
             {
                 "name": c["name"],
@@ -116,6 +129,10 @@ def write_report(
 
 def _text(png: bytes) -> str:
     return base64.b64encode(png).decode("ascii")
+
+
+def _shown(made: dict[str, Any]) -> dict[str, Any]:
+    return made | {"pictures": [(caption, _text(png)) for caption, png in made["pictures"]]}
 
 
 def _number(value: float | None, form: str, scale: float = 1.0) -> str:
@@ -171,4 +188,15 @@ def _epoch_row(epoch: Mapping[str, Any]) -> dict[str, str]:
         "correction": _number(epoch.get("correction"), ".3f"),
         "rms": _number(epoch.get("correction_rms"), ".3f"),
         "references": str(epoch.get("n_references") or "-"),
+        "method": epoch.get("method") or "-",
+        "floor": _interval(epoch),
+        "gate": epoch.get("flux_scale") or "-",
     }
+
+
+def _interval(epoch: Mapping[str, Any]) -> str:
+    """The fractional noise of the epoch beyond rms, with its interval [%]."""
+    value, low, high = (epoch.get(key) for key in ("floor", "floor_low", "floor_high"))
+    if value is None or low is None or high is None:
+        return "-"
+    return f"{100 * value:.2f} ({100 * low:.2f} to {100 * high:.2f})"

@@ -160,7 +160,8 @@ def _record(result: RunResult, observation: Observation, outcome: GroupResult) -
             "mjd": observation.pointing.mid_mjd,
             "kind": observation.kind,
             "status": entry["status"],
-            "calibration": outputs.get("provenance"),
+            "calibration": outputs.get("provenance") or observation.found,
+            "tables": outputs.get("tables"),
             "noise_jy": outputs.get("noise_jy"),
             "expected_noise_jy": outputs.get("expected_noise_jy"),
             "image": outputs.get("image"),
@@ -168,18 +169,32 @@ def _record(result: RunResult, observation: Observation, outcome: GroupResult) -
     )
 
 
+def _describe_epochs(context: Context, result: RunResult) -> None:
+    """What normalisation and gate say of each epoch, beside its image."""
+    tables = ("epoch_corrections", "epoch_gains", "epoch_scale")
+    found: dict[str, dict[str, Any]] = {}
+    for table in tables:
+        for row in context.products.select(table):
+            found.setdefault(row["image_path"], {}).update(row)
+    names = ("correction", "correction_rms", "n_references", "method", "floor", "floor_low", "floor_high", "slope")
+    for epoch in result.epochs:
+        row = found.get(str(epoch["image"]), {})
+        epoch.update({key: row.get(key) for key in names})
+        epoch["flux_scale"], epoch["scale_reasons"] = row.get("verdict"), row.get("reasons")
+
+
 def _light_curves(context: Context, result: RunResult) -> None:
     from dsa110_contimg.photometry import campaign
 
     settings = context.config.photometry
     with metered() as cost:
-        corrections = {row["image_path"]: row for row in campaign.normalise(context.products)}
+        campaign.normalise_by(
+            context.products, settings.normalisation, gate=settings.gate, max_rms_jy=1e-3 * settings.max_rms_mjy
+        )
         options = {"min_score": settings.score_threshold, "min_epochs": settings.min_epochs}
         judged = campaign.vary_and_nominate(context.products, options=options)
     result.stages.append({"name": "light curves", "status": "done", **vars(cost)})
-    for epoch in result.epochs:
-        row = corrections.get(str(epoch["image"]), {})
-        epoch.update({key: row.get(key) for key in ("correction", "correction_rms", "n_references")})
+    _describe_epochs(context, result)
     positions = {s.name: s for s in context.catalog}
     references = {
         row["source_id"]

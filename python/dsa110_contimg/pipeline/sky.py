@@ -28,6 +28,8 @@ class CatalogSource:
         Flux density at 1.4 GHz [Jy].
     alpha : float
         Spectral index, S ~ nu^alpha.
+    size_deg : (float, float, float) or None
+        Full widths and position angle of a resolved source [degrees].
     """
 
     name: str
@@ -35,6 +37,7 @@ class CatalogSource:
     dec_deg: float
     flux_jy: float
     alpha: float = -0.7
+    size_deg: tuple[float, float, float] | None = None
 
     def separation_deg(self, ra_deg: float, dec_deg: float) -> float:
         """Great-circle distance [degrees]."""
@@ -57,6 +60,7 @@ def read_catalog(path: str | os.PathLike[str]) -> list[CatalogSource]:
 
     from dsa110_contimg import DataError
     from dsa110_contimg.catalog.loaders import load_catalog
+    from dsa110_contimg.photometry.field import sizes_of
 
     try:
         table = load_catalog(path)
@@ -67,13 +71,14 @@ def read_catalog(path: str | os.PathLike[str]) -> list[CatalogSource]:
         names = [str(given) if pd.notna(given) else made for given, made in zip(table["source_id"], names, strict=True)]
     alpha = table["alpha"].fillna(-0.7) if "alpha" in table else pd.Series(-0.7, index=table.index)
     sources: dict[str, CatalogSource] = {}
-    rows = zip(names, table["ra_deg"], table["dec_deg"], table["flux_mjy"], alpha, strict=True)
-    for line, (name, ra_deg, dec_deg, flux_mjy, index) in enumerate(rows, start=2):
+    sizes = sizes_of(table) or [None] * len(names)
+    rows = zip(names, table["ra_deg"], table["dec_deg"], table["flux_mjy"], alpha, sizes, strict=True)
+    for line, (name, ra_deg, dec_deg, flux_mjy, index, size) in enumerate(rows, start=2):
         if not math.isfinite(flux_mjy):
             raise ValueError(f"{path}, line {line}: expected a position in degrees and a flux, found {flux_mjy} mJy")
         if name in sources:
             raise ValueError(f"{path}, line {line}: expected each name once, found {name} again")
-        sources[name] = CatalogSource(name, float(ra_deg), float(dec_deg), 1e-3 * float(flux_mjy), float(index))
+        sources[name] = CatalogSource(name, float(ra_deg), float(dec_deg), 1e-3 * float(flux_mjy), float(index), size)
     return list(sources.values())
 
 

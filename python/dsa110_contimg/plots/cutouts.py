@@ -22,7 +22,9 @@ def zscale(values: Any) -> tuple[float, float]:
     return (low, high) if high > low else (low - 1.0, low + 1.0)
 
 
-def plot_cutouts(cutouts: Sequence[Mapping[str, Any]], *, title: str = "", columns: int = 5) -> Figure:
+def plot_cutouts(
+    cutouts: Sequence[Mapping[str, Any]], *, title: str = "", columns: int = 5, to_peak: bool = False
+) -> Figure:
     """Draw cutouts on one grey scale, with the beam in a corner and a mark at the source.
 
     Parameters
@@ -33,6 +35,8 @@ def plot_cutouts(cutouts: Sequence[Mapping[str, Any]], *, title: str = "", colum
         Over all.
     columns : int
         Panels a row.
+    to_peak : bool
+        Scale to the brightest pixel instead of the z-scale, which a bright source saturates.
     """
     import numpy as np
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -44,7 +48,10 @@ def plot_cutouts(cutouts: Sequence[Mapping[str, Any]], *, title: str = "", colum
     figure = Figure(figsize=(1.9 * columns + 0.9, 2.1 * rows + 0.5), layout="constrained")
     FigureCanvasAgg(figure)
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
-    low, high = zscale(np.concatenate([np.ravel(c["data_yx"]) for c in cutouts]))
+    values = np.concatenate([np.ravel(c["data_yx"]) for c in cutouts])
+    low, high = zscale(values)
+    if to_peak and np.isfinite(values).any():
+        high = max(high, float(np.nanmax(values)))
     shown = None
     for axes, piece in zip(grid.flat, cutouts, strict=False):
         east, west, south, north = piece["extent"]

@@ -159,7 +159,12 @@ def plot_eta_v(
 
 
 def plot_bands(
-    table: pd.DataFrame, *, title: str = "", most: int = 8, figsize: tuple[float, float] = (8.0, 5.0)
+    table: pd.DataFrame,
+    *,
+    title: str = "",
+    most: int = 8,
+    events: Sequence[Mapping[str, Any]] = (),
+    figsize: tuple[float, float] = (8.0, 5.0),
 ) -> Figure:
     """Draw light curves of the parts of the band, one panel each, as flux over the part's own median.
 
@@ -169,6 +174,8 @@ def plot_bands(
         Columns ``mjd``, ``freq_hz``, ``flux_jy``, ``flux_err_jy``.
     most : int
         Neighbouring parts are averaged down to at most so many panels.
+    events : sequence of mapping
+        ``mjd_start``, ``mjd_end`` of what is shaded.
     """
     import numpy as np
     from matplotlib.figure import Figure
@@ -186,6 +193,8 @@ def plot_bands(
         err = 1.0 / np.sqrt(sums["w"])
         axes.errorbar(sums.index, sums["rw"] / sums["w"], err, fmt="o", ms=3, lw=0.8, color=_POINT)
         axes.axhline(1.0, color=_BASE, lw=0.8, ls="--", zorder=0)
+        for event in events:
+            axes.axvspan(event["mjd_start"], event["mjd_end"], color=_EVENT, alpha=0.14, lw=0, zorder=0)
         axes.text(
             0.995, 0.92, f"{np.mean(group) / 1e6:.0f} MHz", transform=axes.transAxes, ha="right", va="top", fontsize=7
         )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dsa110_contimg.simulation.group import choose_stations, mjd_seconds, random_sky, simulate_group
-from dsa110_contimg.simulation.models import Dip, Flare, Source
+from dsa110_contimg.simulation.models import Flare, Lens, Source
 
 Progress = Callable[[int, int], object]
 
@@ -70,7 +70,7 @@ def campaign(
     min_flux_jy: float = 0.25,
     max_flux_jy: float = 2.0,
     ese_depth: float = 0.4,
-    ese_fwhm_days: float = 35.0,
+    ese_fwhm_days: float = 25.0,
     flare_amplitude: float = 1.0,
     calibrator_flux_jy: float = 12.0,
     calibrator_lead_deg: float = 7.5,
@@ -83,7 +83,7 @@ def campaign(
 ) -> Campaign:
     """Simulate epochs of one field, each with a group on a calibrator that transits before it.
 
-    One source has a lens-like dip (`ese_depth`, `ese_fwhm_days`) in the middle of the campaign, one a flare after it;
+    A plasma lens dims one source (`ese_depth`, `ese_fwhm_days` at 1.4 GHz) in the middle of the campaign, one flares after it;
     all others are constant. The antennas' bandpass and delays are the same on all days up to 5 %; amplitude and
     phase of each antenna are drawn anew every epoch and drift by a few degrees within one.
 
@@ -126,7 +126,7 @@ def campaign(
     middle = times[epochs // 2] / _DAY_S
     span = (times[-1] - times[0]) / _DAY_S
     curves = (
-        Dip(middle, ese_fwhm_days, ese_depth),
+        plasma_lens(middle, ese_fwhm_days, ese_depth),
         Flare(times[0] / _DAY_S + 0.8 * span, 3.0, max(2.0, 0.06 * span), flare_amplitude),
     )
     sky = random_sky(
@@ -175,6 +175,19 @@ def campaign(
     return result
 
 
+def plasma_lens(t0_mjd: float, fwhm_days: float, depth: float) -> Lens:
+    """A lens whose dip is `depth` deep for a point source and, half that deep, `fwhm_days` wide at 1.4 GHz."""
+    import numpy as np
+
+    if not 0.0 < depth < 1.0:
+        raise ValueError(f"lens: expected a depth between 0 and 1, found {depth}")
+    lens = Lens(0.0, 1.0, depth / (1.0 - depth), source_sigma=0.05)
+    time = np.linspace(0.0, 8.0, 1601)
+    flux = lens.factor(time.tolist())
+    half = float(time[np.argmax(flux > 0.5 * (1.0 + flux[0]))])
+    return Lens(t0_mjd, fwhm_days / (2.0 * half), lens.alpha, source_sigma=lens.source_sigma)
+
+
 def _transits(ra_deg: float, dec_deg: float, start: str, epochs: int, cadence_days: int) -> list[float]:
     import math
 
@@ -196,7 +209,7 @@ def _icrs_dec(time_mjd_s: float, dec_deg: float) -> float:
 
 
 def _with_curves(
-    sky: list[Source], ra_deg: float, dec_deg: float, curves: tuple[Dip, Flare]
+    sky: list[Source], ra_deg: float, dec_deg: float, curves: tuple[Lens, Flare]
 ) -> tuple[list[Source], str, str]:
     """Let two of the brighter half of the sources vary: those closest to the centre, where the beam is widest open."""
     import math
@@ -207,7 +220,7 @@ def _with_curves(
 
     bright = sorted(sky, key=lambda s: -s.flux_jy)[: max(2, len(sky) // 2)]
     dipping, flaring = sorted(bright, key=offset)[:2]
-    changed: dict[str, Dip | Flare] = {dipping.name: curves[0], flaring.name: curves[1]}
+    changed: dict[str, Lens | Flare] = {dipping.name: curves[0], flaring.name: curves[1]}
     sources = [replace(s, variability=changed.get(s.name)) for s in sky]
     return sources, dipping.name, flaring.name
 

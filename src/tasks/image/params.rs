@@ -83,6 +83,8 @@ pub struct ImageParams {
     pub subbands: usize,
     /// Dish diameter of the Airy beam \[m\]; none takes the telescope's.
     pub dish_diameter_m: Option<f64>,
+    /// A file of the primary beam (HDF5 or FITS) in place of the telescope's.
+    pub beam: Option<PathBuf>,
     /// System equivalent flux density, for the expected noise \[Jy\].
     pub sefd_jy: f64,
     /// Most memory \[GB\].
@@ -131,6 +133,7 @@ impl Default for ImageParams {
             snapshots: false,
             subbands: 0,
             dish_diameter_m: None,
+            beam: None,
             sefd_jy: SEFD_JY,
             max_memory_gb: 4.0,
             products: None,

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use super::super::beam;
 use super::super::input::Input;
 use super::mask::{allowed, start};
 use super::report::BeamReport;
 use super::{bad, choice, ImageParams, ImageReport};
-use crate::beam::{Airy, Beam};
+use crate::beam::Beam;
 use crate::control::Control;
 use crate::coords::{Observatory, RaDec};
 use crate::gridding::weighting::Weighting;
@@ -58,10 +59,7 @@ impl Setup {
             }
             None => choice::middle_of_fields(inputs, params)?,
         };
-        let beam = match params.dish_diameter_m {
-            Some(diameter) => Beam::Airy(Airy::new(diameter)?),
-            None => Beam::for_telescope(&first.telescope)?,
-        };
+        let beam = beam::choose(&first.telescope, params.dish_diameter_m, params.beam.as_deref())?;
         let observatory = if first.telescope_is_known() {
             Observatory::dsa110()
         } else {

@@ -10,6 +10,7 @@ import pytest
 
 from dsa110_contimg.cli import main
 from dsa110_contimg.config import Config, load
+from dsa110_contimg.database import Database
 from dsa110_contimg.pipeline.run import RunResult, run_directory
 from dsa110_contimg.pipeline.sky import CatalogSource, iau_name, in_beam_calibrator, read_catalog, write_catalog
 from dsa110_contimg.simulation.campaign import Campaign, CampaignSizes, campaign
@@ -25,7 +26,7 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
 
 
 def config_for(root: Path) -> Config:
-    return load(None, paths={"root": root}, imaging={"imsize": 512, "cell_arcsec": 15.0, "niter": 500})
+    return load(None, paths={"root": root}, imaging={"imsize": 512, "cell_arcsec": 15.0, "niter": 500, "subbands": 3})
 
 
 def process(simulated: Campaign, root: Path, incoming: Path | None = None, *, fast: bool = False) -> RunResult:
@@ -52,6 +53,18 @@ def test_a_rerun_skips_what_is_done_and_changes_nothing(simulated: Campaign, tmp
     again = process(simulated, tmp_path)
     assert {g["status"] for g in again.groups} == {"skipped"}
     assert essence(again) == essence(first)
+    # Every source in the band and in each of its parts, normalised, and the epochs say how.
+    products = Database(config_for(tmp_path).paths.products, "products")
+    for row in products.select("photometry_timeseries"):
+        assert row["peak_norm"] is not None
+        assert len(json.loads(row["band_norm_ujy"])) == 3
+    assert sorted({r["freq_hz"] for r in products.select("image_bands")}) == pytest.approx(
+        [1.342e9, 1.405e9, 1.467e9], rel=1e-3
+    )
+    targets = [e for e in first.epochs if e["kind"] == "target"]
+    assert {e["flux_scale"] for e in targets} == {"pass"}
+    # Six sources are too few for a field of gains.
+    assert {e["method"] for e in targets} == {"ensemble"}
 
 
 def test_the_fast_path_gives_the_same_light_curves_and_skips_what_is_done(simulated: Campaign, tmp_path: Path) -> None:

@@ -189,3 +189,36 @@ def test_the_window_is_about_the_transit(tmp_path: Path) -> None:
     assert last - 86_164.2 <= (since + until) / 2 <= last
     with pytest.raises(ValueError, match="minutes"):
         transit_window(db, (180.0, 33.0), 0.0)
+
+
+def test_a_made_mosaic_is_inspected(tiles: list[Path], tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+
+    def check(name: str) -> dict[str, tuple[bool, float]]:
+        report = mosaic.build_mosaic(tiles, tmp_path / f"{name}.fits", correct_flux=False)
+        return {v["name"]: (v["passed"], v["value"]) for v in report["checks"]}
+
+    for path in tiles:
+        with fits.open(path, mode="update") as hdus:
+            hdus[0].data += rng.normal(0.0, hdus[0].header["RMSMEAS"], hdus[0].data.shape).astype(np.float32)
+    good = check("good")
+    # White noise between pixels: the kernel of the reprojection smooths it a little, nothing sharpens it.
+    assert good["noise_ratio"][0]
+    assert 0.5 < good["noise_ratio"][1] < 1.1
+    assert good["overlap"][0]
+    assert good["overlap"][1] > 0.3
+    for path in tiles:
+        with fits.open(path, mode="update") as hdus:
+            hdus[0].header["RMSMEAS"] /= 4.0
+    lying = check("lying")
+    # The headers promise a quarter of the noise.
+    assert not lying["noise_ratio"][0]
+    assert lying["noise_ratio"][1] == pytest.approx(4 * good["noise_ratio"][1], rel=1e-3)
+
+
+def test_tiles_that_do_not_meet_are_told(tmp_path: Path) -> None:
+    apart = [write_tile(tmp_path / "a", 0.0, (0.0, 0.0), 1e-3), write_tile(tmp_path / "b", 2.0, (0.0, 0.0), 1e-3)]
+    # The second has no source of its own.
+    report = mosaic.build_mosaic(apart, tmp_path / "m.fits", ignore_validation=True)
+    overlap = next(v for v in report["checks"] if v["name"] == "overlap")
+    assert (overlap["passed"], overlap["value"]) == (False, 0.0)

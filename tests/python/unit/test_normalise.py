@@ -129,7 +129,7 @@ def test_the_command_says_what_it_did(year: Path, capsys: pytest.CaptureFixture[
     assert len(done["epochs"]) >= 27
     assert {"floor", "n_references", "flux_scale"} <= set(done["epochs"][0])
     assert main(["normalize", str(year), "--method", "magic"]) == 1
-    assert "expected ensemble or field" in capsys.readouterr().err
+    assert "expected auto, ensemble or field" in capsys.readouterr().err
     assert main(["normalize", str(year)]) == 0
     assert main(["normalize", str(year.with_name("no.sqlite3"))]) == 1
 
