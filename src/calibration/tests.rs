@@ -504,3 +504,72 @@ fn noise_free_gains_are_exact_to_a_hundred_thousandth() {
         }
     }
 }
+
+/// Wide sums and careful ones are the same sums, whatever is flagged, without weight or without a model.
+#[test]
+fn wide_sums_are_the_careful_sums() {
+    use super::accumulate::{Accumulator, Corrupting, RowSamples, CELL};
+    use super::lanes::{Lanes, Row, LANES};
+    let (n, rows, hands) = (24, 7, 2);
+    if !Lanes::fit(n, hands) {
+        return;
+    }
+    let mut random = rng(60);
+    let mut complex = || Complex32::new(normal(&mut random) as f32, normal(&mut random) as f32);
+    let vis: Vec<Complex32> = (0..n * rows).map(|_| complex()).collect();
+    let mut model: Vec<Complex32> = (0..n * rows).map(|_| complex()).collect();
+    let mut gains: Vec<Corrupting> = Vec::new();
+    for _ in 0..2 {
+        let narrow: Vec<Complex32> =
+            (0..n).map(|k| if k == 9 { Complex32::default() } else { complex() }).collect();
+        let (re, im) = narrow.iter().map(|z| (f64::from(z.re), f64::from(z.im))).unzip();
+        gains.push(Corrupting { re, im, narrow });
+    }
+    let mut weight: Vec<f32> = (0..n * rows).map(|k| 0.5 + (k % 5) as f32).collect();
+    let mut flag: Vec<bool> = (0..n * rows).map(|k| k % 11 == 3 || (n..2 * n).contains(&k)).collect();
+    (model[5], model[60], weight[40], weight[77]) =
+        (Complex32::default(), Complex32::default(), 0.0, f32::NAN);
+    flag[100] = true;
+    let samples = |row: usize| RowSamples {
+        vis: &vis[row * n..(row + 1) * n],
+        model: &model[row * n..(row + 1) * n],
+        weight: &weight[row * n..(row + 1) * n],
+        flag: &flag[row * n..(row + 1) * n],
+    };
+    for corrupted in [false, true] {
+        for whole in [false, true] {
+            let with = corrupted.then_some((&gains[0], &gains[1]));
+            let mut lanes = Lanes::default();
+            let wide: Vec<Row<'_>> = (0..rows)
+                .map(|r| Row {
+                    samples: samples(r),
+                    gains: with.map(|(a, b)| (&a.narrow[..], &b.narrow[..])),
+                })
+                .collect();
+            assert!(lanes.add(&wide, n, whole));
+            let mut acc = Accumulator::new(n);
+            let mut used = Vec::new();
+            for r in 0..rows {
+                acc.load(samples(r), hands, None);
+                used.push(acc.add(with) as u32);
+            }
+            assert_eq!(lanes.used, used);
+            let (bin, cells) = if whole { (n / hands, hands) } else { (1, n) };
+            let mut want = vec![0.0; cells * CELL];
+            acc.flush(&mut want, &[0, 1], bin, hands);
+            let mut found = vec![0.0; cells * CELL];
+            for (k, sums) in lanes.sums.chunks_exact(CELL).enumerate() {
+                let cell = if whole { k % LANES % hands } else { k };
+                found[cell * CELL..(cell + 1) * CELL].iter_mut().zip(sums).for_each(|(a, b)| *a += b);
+            }
+            for (a, b) in found.iter().zip(&want) {
+                // The corrupted model is formed in single precision.
+                assert!((a - b).abs() < 1e-5 * b.abs().max(1.0), "{corrupted} {whole}: {a} {b}");
+            }
+        }
+    }
+    // A sample that is no number is left to the careful way.
+    let broken = vec![Complex32::new(f32::NAN, 0.0); n];
+    let row = Row { samples: RowSamples { vis: &broken, ..samples(0) }, gains: None };
+    assert!(!Lanes::default().add(&[row], n, false));
+}

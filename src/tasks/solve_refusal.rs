@@ -59,7 +59,8 @@ fn describe(input: &dyn Input, field: u32) -> String {
         .into_iter()
         .filter(|line| touches(&line.field) && (line.added > 0 || line.samples == 0))
         .collect();
-    steps.sort_by(|a, b| b.added.cmp(&a.added));
+    let share = |line: &flag_record::Line| line.added as f64 / line.samples.max(1) as f64;
+    steps.sort_by(|a, b| share(b).total_cmp(&share(a)));
     let by: Vec<String> = steps
         .iter()
         .take(STEPS)
