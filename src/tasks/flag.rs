@@ -297,8 +297,8 @@ pub fn run(params: &FlagParams, control: &Control) -> Result<FlagReport, Error> 
         control.advance(1);
     }
     if let Some(update) = update {
+        super::flag_record::add(params, &tally.steps)?;
         update.finish()?;
-        super::flag_record::add(params, &tally.steps);
     }
     Ok(tally.report(params, &reader))
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::flag::FlagParams;
+use crate::error::Error;
 use crate::flagging::StepReport;
 
 /// Name of the record inside a Measurement Set.
@@ -33,8 +34,11 @@ pub(super) fn read(ms: &Path) -> Vec<Line> {
     serde_json::from_str(&text).unwrap_or_default()
 }
 
-/// Add what a run of steps did. The flags are written by now: a record that cannot be is a warning.
-pub(super) fn add(params: &FlagParams, reports: &[StepReport]) {
+/// Add what a run of steps did.
+///
+/// # Errors
+/// The record cannot be written; the flags then still bear the mark of an unfinished step.
+pub(super) fn add(params: &FlagParams, reports: &[StepReport]) -> Result<(), Error> {
     let mut lines = read(&params.ms);
     for report in reports {
         if report.step == "reset" && params.field.trim().is_empty() && params.spw.trim().is_empty() {
@@ -50,11 +54,14 @@ pub(super) fn add(params: &FlagParams, reports: &[StepReport]) {
             added: report.added,
         });
     }
-    write(&params.ms, &lines);
+    write(&params.ms, &lines)
 }
 
 /// The flags are those of a version now: its name is all that is known of them.
-pub(super) fn restored(ms: &Path, version: &str) {
+///
+/// # Errors
+/// As [`add`].
+pub(super) fn restored(ms: &Path, version: &str) -> Result<(), Error> {
     let line = Line {
         step: format!("version '{version}'"),
         parameters: serde_json::Value::Null,
@@ -63,13 +70,11 @@ pub(super) fn restored(ms: &Path, version: &str) {
         samples: 0,
         added: 0,
     };
-    write(ms, &[line]);
+    write(ms, &[line])
 }
 
-fn write(ms: &Path, lines: &[Line]) {
+fn write(ms: &Path, lines: &[Line]) -> Result<(), Error> {
     let kept = &lines[lines.len().saturating_sub(MOST)..];
     let text = serde_json::to_string_pretty(kept).unwrap_or_default();
-    if let Err(e) = crate::ms::write_durably(ms, RECORD, text.as_bytes()) {
-        log::warn!("{}: the record of flagging steps is not written: {e}", ms.display());
-    }
+    Ok(crate::ms::write_durably(ms, RECORD, text.as_bytes())?)
 }

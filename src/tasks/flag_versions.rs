@@ -157,7 +157,6 @@ pub fn restore(ms: &Path, name: &str, control: &Control) -> Result<(), Error> {
             }
         }
     }
-    update.finish()?;
-    super::flag_record::restored(ms, name);
-    Ok(())
+    super::flag_record::restored(ms, name)?;
+    Ok(update.finish()?)
 }

@@ -112,10 +112,7 @@ def test_two_applications_at_once_are_two_applications(ms: Path) -> None:
     alone = ms.parent / "alone.ms"
     shutil.copytree(ms, alone)
     stages.apply(alone, [ms.parent / "g"])
-    code = (
-        "from dsa110_contimg.calibration import stages\n"
-        f"stages.apply({str(ms)!r}, [{str(ms.parent / 'g')!r}])\n"
-    )
+    code = f"from dsa110_contimg.calibration import stages\nstages.apply({str(ms)!r}, [{str(ms.parent / 'g')!r}])\n"
     both = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(2)]
     assert [p.wait(120) for p in both] == [0, 0]
     for spw in range(2):
@@ -306,7 +303,9 @@ def test_the_registry_knows_how_a_set_came_to_be(ms: Path, tmp_path: Path) -> No
         with pytest.raises(ValueError, match="provenance"):
             registry.register_set(db, "x", [{"path": table, "provenance": word}])
     assert isinstance(db, Database)
-    assert [sky.is_primary(n) for n in ("3C48", "0137+331", "0137+3309", "0542+498", "0834+555")] == [True] * 4 + [False]
+    assert [sky.is_primary(n) for n in ("3C48", "0137+331", "0137+3309", "0542+498", "0834+555")] == [True] * 4 + [
+        False
+    ]
 
 
 def test_a_polynomial_bandpass_is_smooth_and_better(ms: Path, tmp_path: Path) -> None:
@@ -339,7 +338,9 @@ def test_the_flux_error_is_that_of_the_gains() -> None:
     covariance = np.linalg.inv((na - 2) * np.eye(na) + 1.0) * e**2 * (na - 1)
     want = 2.0 * np.sqrt(covariance.sum()) / na
     assert caltables.flux_scale_error(table) == pytest.approx(want, rel=1e-5)
-    assert caltables.flux_scale_error({"term": "G", "windows": [window, window]}) == pytest.approx(want / np.sqrt(2), rel=1e-5)
+    assert caltables.flux_scale_error({"term": "G", "windows": [window, window]}) == pytest.approx(
+        want / np.sqrt(2), rel=1e-5
+    )
     assert caltables.flux_scale_error({"term": "K", "windows": [window]}) is None
     window["flag_tafr"][:] = True
     assert caltables.flux_scale_error(table) is None
