@@ -223,7 +223,7 @@ def test_a_flagged_or_absent_reference_gives_way(ms: Path) -> None:
     report = stages.solve(ms, ms.parent / "h", "G", combine="scan,field", refant="999,103,110")
     assert report["refant"] == "110"
     # 'strict' flags what the reference does not cover: nothing is left, and that is said.
-    with pytest.raises((DataError, ConvergenceError), match="no reference antenna of 103 .*strict"):
+    with pytest.raises((DataError, ConvergenceError), match=r"no reference antenna of 103 .*strict"):
         stages.solve(ms, ms.parent / "i", "G", combine="scan,field", refant="103", refantmode="strict")
     assert not (ms.parent / "i").exists()
 

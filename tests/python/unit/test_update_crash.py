@@ -121,9 +121,7 @@ def test_after_a_kill(shim: Path, case: tuple[str, str, Path], tmp_path: Path) -
 
 
 @pytest.mark.slow
-def test_after_a_failed_call(
-    shim: Path, case: tuple[str, str, Path], tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
+def test_after_a_failed_call(shim: Path, case: tuple[str, str, Path], tmp_path: Path) -> None:
     step, what, original = case
     ms = tmp_path / "work" / "x.ms"
     shutil.copytree(original, ms)
