@@ -273,7 +273,7 @@ pub struct FlagReport {
 /// # Errors
 /// A step that makes no sense, a selection without data, a lock, cancellation.
 pub fn run(params: &FlagParams, control: &Control) -> Result<FlagReport, Error> {
-    let reader = MsReader::open_for_repair(&params.ms)?;
+    let reader = MsReader::open_to_write(&params.ms, LOCK_WAIT, control)?;
     let column = Column::from_name(&params.column)
         .ok_or_else(|| bad("column", "'data' or 'corrected'", &params.column))?;
     let flagger = Flagger::new(&params.steps, params.reset, &reader)?;
@@ -303,6 +303,7 @@ pub fn run(params: &FlagParams, control: &Control) -> Result<FlagReport, Error> 
         control.advance(1);
     }
     if let Some(update) = update {
+        super::flag_record::add(params, &tally.steps)?;
         update.finish()?;
     }
     Ok(tally.report(params, &reader))

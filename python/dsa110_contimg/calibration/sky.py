@@ -114,6 +114,20 @@ def perley_butler(name: str) -> dict[str, Any]:
     raise ValueError(f"flux calibrator: expected one of Perley & Butler (2017), such as {known}; found {name!r}")
 
 
+def is_primary(name: str) -> bool:
+    """Whether a calibrator is one of the flux scale of Perley & Butler (2017), under its J2000 or its common name.
+
+    The VLA's list cuts declinations at a tenth of a degree (``0137+331``), the scale at a minute of arc (``0137+3309``).
+    """
+    wanted = name.replace(" ", "").upper()
+    for key, entry in _perley_butler().items():
+        names = {n.replace(" ", "").upper() for n in (key, *entry["aliases"])}
+        short = f"{key[:7]}{int(key[7:9]) // 6}"
+        if wanted in names or wanted == short:
+            return True
+    return False
+
+
 def flux_calibrator(name: str) -> dict[str, Any]:
     """A sky of one flux calibrator: position of the scale's table, spectrum of Perley & Butler (2017)."""
     wanted = name.replace(" ", "").upper()

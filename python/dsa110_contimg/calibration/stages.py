@@ -74,7 +74,8 @@ def solve(
         A sky of `dsa110_contimg.calibration.sky`; without one MODEL_DATA is used.
     **options
         CASA's vocabulary: ``calmode, solint, combine, field, spw, uvrange, refant, refantmode, minsnr, minblperant,
-        solnorm, fillgaps, smooth_type, smooth_window, robust, overwrite``.
+        solnorm, fillgaps, smooth_type, smooth_window, robust, overwrite``;
+        ``lock_wait_s`` [s], how long to wait for another step on the same Measurement Set.
 
     Returns
     -------
@@ -99,9 +100,17 @@ def apply(
     spw: str = "",
     calwt: bool = True,
     applymode: str = "calflag",
+    max_age_days: float = 30.0,
+    max_dec_deg: float = 5.0,
+    lock_wait_s: float = 60.0,
     progress: Progress = None,
 ) -> dict[str, Any]:
-    """Apply tables to DATA: CORRECTED_DATA, FLAG and (with `calwt`) WEIGHT_SPECTRUM are written."""
+    """Apply tables to DATA: CORRECTED_DATA, FLAG and (with `calwt`) WEIGHT_SPECTRUM are written.
+
+    A table of other antennas or another band is refused, and so is one whose solutions are more than `max_age_days` away or of
+    another declination strip, more than `max_dec_deg` away. Another step on the same Measurement Set is waited for, up to
+    `lock_wait_s`.
+    """
     from dsa110_contimg import _core
 
     request = {
@@ -111,6 +120,9 @@ def apply(
         "spw": spw,
         "calwt": calwt,
         "applymode": applymode,
+        "max_age_days": max_age_days,
+        "max_dec_deg": max_dec_deg,
+        "lock_wait_s": lock_wait_s,
     }
     return dict(_core.calibration.apply(json.dumps(request), progress=progress))
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dsa110_contimg import __version__
+from dsa110_contimg.pipeline import calibrating
 from dsa110_contimg.pipeline.dossier import dossier
 from dsa110_contimg.plots.curves import light_curve_png
 from dsa110_contimg.plots.tile import image_png
@@ -69,7 +70,8 @@ def write_report(
         As `light_curves.update_light_curves` returns them.
     epochs : sequence of mapping
         Rows of the epoch table: ``group``, ``mjd``, ``kind``, ``status``, ``calibration``, ``noise_jy``,
-        ``expected_noise_jy``, ``correction``, ``correction_rms``, ``n_references``, ``flagged``, ``flag_report``.
+        ``expected_noise_jy``, ``correction``, ``correction_rms``, ``n_references``, ``flagged``, ``flag_report``; calibrators'
+        ``tables``.
     stages : sequence of mapping
         Stage records with their cost.
     image : (Path, caption), optional
@@ -108,6 +110,8 @@ def write_report(
         curves=[{"name": s["source_id"], "png": _curve(s, (truth or {}).get(s["source_id"]))} for s in order],
         epochs=[_epoch_row(e) for e in epochs],
         flags=_flags(epochs),
+        tables=calibrating.judged(epochs),
+        solutions=[(caption, _text(png)) for caption, png in calibrating.pictures(epochs)],
         timings=[
             {
                 "name": c["name"],
