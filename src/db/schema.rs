@@ -48,7 +48,7 @@ impl Schema {
     fn steps(self) -> &'static [&'static str] {
         match self {
             Self::Queue => &[include_str!("schema/queue_1.sql")],
-            Self::Registry => &[include_str!("schema/registry_1.sql")],
+            Self::Registry => &[include_str!("schema/registry_1.sql"), include_str!("schema/registry_2.sql")],
             Self::Products => &[
                 include_str!("schema/products_1.sql"),
                 include_str!("schema/products_2.sql"),

@@ -7,10 +7,16 @@ use rayon::prelude::*;
 const MAD_TO_SIGMA: f32 = 1.482_602_2;
 /// Enough samples for 1 % (the MAD's own scatter is 1.17 / sqrt(2 n)).
 const ENOUGH: usize = 1 << 17;
+/// For one box of a map.
+const ENOUGH_LOCALLY: usize = 1 << 14;
 
 /// `1.4826 * MAD` of the finite values about their median; of a large set every k-th one is used. NaN when there is none.
 pub fn mad_rms<'a>(values: impl ExactSizeIterator<Item = &'a f32>) -> f32 {
-    let step = (values.len() / ENOUGH).max(1);
+    mad_of(values, ENOUGH)
+}
+
+fn mad_of<'a>(values: impl ExactSizeIterator<Item = &'a f32>, enough: usize) -> f32 {
+    let step = (values.len() / enough).max(1);
     // An odd step does not fall into step with the rows of an even image.
     let step = if step > 1 { step | 1 } else { 1 };
     let mut sample: Vec<f32> = values.step_by(step).copied().filter(|v| v.is_finite()).collect();
@@ -53,7 +59,7 @@ impl LocalRms {
                     (c.saturating_sub(step), (c + step).min(n))
                 };
                 let ((y0, y1), (x0, x1)) = (centre(i / gx, ny), centre(i % gx, nx));
-                let local = mad_rms(image_yx.slice(s![y0.min(y1)..y1, x0.min(x1)..x1]).iter());
+                let local = mad_of(image_yx.slice(s![y0.min(y1)..y1, x0.min(x1)..x1]).iter(), ENOUGH_LOCALLY);
                 if local.is_finite() {
                     local.max(0.5 * overall)
                 } else {

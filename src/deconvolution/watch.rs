@@ -14,6 +14,8 @@ pub enum Outcome {
     Stalled,
     /// The residual grew; the best cycle's model was kept.
     Diverged,
+    /// Cancelled in a major cycle; the best cycle's model was kept.
+    Interrupted,
 }
 
 /// Compares the residual of each major cycle with the best so far.

@@ -5,7 +5,7 @@
 //! and part of the band. So after one pass over the channels no major cycle touches them again, and nothing but rounding
 //! differs from doing so.
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayView2, Axis};
 use num_complex::Complex32;
 use rayon::prelude::*;
 
@@ -119,11 +119,6 @@ impl Plan {
         Ok(self.visibilities_of(image_xy, control)?.pop().unwrap_or_default())
     }
 
-    /// Rows of the plan's block: baselines, frequencies and places of the samples.
-    pub fn packed_rows(&self) -> impl Iterator<Item = PackedRow<'_>> + '_ {
-        (0..self.blocks[0].uvw_m.len()).map(|r| self.packed_row(r))
-    }
-
     /// One row.
     pub fn packed_row(&self, row: usize) -> PackedRow<'_> {
         let block = &self.blocks[0];
@@ -143,6 +138,43 @@ impl Plan {
             }
             None => own.to_vec(),
         }
+    }
+
+    /// Take a model's samples out of the visibilities (r, f) of the plan's only block.
+    ///
+    /// # Errors
+    /// Shapes that differ from the plan's; cancellation.
+    pub fn take_from(
+        &self,
+        samples: &[Complex32],
+        vis_rf: &mut Array2<Complex32>,
+        control: &Control,
+    ) -> Result<(), Error> {
+        let expected = self.one_block()?;
+        if vis_rf.dim() != expected || samples.len() != self.blocks[0].samples() {
+            let found = format!("{:?} and {} samples", vis_rf.dim(), samples.len());
+            return Err(BadArgument::new("vis", format!("shape {expected:?}"), found).into());
+        }
+        let matrices: Vec<_> = match &self.compression {
+            Some(compression) => compression.tables().into_iter().map(Table::to_channels::<f32>).collect(),
+            None => Vec::new(),
+        };
+        let strips: Vec<_> = vis_rf.axis_chunks_iter_mut(Axis(0), ROWS).enumerate().collect();
+        strips.into_par_iter().try_for_each(|(task, mut strip)| {
+            control.check()?;
+            let mut channels = vec![Complex32::default(); expected.1];
+            for (k, mut row) in strip.outer_iter_mut().enumerate() {
+                let r = task * ROWS + k;
+                let at = self.packed_row(r);
+                let own = &samples[at.first..at.first + at.freq_hz.len()];
+                match &self.compression {
+                    Some(compression) => matrices[compression.table_number(r)].apply(own, &mut channels),
+                    None => channels.copy_from_slice(own),
+                }
+                row.iter_mut().zip(&channels).for_each(|(v, m)| *v -= m);
+            }
+            Ok::<(), Error>(())
+        })
     }
 
     fn one_block(&self) -> Result<(usize, usize), Error> {

@@ -3,13 +3,14 @@
 
 use ndarray::Array2;
 
+use super::timing::Stopwatch;
 use super::Error;
 use crate::control::Control;
 use crate::deconvolution::{
     grow_mask, mad_rms, minor_cycle, peak_in, LocalRms, MaskParams, MinorParams, MinorStop, Outcome,
     PsfFacts, Seen, Sign, Watch,
 };
-use crate::kind::BadArgument;
+use crate::kind::{BadArgument, ErrorKind, Kind};
 
 /// How deep to clean, and how carefully.
 #[derive(Clone, Debug)]
@@ -24,6 +25,8 @@ pub struct CleanParams {
     pub mgain: f32,
     /// Stop when the brightest residual inside the mask is below \[Jy/beam\].
     pub threshold_jy: f32,
+    /// Stop when it is below this many times the thermal noise, if that is known.
+    pub nthermal: f32,
     /// Stop when it is below this many times the robust noise.
     pub nsigma: f32,
     /// A minor cycle stops at this factor times the highest sidelobe of the peak it started from.
@@ -46,8 +49,9 @@ impl Default for CleanParams {
             niter: 100_000,
             max_major: 30,
             gain: 0.1,
-            mgain: 0.8,
+            mgain: 0.92,
             threshold_jy: 0.0,
+            nthermal: 0.0,
             nsigma: 3.0,
             cycle_factor: 1.0,
             auto_mask: Some(5.0),
@@ -98,11 +102,15 @@ pub struct Cleaned {
     pub report: CleanReport,
 }
 
+/// The last minor cycle stops at this share of the target.
+const SHY: f32 = 0.95;
+
 /// Clean `dirty_yx` with `psf_yx`; `residual_of` gives the residual image of a model, from the visibilities.
 /// `start_yx` is a model to begin from, whose residual `dirty_yx` already is.
 ///
 /// # Errors
-/// Shapes and parameters that make no sense, a psf without a unit peak, what `residual_of` reports, cancellation.
+/// Shapes and parameters that make no sense, a psf without a unit peak, what `residual_of` reports. A cancelled run is no
+/// error: its outcome says so, and the best cycle's model is in it.
 pub fn clean(
     dirty_yx: Array2<f32>,
     psf_yx: &Array2<f32>,
@@ -116,42 +124,64 @@ pub fn clean(
     let mut state = State::new(dirty_yx, start_yx, &facts, params);
     let mut outcome = Outcome::Iterations;
     while state.cycles.len() < params.max_major && state.iterations < params.niter {
-        control.check()?;
-        let Some((peak, target)) = state.prepare(params) else {
-            outcome = Outcome::Threshold;
-            break;
-        };
-        if peak <= target {
-            outcome = Outcome::Threshold;
-            break;
-        }
-        let before = state.model.clone();
-        let depth = target.max(facts.depth(peak, params.cycle_factor, 1.0 - params.mgain));
-        let minor = state.minor(psf_yx, depth, params, control)?;
-        if minor == 0 {
-            outcome = Outcome::Stalled;
-            break;
-        }
-        state.residual = residual_of(&state.model)?;
-        match state.judge(peak, depth, minor) {
-            Seen::Best | Seen::Idle => {}
-            Seen::Stalled if state.idle_in_mask() => {
-                outcome = Outcome::Stalled;
+        match cycle(&mut state, psf_yx, &facts, params, &mut residual_of, control) {
+            Ok(None) => {}
+            Ok(Some(end)) => {
+                outcome = end;
                 break;
             }
-            Seen::Stalled => {}
-            Seen::Diverged if state.caution() => {
-                log::debug!("major cycle {} overshot: retrying less deep", state.cycles.len());
-                state.model = before;
-                state.residual = residual_of(&state.model)?;
-            }
-            Seen::Diverged => {
-                outcome = Outcome::Diverged;
+            Err(error) if error.kind() == ErrorKind::Cancelled => {
+                outcome = Outcome::Interrupted;
                 break;
             }
+            Err(error) => return Err(error),
         }
     }
     Ok(state.finish(if params.niter == 0 { Outcome::Dirty } else { outcome }))
+}
+
+/// One major cycle; why the run ends, if it does.
+fn cycle(
+    state: &mut State,
+    psf_yx: &Array2<f32>,
+    facts: &PsfFacts,
+    params: &CleanParams,
+    residual_of: &mut impl FnMut(&Array2<f32>) -> Result<Array2<f32>, Error>,
+    control: &Control,
+) -> Result<Option<Outcome>, Error> {
+    control.check()?;
+    let Some((peak, target)) = state.prepare(params).filter(|(peak, target)| peak > target) else {
+        return Ok(Some(Outcome::Threshold));
+    };
+    let before = state.model.clone();
+    // A little below the target, so that the next residual need not be cleaned for its last per cent.
+    let depth = (SHY * target).max(facts.depth(peak, params.cycle_factor, 1.0 - params.mgain));
+    let mut watch = Stopwatch::new();
+    let minor = state.minor(psf_yx, depth, params, control)?;
+    watch.lap("minor");
+    if minor == 0 {
+        return Ok(Some(Outcome::Stalled));
+    }
+    state.residual = residual_of(&state.model)?;
+    watch.lap("residual");
+    log::debug!(
+        "major cycle {}: {peak:.5} to {depth:.5} Jy/beam in {minor} iterations; {:.2} and {:.2} CPU s",
+        state.cycles.len(),
+        watch.parts[0].cpu_s,
+        watch.parts[1].cpu_s
+    );
+    match state.judge(peak, depth, minor) {
+        Seen::Best | Seen::Idle => {}
+        Seen::Stalled if state.idle_in_mask() => return Ok(Some(Outcome::Stalled)),
+        Seen::Stalled => {}
+        Seen::Diverged if state.caution() => {
+            log::debug!("major cycle {} overshot: retrying less deep", state.cycles.len());
+            state.model = before;
+            state.residual = residual_of(&state.model)?;
+        }
+        Seen::Diverged => return Ok(Some(Outcome::Diverged)),
+    }
+    Ok(None)
 }
 
 fn check(dirty_yx: &Array2<f32>, params: &CleanParams) -> Result<(), Error> {
@@ -167,6 +197,7 @@ fn check(dirty_yx: &Array2<f32>, params: &CleanParams) -> Result<(), Error> {
         ("mgain", params.mgain, unit(params.mgain)),
         ("cycle_factor", params.cycle_factor, params.cycle_factor > 0.0),
         ("threshold_jy", params.threshold_jy, params.threshold_jy >= 0.0),
+        ("nthermal", params.nthermal, params.nthermal >= 0.0),
         ("nsigma", params.nsigma, params.nsigma >= 0.0),
     ] {
         if !good || !value.is_finite() {
@@ -225,7 +256,8 @@ impl State {
         let noise = LocalRms::of(&self.residual, (24.0 * self.lobe_px).max(48.0) as usize);
         let thermal =
             params.thermal_jy.map_or(noise.overall, |t| t.clamp(0.5 * noise.overall, noise.overall));
-        let target = params.threshold_jy.max(params.nsigma * thermal);
+        let asked = params.thermal_jy.map_or(0.0, |t| params.nthermal * t);
+        let target = params.threshold_jy.max(asked).max(params.nsigma * thermal);
         if let Some(seed_sigma) = params.auto_mask {
             let mask_params = MaskParams {
                 seed_sigma,
@@ -310,7 +342,7 @@ impl State {
     }
 
     fn finish(self, outcome: Outcome) -> Cleaned {
-        let worse = outcome == Outcome::Diverged || outcome == Outcome::Stalled;
+        let worse = matches!(outcome, Outcome::Diverged | Outcome::Stalled | Outcome::Interrupted);
         let (model_yx, residual_yx) = if worse { self.best } else { (self.model, self.residual) };
         let report = CleanReport { outcome, iterations: self.iterations, cycles: self.cycles };
         Cleaned { model_yx, residual_yx, mask_yx: self.mask, report }

@@ -32,6 +32,7 @@ impl<'a> Hunt<'a> {
             view,
             beam,
             facts,
+            psf_hole: -f64::from(psf_yx.iter().fold(0f32, |a, v| a.min(*v))),
             smearing,
             sigma_jy: run.expected_jy,
             params: &p.bright,
@@ -56,21 +57,26 @@ pub(super) fn deconvolve(
         bright = hunt.run(vis, compact, &mut residual_yx, control)?;
     }
     lap("bright");
-    let start = start_of(run)?;
-    if let Some(model) = &start {
+    let mut start = start_of(run)?;
+    if let Some(model) = &mut start {
+        // An earlier run's model has bright sources on pixels; they are out already.
+        clear_about(model, &bright, &hunt.grid.wcs(), hunt.beam.major_rad);
         residual_yx = hunt.grid.residual(compact, run.weights.sum, model, control)?;
     }
     let clean_params = CleanParams { thermal_jy: Some(run.expected_jy as f32), ..p.clean.clone() };
     let mut cleaned = once(run, hunt, compact, residual_yx, psf_yx, start, &clean_params)?;
     for _ in 0..REFINEMENTS {
         let used = cleaned.report.iterations;
-        if bright.is_empty() || used >= p.clean.niter || cleaned.report.outcome == Outcome::Diverged {
+        let ended = matches!(cleaned.report.outcome, Outcome::Diverged | Outcome::Interrupted);
+        if bright.is_empty() || used >= p.clean.niter || ended {
             break;
         }
         let mut model = cleaned.model_yx.clone();
         clear_about(&mut model, &bright, &hunt.grid.wcs(), hunt.beam.major_rad);
         let left = hunt.grid.less(compact, &model, control)?;
-        hunt.refine(vis, compact, &left, &mut bright, control)?;
+        if !hunt.refine(vis, compact, &left, &mut bright, p.subbands > 0, control)? {
+            break;
+        }
         let residual = hunt.grid.residual(compact, run.weights.sum, &model, control)?;
         let grown_yx = p.clean.auto_mask.is_some().then(|| cleaned.mask_yx.clone());
         let again = CleanParams { niter: p.clean.niter - used, grown_yx, ..clean_params.clone() };

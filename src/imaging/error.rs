@@ -56,6 +56,9 @@ pub enum Error {
         /// w in the data \[m\].
         found: f64,
     },
+    /// Cancelled in a major cycle: what there is of the model.
+    #[error("cancelled in major cycle {}", .0.cycles + 1)]
+    Interrupted(Box<Partial>),
     /// Not enough memory allowed for what was asked.
     #[error("memory: {needed_gb:.1} GB are needed for {what}, {allowed_gb:.1} GB are allowed")]
     Memory {
@@ -68,6 +71,21 @@ pub enum Error {
     },
 }
 
+/// The model of a run that was cancelled.
+#[derive(Clone, Debug)]
+pub struct Partial {
+    /// Components of the best cycle \[Jy/pixel\], without the sources fitted to the visibilities: they are found again.
+    pub model_yx: ndarray::Array2<f32>,
+    /// World coordinates.
+    pub wcs: crate::image::Wcs,
+    /// Restoring beam.
+    pub beam: crate::image::RestoringBeam,
+    /// Mid frequency and bandwidth \[Hz\].
+    pub freq_hz: [f64; 2],
+    /// Major cycles done.
+    pub cycles: usize,
+}
+
 impl Kind for Error {
     fn kind(&self) -> ErrorKind {
         match self {
@@ -78,6 +96,7 @@ impl Kind for Error {
             Self::Predict(e) => e.kind(),
             Self::Gridding(e) => e.kind(),
             Self::Deconvolution(e) => e.kind(),
+            Self::Interrupted(_) => ErrorKind::Cancelled,
             Self::Memory { .. } => ErrorKind::Argument,
             Self::Beam { .. } | Self::NoData { .. } | Self::ForeignUvw { .. } => ErrorKind::Data,
         }

@@ -143,9 +143,14 @@ impl Grid {
         Ok(Compact { packed, unit })
     }
 
-    /// Rows of packed samples, in the order of the visibilities' rows.
-    pub fn packed_rows(&self) -> impl Iterator<Item = PackedRow<'_>> + '_ {
-        self.plan.packed_rows()
+    /// Samples of one row of the visibilities.
+    pub fn packed_row(&self, row: usize) -> PackedRow<'_> {
+        self.plan.packed_row(row)
+    }
+
+    /// Number of packed samples.
+    pub fn samples(&self) -> usize {
+        self.plan.summary().samples
     }
 
     /// Image \[Jy/beam\] of packed samples.
@@ -179,6 +184,19 @@ impl Grid {
         self.dirty_of(&compact.packed.less(&self.plan, &model), sum, control)
     }
 
+    /// Take a model's samples out of the visibilities themselves.
+    ///
+    /// # Errors
+    /// From the gridder; cancellation.
+    pub fn take_from(
+        &self,
+        vis: &mut Visibilities,
+        samples: &[Complex32],
+        control: &Control,
+    ) -> Result<(), Error> {
+        Ok(self.plan.take_from(samples, &mut vis.vis_rf, control)?)
+    }
+
     /// Packed visibilities less the model's.
     ///
     /// # Errors
@@ -194,16 +212,8 @@ impl Grid {
     }
 
     /// Largest error of some of the model's visibilities against direct sums, relative to the sum of its magnitudes; none
-    /// without a model.
-    ///
-    /// # Errors
-    /// From the gridder; cancellation.
-    pub fn error_of(
-        &self,
-        vis: &Visibilities,
-        model_yx: &Array2<f32>,
-        control: &Control,
-    ) -> Result<Option<f64>, Error> {
+    /// without a model. `samples` are the model's, from [`Self::samples_of`].
+    pub fn error_of(&self, vis: &Visibilities, model_yx: &Array2<f32>, samples: &[Complex32]) -> Option<f64> {
         const SAMPLES: usize = 64;
         let wcs = self.wcs();
         let components: Vec<_> = model_yx
@@ -213,9 +223,8 @@ impl Grid {
             .collect();
         let total: f64 = components.iter().map(|(_, f)| f.abs()).sum();
         if components.is_empty() {
-            return Ok(None);
+            return None;
         }
-        let samples = self.samples_of(model_yx, control)?;
         let (rows, channels) = (vis.uvw_m.len(), vis.freq_hz.len());
         let error = |k: usize| {
             // Strides by irrational shares visit all parts of both axes.
@@ -228,10 +237,10 @@ impl Grid {
                 re += flux * c;
                 im += flux * s;
             }
-            let got = self.plan.channels_of_row(&samples, r)[f];
+            let got = self.plan.channels_of_row(samples, r)[f];
             (f64::from(got.re) - re).hypot(f64::from(got.im) - im)
         };
-        Ok(Some((0..SAMPLES).map(error).fold(0.0, f64::max) / total))
+        Some((0..SAMPLES).map(error).fold(0.0, f64::max) / total)
     }
 }
 
@@ -250,6 +259,11 @@ impl Compact {
     /// Weights at the nodes: the packed form of a source of 1 Jy at the centre.
     pub fn unit_samples(&self) -> &[Complex32] {
         &self.unit
+    }
+
+    /// Take samples of a model \[Jy\] out.
+    pub fn take(&mut self, grid: &Grid, model: &[Complex32]) {
+        self.packed.samples = self.packed.less(&grid.plan, model);
     }
 
     /// Compress visibilities that changed under the same weights (r, f).

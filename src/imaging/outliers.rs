@@ -52,7 +52,11 @@ impl Coarse {
         if sum <= 0.0 {
             return Ok(None);
         }
-        let grid = Grid::new(vis, 0..vis.freq_hz.len(), centre, options)?;
+        // Rows without weight are not worth nodes of their own.
+        let rows = vis.uvw_m.iter().zip(weight_rf.rows());
+        let uvw_m = rows.map(|(b, w)| if w.iter().any(|w| *w > 0.0) { *b } else { [0.0; 3] }).collect();
+        let short = Visibilities { uvw_m, freq_hz: vis.freq_hz.clone(), ..Visibilities::default() };
+        let grid = Grid::new(&short, 0..vis.freq_hz.len(), centre, options)?;
         let compact = grid.pack_with(vis, weight_rf.view(), control)?;
         Ok(Some(Self { grid, weight_rf, sum, compact }))
     }
@@ -60,6 +64,11 @@ impl Coarse {
     /// Take in visibilities that changed.
     pub fn update(&mut self, vis: &Visibilities, control: &Control) -> Result<(), Error> {
         self.compact.repack(&self.grid, vis, self.weight_rf.view(), control)
+    }
+
+    /// Take samples of a model out.
+    pub fn take(&mut self, model: &[num_complex::Complex32]) {
+        self.compact.take(&self.grid, model);
     }
 
     /// Image \[Jy/beam\].

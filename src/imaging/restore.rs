@@ -20,6 +20,33 @@ pub fn restore(
     increment_rad: [f64; 2],
     control: &Control,
 ) -> Result<Array2<f32>, Cancelled> {
+    let mut out = residual_yx.clone();
+    add_components(&mut out, model_yx, beam, increment_rad, control)?;
+    Ok(out)
+}
+
+/// The model alone, seen with the restoring beam \[Jy/beam\].
+///
+/// # Errors
+/// Cancellation.
+pub fn components(
+    model_yx: &Array2<f32>,
+    beam: &RestoringBeam,
+    increment_rad: [f64; 2],
+    control: &Control,
+) -> Result<Array2<f32>, Cancelled> {
+    let mut out = Array2::zeros(model_yx.dim());
+    add_components(&mut out, model_yx, beam, increment_rad, control)?;
+    Ok(out)
+}
+
+fn add_components(
+    out: &mut Array2<f32>,
+    model_yx: &Array2<f32>,
+    beam: &RestoringBeam,
+    increment_rad: [f64; 2],
+    control: &Control,
+) -> Result<(), Cancelled> {
     let patch = patch(beam, increment_rad);
     let half = (patch.nrows() / 2) as i64;
     let nx = model_yx.ncols() as i64;
@@ -28,7 +55,6 @@ pub fn restore(
         .axis_iter(Axis(0))
         .map(|row| row.iter().enumerate().filter(|(_, f)| **f != 0.0).map(|(x, f)| (x, *f)).collect())
         .collect();
-    let mut out = residual_yx.clone();
     out.axis_iter_mut(Axis(0)).into_par_iter().enumerate().try_for_each(|(y, mut row)| {
         control.check()?;
         let y = y as i64;
@@ -44,8 +70,7 @@ pub fn restore(
             }
         }
         Ok::<(), Cancelled>(())
-    })?;
-    Ok(out)
+    })
 }
 
 /// Add points between pixels, `([x, y], Jy/beam)`, seen with the restoring beam.

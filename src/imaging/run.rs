@@ -5,19 +5,20 @@ use std::cell::RefCell;
 use ndarray::{Array2, ArrayView2};
 
 use super::bright::{on_pixels, BrightParams, BrightSource, Hunt};
-use super::clean::{CleanParams, CleanReport};
+use super::clean::{CleanParams, CleanReport, Cleaned};
 use super::deconvolve::deconvolve;
 use super::smear::Smearing;
 use super::subbands::{subbands, Common, Subband};
 use super::timing::{Stopwatch, Timing};
 use super::weigh::{thermal_rms, Weights};
 use super::{
-    correct, fit_beam, primary_beam, restore, restore_points, Error, Grid, GridOptions, Visibilities,
+    components, correct, fit_beam, primary_beam, restore_points, Error, Grid, GridOptions, Partial,
+    Visibilities,
 };
 use crate::beam::{AverageBeam, Beam, Pointings};
 use crate::control::Control;
 use crate::coords::RaDec;
-use crate::deconvolution::mad_rms;
+use crate::deconvolution::{mad_rms, Outcome};
 use crate::gridding::weighting::{Taper, WeightGrid, WeightParams, Weighting};
 use crate::image::{RestoringBeam, Wcs};
 
@@ -109,7 +110,7 @@ pub struct Images {
 /// Make the image: weights, psf, dirty image, bright sources, CLEAN, restored image, primary beam.
 ///
 /// # Errors
-/// From every part; cancellation leaves nothing behind.
+/// From every part. Cancelled in a major cycle it is [`Error::Interrupted`], with the model so far.
 pub fn image(mut vis: Visibilities, params: &ImagingParams, control: &Control) -> Result<Images, Error> {
     let watch = Stopwatch::new();
     // Steps shown to the caller: weights, psf, dirty, bright, major cycles, restore, beam.
@@ -141,9 +142,16 @@ pub fn image(mut vis: Visibilities, params: &ImagingParams, control: &Control) -
     let hunt = Hunt::new(&run, &grid, beam, &smearing, &psf_yx)?;
     let lap = |part: &str| laps.borrow_mut().lap(part);
     let (bright, cleaned) = deconvolve(&run, &hunt, &mut vis, &mut compact, &dirty_yx, &psf_yx, lap)?;
-    let epsilon_reached = grid.error_of(&vis, &cleaned.model_yx, control)?;
-    let mut restored_yx =
-        restore(&cleaned.residual_yx, &cleaned.model_yx, &beam, wcs.increment_rad, control)?;
+    drop(compact);
+    let (freq_hz, bandwidth_hz) = band(&vis.freq_hz, &vis.width_hz);
+    if cleaned.report.outcome == Outcome::Interrupted {
+        let cycles = cleaned.report.cycles.len();
+        let (model_yx, freq_hz) = (cleaned.model_yx, [freq_hz, bandwidth_hz]);
+        return Err(Error::Interrupted(Box::new(Partial { model_yx, wcs, beam, freq_hz, cycles })));
+    }
+    let epsilon_reached = take_model(&mut vis, &grid, &cleaned, params.subbands > 0, control)?;
+    let components_yx = components(&cleaned.model_yx, &beam, wcs.increment_rad, control)?;
+    let mut restored_yx = &cleaned.residual_yx + &components_yx;
     restore_points(&mut restored_yx, &on_pixels(&bright, &wcs), &beam, wcs.increment_rad);
     done("restore");
     let shape = [params.grid.ny, params.grid.nx];
@@ -152,11 +160,16 @@ pub fn image(mut vis: Visibilities, params: &ImagingParams, control: &Control) -
     let smear_yx = smearing.map(&wcs, shape, control)?;
     let pbcor_yx = correct(&restored_yx, &pb_yx, &smear_yx, params.pb_limit);
     done("primary beam");
-    let common = Common { beam: &beam, bright: &bright, smear_yx: &smear_yx, cleaned: &cleaned };
+    let common = Common {
+        beam: &beam,
+        bright: &bright,
+        smear_yx: &smear_yx,
+        cleaned: &cleaned,
+        components_yx: &components_yx,
+    };
     let subbands = subbands(&vis, &grid, &common, params, control)?;
     laps.borrow_mut().lap("subbands");
     let measured_jy = f64::from(mad_rms(cleaned.residual_yx.iter()));
-    let (freq_hz, bandwidth_hz) = band(&vis.freq_hz, &vis.width_hz);
     let mut model_yx = cleaned.model_yx;
     for ([x, y], flux) in on_pixels(&bright, &wcs) {
         if let Some(pixel) = model_yx.get_mut([y.round() as usize, x.round() as usize]) {
@@ -185,6 +198,25 @@ pub fn image(mut vis: Visibilities, params: &ImagingParams, control: &Control) -
         visibilities: run.weights.count,
         timings: laps.into_inner().parts,
     })
+}
+
+/// How well the gridder knows the model's visibilities; `for_subbands` takes them out of all channels.
+fn take_model(
+    vis: &mut Visibilities,
+    grid: &Grid,
+    cleaned: &Cleaned,
+    for_subbands: bool,
+    control: &Control,
+) -> Result<Option<f64>, Error> {
+    if cleaned.model_yx.iter().all(|f| *f == 0.0) {
+        return Ok(None);
+    }
+    let samples = grid.samples_of(&cleaned.model_yx, control)?;
+    let reached = grid.error_of(vis, &cleaned.model_yx, &samples);
+    if for_subbands {
+        grid.take_from(vis, &samples, control)?;
+    }
+    Ok(reached)
 }
 
 /// What the parts of a run share.

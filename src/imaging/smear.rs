@@ -10,7 +10,7 @@ use crate::coords::RaDec;
 use crate::image::Wcs;
 
 /// Sidereal rotation \[rad/s of UT1\] (IERS Conventions 2010, table 1.2).
-const EARTH_ROTATION_RAD_S: f64 = 7.292_115_0e-5;
+pub(super) const EARTH_ROTATION_RAD_S: f64 = 7.292_115_0e-5;
 /// Rows and channels that stand for all: the loss is small, its scatter over baselines smaller than itself.
 const ROWS: usize = 3000;
 const CHANNELS: usize = 6;

@@ -1,7 +1,7 @@
 //! Images of parts of the band from the same run, restored with one beam.
 //!
-//! Each part starts from the model of the whole band and cleans what its own spectrum adds or takes inside the same mask, so
-//! a subband costs its own share of the visibilities and few major cycles.
+//! The model of the whole band is taken out of the visibilities once, so that each part is one gridding of what is left. Only
+//! where its own spectrum leaves more than the threshold inside the same mask does a part get a psf and major cycles.
 
 use ndarray::{s, Array2};
 
@@ -9,9 +9,11 @@ use super::bright::{on_pixels, BrightSource};
 use super::clean::{clean, CleanParams, Cleaned};
 use super::run::{average_beam, band, ImagingParams, Noise};
 use super::weigh::{thermal_rms, Weights};
-use super::{correct, primary_beam, restore, restore_points, Error, Grid, GridOptions, View, Visibilities};
+use super::{
+    components, correct, primary_beam, restore_points, Error, Grid, GridOptions, View, Visibilities,
+};
 use crate::control::Control;
-use crate::deconvolution::{mad_rms, Outcome};
+use crate::deconvolution::{mad_rms, peak_in, Outcome, Sign};
 use crate::image::RestoringBeam;
 
 /// Major cycles of one subband: its difference from the whole band's model is small.
@@ -42,9 +44,11 @@ pub(super) struct Common<'a> {
     pub bright: &'a [BrightSource],
     pub smear_yx: &'a Array2<f32>,
     pub cleaned: &'a Cleaned,
+    /// The band's components, restored \[Jy/beam\].
+    pub components_yx: &'a Array2<f32>,
 }
 
-/// Images of `params.subbands` equal parts of the channels; bright sources are already out of `vis`.
+/// Images of `params.subbands` equal parts of the channels; bright sources and the band's model are already out of `vis`.
 pub(super) fn subbands(
     vis: &Visibilities,
     whole: &Grid,
@@ -84,53 +88,89 @@ fn one(
     params: &ImagingParams,
     control: &Control,
 ) -> Result<Subband, Error> {
-    let Common { beam, bright, smear_yx, cleaned } = common;
     let weights = Weights::of(vis);
     let (freq_hz, bandwidth_hz) = band(&vis.freq_hz, &vis.width_hz);
     if weights.sum <= 0.0 {
-        let blank = Array2::from_elem(cleaned.model_yx.dim(), f32::NAN);
-        let noise = Noise { expected_jy: f64::NAN, natural_jy: f64::NAN, measured_jy: f64::NAN };
-        let outcome = Outcome::Dirty;
-        return Ok(Subband {
-            freq_hz,
-            bandwidth_hz,
-            restored_yx: blank.clone(),
-            pbcor_yx: blank.clone(),
-            pb_yx: blank,
-            noise,
-            outcome,
-        });
+        return Ok(blank(freq_hz, bandwidth_hz, common.cleaned.model_yx.dim()));
     }
     let options = GridOptions { slant: Some(whole.slant()), ..params.grid };
     let grid = Grid::new(vis, 0..vis.freq_hz.len(), params.centre, options)?;
+    let wcs = grid.wcs();
+    let (left, outcome) = residual(vis, &grid, &weights, common, params, control)?;
+    let measured_jy = f64::from(mad_rms(left.residual_yx.iter()));
+    let mut restored_yx = left.residual_yx;
+    restored_yx += common.components_yx;
+    if let Some(own) = left.own_yx {
+        restored_yx += &components(&own, common.beam, wcs.increment_rad, control)?;
+    }
+    let view =
+        View { beam: &params.beam, pointings: &params.pointings, centre: params.centre, accuracy: 1e-6 };
+    let points: Vec<_> = on_pixels(common.bright, &wcs)
+        .into_iter()
+        .zip(common.bright.iter().filter(|s| wcs.sky_to_pixel(s.position).is_some()))
+        .map(|((xy, peak), s)| (xy, peak * s.ratio_in(view, &weights)))
+        .collect();
+    restore_points(&mut restored_yx, &points, common.beam, wcs.increment_rad);
+    let average = average_beam(vis, &weights, params)?;
+    let pb_yx = primary_beam(&average, &wcs, [params.grid.ny, params.grid.nx], control)?;
+    let pbcor_yx = correct(&restored_yx, &pb_yx, common.smear_yx, params.pb_limit);
+    let expected_jy = thermal_rms(&vis.weight_rf, vis, params.sefd_jy);
+    let noise = Noise { expected_jy, natural_jy: expected_jy, measured_jy };
+    Ok(Subband { freq_hz, bandwidth_hz, restored_yx, pbcor_yx, pb_yx, noise, outcome })
+}
+
+/// A subband whose data are all flagged.
+fn blank(freq_hz: f64, bandwidth_hz: f64, shape: (usize, usize)) -> Subband {
+    let blank = Array2::from_elem(shape, f32::NAN);
+    let noise = Noise { expected_jy: f64::NAN, natural_jy: f64::NAN, measured_jy: f64::NAN };
+    Subband {
+        freq_hz,
+        bandwidth_hz,
+        restored_yx: blank.clone(),
+        pbcor_yx: blank.clone(),
+        pb_yx: blank,
+        noise,
+        outcome: Outcome::Dirty,
+    }
+}
+
+/// What is left of a part, and components of its own.
+struct Left {
+    residual_yx: Array2<f32>,
+    own_yx: Option<Array2<f32>>,
+}
+
+/// Image of what is left, cleaned when there is anything to clean.
+fn residual(
+    vis: &Visibilities,
+    grid: &Grid,
+    weights: &Weights,
+    common: &Common<'_>,
+    params: &ImagingParams,
+    control: &Control,
+) -> Result<(Left, Outcome), Error> {
+    let cleaned = common.cleaned;
+    let dirty_yx = grid.dirty(vis.vis_rf.view(), vis.weight_rf.view(), weights.sum, control)?;
+    if cleaned.report.iterations == 0 {
+        return Ok((Left { residual_yx: dirty_yx, own_yx: None }, Outcome::Dirty));
+    }
+    let target = params.clean.threshold_jy.max(params.clean.nsigma * mad_rms(dirty_yx.iter()));
+    let peak = peak_in(&dirty_yx, Some(&cleaned.mask_yx), Sign::Both).map_or(0.0, |p| p.value.abs());
+    if peak <= target {
+        return Ok((Left { residual_yx: dirty_yx, own_yx: None }, Outcome::Threshold));
+    }
     let compact = grid.pack(vis, control)?;
     let psf_yx = grid.dirty_of(compact.unit_samples(), weights.sum, control)?;
-    let residual_of = |model: &Array2<f32>| grid.residual(&compact, weights.sum, model, control);
-    let start = residual_of(&cleaned.model_yx)?;
     let clean_params = CleanParams {
         mask_yx: Some(cleaned.mask_yx.clone()),
         auto_mask: None,
         grown_yx: None,
         max_major: MAJOR,
-        niter: if cleaned.report.iterations == 0 { 0 } else { params.clean.niter },
+        // What a part has less than the band is negative.
+        non_negative: false,
         ..params.clean.clone()
     };
-    let part = clean(start, &psf_yx, Some(cleaned.model_yx.clone()), &clean_params, residual_of, control)?;
-    let wcs = grid.wcs();
-    let mut restored_yx = restore(&part.residual_yx, &part.model_yx, beam, wcs.increment_rad, control)?;
-    let view =
-        View { beam: &params.beam, pointings: &params.pointings, centre: params.centre, accuracy: 1e-6 };
-    let points: Vec<_> = on_pixels(bright, &wcs)
-        .into_iter()
-        .zip(bright.iter().filter(|s| wcs.sky_to_pixel(s.position).is_some()))
-        .map(|((xy, peak), s)| (xy, peak * s.ratio_in(view, &weights)))
-        .collect();
-    restore_points(&mut restored_yx, &points, beam, wcs.increment_rad);
-    let average = average_beam(vis, &weights, params)?;
-    let pb_yx = primary_beam(&average, &wcs, [params.grid.ny, params.grid.nx], control)?;
-    let pbcor_yx = correct(&restored_yx, &pb_yx, smear_yx, params.pb_limit);
-    let expected_jy = thermal_rms(&vis.weight_rf, vis, params.sefd_jy);
-    let measured_jy = f64::from(mad_rms(part.residual_yx.iter()));
-    let noise = Noise { expected_jy, natural_jy: expected_jy, measured_jy };
-    Ok(Subband { freq_hz, bandwidth_hz, restored_yx, pbcor_yx, pb_yx, noise, outcome: part.report.outcome })
+    let residual_of = |model: &Array2<f32>| grid.residual(&compact, weights.sum, model, control);
+    let part = clean(dirty_yx, &psf_yx, None, &clean_params, residual_of, control)?;
+    Ok((Left { residual_yx: part.residual_yx, own_yx: Some(part.model_yx) }, part.report.outcome))
 }

@@ -10,7 +10,7 @@ use super::input::Input;
 use crate::constants::SECONDS_PER_DAY;
 use crate::fits::{iso_utc, Batch, Cards};
 use crate::image::{Plane, RestoringBeam};
-use crate::imaging::{Images, Noise, TimeBin};
+use crate::imaging::{Images, Noise, Partial, TimeBin};
 use crate::Error;
 
 /// A kind of image.
@@ -177,6 +177,41 @@ pub(super) fn write_snapshot(context: &Context<'_>, number: usize) -> Result<Sna
     batch.commit()?;
     let mjd = context.middle_mjd_s / SECONDS_PER_DAY;
     Ok(SnapshotReport { number, mjd, restored, pbcor, noise: images.noise, outcome: images.clean.outcome })
+}
+
+/// Write the model of a run that was cancelled, for another to go on from.
+pub(super) fn write_partial(
+    params: &ImageParams,
+    partial: &Partial,
+    times: &[TimeBin],
+    texts: &[(&str, &str)],
+) -> Result<(), Error> {
+    let path = Product::Model.path(params, "");
+    let middle = times.iter().map(|t| t.time_mjd_s).sum::<f64>() / times.len().max(1) as f64;
+    let plane = Plane {
+        data_yx: partial.model_yx.clone(),
+        wcs: partial.wcs,
+        beam: Some(partial.beam),
+        unit: Product::Model.unit().to_owned(),
+        freq_hz: partial.freq_hz[0],
+        bandwidth_hz: partial.freq_hz[1],
+        time_mjd_s: middle,
+    };
+    let mut cards = Cards::new();
+    for (keyword, text) in texts {
+        cards.push(keyword, *text, "");
+    }
+    cards.push("PARTIAL", true, "cancelled: not cleaned to the end");
+    cards.push("NMAJOR", partial.cycles as i64, "major cycles");
+    let mut batch = Batch::new();
+    batch.stage(&path, &plane, &cards)?;
+    batch.commit()?;
+    log::warn!(
+        "cancelled in major cycle {}: the model so far is in {} (go on with --model)",
+        partial.cycles + 1,
+        path.display()
+    );
+    Ok(())
 }
 
 /// Write everything that was asked for; all files appear together.

@@ -8,7 +8,7 @@ from typing import Any
 from dsa110_contimg.cli.console import emit, err, out
 
 #: Stages of the way from UVH5 to fluxes by way of the disk.
-STAGED = ("convert", "flag", "apply", "image", "measure")
+STAGED = ("convert", "flag", "solve", "apply", "image", "measure")
 FAST = "tile (fast path)"
 
 

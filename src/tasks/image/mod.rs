@@ -23,7 +23,8 @@ use crate::Error;
 ///
 /// # Errors
 /// Parameters that cannot be, tables that cannot be read, nothing to image (all flagged, CORRECTED_DATA all zero), an
-/// unknown telescope without a beam, Measurement Sets that do not belong together, a full disk. No product is left then.
+/// unknown telescope without a beam, Measurement Sets that do not belong together, a full disk. No product is left then, but for
+/// the model so far of a run that was cancelled in a major cycle.
 pub fn run(params: &ImageParams, control: &Control) -> Result<ImageReport, Error> {
     if params.ms.is_empty() {
         return Err(bad("ms", "at least one Measurement Set", "none"));
@@ -55,7 +56,14 @@ pub(super) fn make(inputs: &[&dyn Input], params: &ImageParams, control: &Contro
     } else {
         Vec::new()
     };
-    let images = image(vis, &imaging, control)?;
+    let images = match image(vis, &imaging, control) {
+        Err(crate::imaging::Error::Interrupted(partial)) => {
+            let cards = [("TELESCOP", setup.telescope.as_str()), ("DATACOL", setup.column.name())];
+            image_products::write_partial(params, &partial, &times, &cards)?;
+            return Err(crate::imaging::Error::Interrupted(partial).into());
+        }
+        made => made?,
+    };
     let beam = &images.beam;
     let extent = imaging.grid.cell_rad * imaging.grid.nx.min(imaging.grid.ny) as f64;
     if beam.major_rad > 0.25 * extent {

@@ -51,6 +51,8 @@ pub struct ImageParams {
     pub cycle_factor: f32,
     /// Stop at this brightness \[Jy/beam\].
     pub threshold_jy: f32,
+    /// Stop at this many times the thermal noise expected of the weights; 0 for no such stop.
+    pub nthermal: f32,
     /// Stop at this many times the noise of the residual.
     pub nsigma: f32,
     /// Seeds of the growing mask \[sigma\]; 0 cleans everywhere.
@@ -117,6 +119,7 @@ impl Default for ImageParams {
             mgain: clean.mgain,
             cycle_factor: clean.cycle_factor,
             threshold_jy: 0.0,
+            nthermal: clean.nthermal,
             nsigma: clean.nsigma,
             auto_mask: 5.0,
             bright_sigma: 300.0,
