@@ -15,7 +15,7 @@ from dsa110_contimg.simulation.models import Source
 from support.faults import FaultServer, build_shim
 
 SEFD = 800.0
-OPTIONS: dict[str, Any] = {"imsize": 256, "cell_arcsec": 12.0, "datacolumn": "data", "sefd_jy": SEFD, "outliers": False}
+OPTIONS: dict[str, Any] = {"imsize": 512, "cell_arcsec": 4.0, "datacolumn": "data", "sefd_jy": SEFD, "outliers": False}
 
 
 def centre_deg(dec_deg: float) -> tuple[float, float]:
@@ -65,14 +65,18 @@ def left_in(folder: Path) -> list[str]:
         ({"max_memory_gb": 1e-3}, "memory"),
         ({"uvrange": [1e8, 2e8]}, "uv range"),
         ({"nthermal": -1.0}, "nthermal"),
-        ({"model": "MODEL"}, "model"),
-        ({"mask": "MODEL"}, "mask"),
+        ({"model": "MODEL"}, "model: expected 512 x 512"),
+        ({"mask": "MODEL"}, "mask: expected 512 x 512"),
     ],
 )
 def test_one_clear_error_and_no_file(ms: str, tmp_path: Path, change: dict[str, Any], words: str) -> None:
     other = tmp_path / "elsewhere" / "other.fits"
     other.parent.mkdir()
-    fits.PrimaryHDU(np.zeros((1, 1, 64, 64), np.float32)).writeto(other)
+    header = fits.Header(
+        {"CTYPE1": "RA---SIN", "CTYPE2": "DEC--SIN", "CRVAL1": 343.0, "CRVAL2": 16.1, "CRPIX1": 33, "CRPIX2": 33}
+    )
+    header.update({"CDELT1": -0.001, "CDELT2": 0.001, "CUNIT1": "deg", "CUNIT2": "deg"})
+    fits.PrimaryHDU(np.zeros((1, 1, 64, 64), np.float32), header).writeto(other)
     change = {key: str(other) if value == "MODEL" else value for key, value in change.items()}
     folder = tmp_path / "out"
     folder.mkdir()
@@ -94,7 +98,7 @@ def test_sets_that_do_not_belong_together(ms: str, tmp_path: Path) -> None:
 _STEP = """
 def step(ms, name):
     from dsa110_contimg import imaging
-    imaging.image(ms, name, imsize=64, cell_arcsec=30.0, datacolumn="data", outliers=False, niter=0, subbands=2)
+    imaging.image(ms, name, imsize=256, cell_arcsec=4.0, datacolumn="data", outliers=False, niter=0, subbands=2)
 """
 
 
