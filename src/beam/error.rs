@@ -10,7 +10,7 @@ pub enum Error {
     #[error(transparent)]
     Argument(#[from] BadArgument),
     /// A telescope whose beam nobody gave.
-    #[error("telescope {found:?}: expected one with a built-in beam ({known}) or a beam given by file, found neither")]
+    #[error("telescope {found:?}: expected one with a built-in beam ({known}) or a beam given by its file or its dish's diameter, found neither")]
     UnknownTelescope {
         /// Name in the data.
         found: String,

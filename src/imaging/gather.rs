@@ -14,8 +14,10 @@ use crate::kind::BadArgument;
 use crate::time::EarthOrientation;
 use crate::vis::{Product, VisBlock};
 
-/// A uvw that differs from the antennas' by more than this belongs to something else \[m\].
-const FOREIGN_W_M: f64 = 5.0;
+/// A w that differs from the antennas' by more than this, a part in the baseline's length and a part for all, belongs to
+/// something else: 40 arcsec allow for an Earth orientation that the writer did not know (a second of UT1 is 15 arcsec).
+const FOREIGN_W: f64 = 2e-4;
+const FOREIGN_W_M: f64 = 0.05;
 
 /// What a block's indices mean.
 #[derive(Clone, Copy, Debug)]
@@ -80,7 +82,8 @@ impl Default for UvRange {
 }
 
 /// Gathers blocks: makes Stokes I of the parallel hands (both unflagged, `w = 4 w1 w2 / (w1 + w2)`), drops autocorrelations,
-/// recomputes uvw for one centre from antenna positions and times, and rotates the phases by the difference in w.
+/// recomputes uvw for one centre from antenna positions and times, and rotates the phases by the difference in w between that
+/// centre and the field's.
 ///
 /// An interferometer sees *apparent* directions, whose offsets from the centre differ from the ICRS ones by differential
 /// aberration, up to 1e-4 of the offset. The rows' `(u, v)` are multiplied by the transposed Jacobian of apparent by ICRS
@@ -259,7 +262,9 @@ impl Gatherer {
             let uvw = frame.basis.uvw_m(baseline);
             let w_old = rows.uvw_m[r][2];
             let expected = frame.field_basis[&field].w_m(baseline);
-            if (w_old - expected).abs() > FOREIGN_W_M || !w_old.is_finite() {
+            let length = baseline.iter().map(|x| x * x).sum::<f64>().sqrt();
+            let allowed = FOREIGN_W * length + FOREIGN_W_M;
+            if (w_old - expected).abs() > allowed || !w_old.is_finite() {
                 let mjd = rows.time_mjd_s[r] / SECONDS_PER_DAY;
                 return Err(Error::ForeignUvw { antenna1: a1, antenna2: a2, mjd, expected, found: w_old });
             }
@@ -281,7 +286,9 @@ impl Gatherer {
                 self.out.pairs.push(numbers);
             }
             let uv_m = uvw[0].hypot(uvw[1]);
-            plan.push(RowPlan { source: r, row, shift_m: uvw[2] - w_old, uv_m });
+            // From the field's centre as we compute it, not as the table's w has it: visibilities that were phased, calibrated or
+            // predicted with a w of slightly another Earth orientation keep their sky where every other program sees it.
+            plan.push(RowPlan { source: r, row, shift_m: uvw[2] - expected, uv_m });
         }
         Ok(plan)
     }

@@ -51,6 +51,9 @@ def image(
     non_negative: Annotated[bool, typer.Option("--non-negative", help="Positive components only.")] = False,
     pblimit: Annotated[float, typer.Option("--pblimit", help="Primary-beam limit.")] = 0.2,
     beam: Annotated[Path | None, typer.Option("--beam", help="File of the primary beam, HDF5 or FITS.")] = None,
+    dish_diameter: Annotated[
+        float, typer.Option("--dish-diameter", help="Airy beam of a dish of this diameter [m]; 0: the telescope's.")
+    ] = 0.0,
     epsilon: Annotated[float, typer.Option("--epsilon", help="Accuracy of gridding.")] = 1e-4,
     subbands: Annotated[int, typer.Option("--subbands", help="Subband images from the same run.")] = 0,
     datacolumn: Annotated[str, typer.Option("--datacolumn", help="auto, corrected, data or model.")] = "auto",
@@ -109,6 +112,7 @@ def image(
         "pblimit": pblimit,
         "cards": imaging.calibration_cards(caltable or []),
         "beam": str(beam) if beam else None,
+        "dish_diameter_m": dish_diameter or None,
         "epsilon": epsilon,
         "subbands": subbands,
         "datacolumn": datacolumn,

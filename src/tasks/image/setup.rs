@@ -26,6 +26,8 @@ pub(super) struct Setup {
     pub(super) column: Column,
     pub(super) telescope: String,
     observatory: Observatory,
+    /// The dishes stand still while the sky goes by.
+    drifts: bool,
     earth: EarthOrientation,
     /// Windows of each input.
     windows: Vec<Vec<usize>>,
@@ -78,6 +80,7 @@ impl Setup {
             column,
             telescope: first.telescope.clone(),
             observatory,
+            drifts: first.telescope_is_known(),
             earth: EarthOrientation::current()?,
             windows,
             channels,
@@ -169,7 +172,11 @@ impl Setup {
         Ok(gatherer.finish(self.column.name())?)
     }
 
+    /// The array's dishes stand on the meridian; those of a telescope that is not ours are taken to track their phase centre.
     pub(super) fn pointings(&self, vis: &Visibilities) -> Result<Vec<RaDec>, Error> {
+        if !self.drifts {
+            return Ok(vis.times.iter().map(|bin| bin.field_centre).collect());
+        }
         Ok(drift_pointings(&vis.times, &self.observatory, &self.earth)?)
     }
 
