@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use super::input::Input;
-use super::selection::{fields, ranked_antennas, windows, LoadedTables, TableUse};
+use super::selection::{fields, lock_wait, lock_wait_s, ranked_antennas, windows, LoadedTables, TableUse};
 use super::sky::{ModelSky, Predictor};
+use super::solve_refusal::flagged_fields;
 use crate::calibration::bandpass::Smoothing;
 use crate::calibration::{
-    solve, Combine, Corruption, Intervals, Mode, Robust, RowKey, RowSet, Solint, SolveParams, SolveReport,
-    Sums, WindowSums,
+    self, solve, Combine, Corruption, Intervals, Mode, Robust, RowKey, RowSet, Solint, SolveParams,
+    SolveReport, Sums, WindowSums,
 };
 use crate::caltable;
 use crate::control::Control;
@@ -68,10 +69,10 @@ pub struct SolveRequest {
     /// Channels that share a bandpass solution; 0 and 1 are every channel.
     #[serde(default)]
     pub chanbin: usize,
-    /// `none`, `hanning`, `boxcar`, `gaussian`.
+    /// `none`, `hanning`, `boxcar`, `gaussian`, `polynomial`.
     #[serde(default)]
     pub smooth_type: String,
-    /// Its width \[channels\].
+    /// Its width \[channels\] or degree.
     #[serde(default)]
     pub smooth_window: Option<f64>,
     /// `off`, `huber`, `student`.
@@ -86,6 +87,9 @@ pub struct SolveRequest {
     /// Replace an existing calibration table.
     #[serde(default)]
     pub overwrite: bool,
+    /// Longest wait for another step on the same Measurement Set \[s\].
+    #[serde(default = "lock_wait_s")]
+    pub lock_wait_s: f64,
 }
 
 fn ap() -> String {
@@ -123,7 +127,8 @@ pub struct SolveOutcome {
 /// # Errors
 /// A bad parameter, nothing to solve (saying what removed it), a zero model, no solution, a table that cannot be written.
 pub fn run(request: &SolveRequest, control: &Control) -> Result<SolveOutcome, Error> {
-    run_on(&MsReader::open(&request.ms)?, request, control)
+    let wait = lock_wait(request.lock_wait_s)?;
+    run_on(&MsReader::open_alone(&request.ms, wait, control)?, request, control)
 }
 
 /// As [`run`], on visibilities from anywhere.
@@ -179,7 +184,7 @@ fn params(request: &SolveRequest, reader: &dyn Input) -> Result<SolveParams, Err
     let smoothing = Smoothing::parse(&request.smooth_type, request.smooth_window).ok_or_else(|| {
         bad(
             "smoothing",
-            "'none', 'hanning', 'boxcar' or 'gaussian' and a width from 1 channel",
+            "'none', 'hanning', 'boxcar' or 'gaussian' and a width from 1 channel, or 'polynomial' and a degree from 0 to 15",
             quoted(&request.smooth_type),
         )
     })?;
@@ -265,7 +270,14 @@ impl Job<'_> {
                 WindowSums { spw: *spw, freq_hz, width_hz, sums: &sums[if merge { 0 } else { k }] }
             })
             .collect();
-        Ok(solve(self.shell(), &windows, &intervals, &self.params, control)?)
+        match solve(self.shell(), &windows, &intervals, &self.params, control) {
+            Err(calibration::Error::NoData { where_, reason }) => {
+                let fields = flagged_fields(self.reader, self.chosen_fields.as_deref(), &self.windows)?;
+                let reason = if fields.is_empty() { reason } else { format!("{reason}; {fields}") };
+                Err(calibration::Error::NoData { where_, reason }.into())
+            }
+            other => Ok(other?),
+        }
     }
 
     /// Solution channels of a window and their widths: its own (in bins), or its middle for a gain.

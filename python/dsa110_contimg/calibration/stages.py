@@ -74,7 +74,8 @@ def solve(
         A sky of `dsa110_contimg.calibration.sky`; without one MODEL_DATA is used.
     **options
         CASA's vocabulary: ``calmode, solint, combine, field, spw, uvrange, refant, refantmode, minsnr, minblperant,
-        solnorm, fillgaps, smooth_type, smooth_window, robust, overwrite``.
+        solnorm, fillgaps, smooth_type, smooth_window, robust, overwrite``;
+        ``lock_wait_s`` [s], how long to wait for another step on the same Measurement Set.
 
     Returns
     -------
@@ -99,9 +100,17 @@ def apply(
     spw: str = "",
     calwt: bool = True,
     applymode: str = "calflag",
+    max_age_days: float = 30.0,
+    max_dec_deg: float = 5.0,
+    lock_wait_s: float = 60.0,
     progress: Progress = None,
 ) -> dict[str, Any]:
-    """Apply tables to DATA: CORRECTED_DATA, FLAG and (with `calwt`) WEIGHT_SPECTRUM are written."""
+    """Apply tables to DATA: CORRECTED_DATA, FLAG and (with `calwt`) WEIGHT_SPECTRUM are written.
+
+    A table of other antennas or another band is refused, and so is one whose solutions are more than `max_age_days` away or of
+    another declination strip, more than `max_dec_deg` away. Another step on the same Measurement Set is waited for, up to
+    `lock_wait_s`.
+    """
     from dsa110_contimg import _core
 
     request = {
@@ -111,6 +120,9 @@ def apply(
         "spw": spw,
         "calwt": calwt,
         "applymode": applymode,
+        "max_age_days": max_age_days,
+        "max_dec_deg": max_dec_deg,
+        "lock_wait_s": lock_wait_s,
     }
     return dict(_core.calibration.apply(json.dumps(request), progress=progress))
 
@@ -140,6 +152,7 @@ def flag(
     column: str = "data",
     trial: bool = False,
     provenance: StrPath | None = None,
+    waterfall: bool = False,
     progress: Progress = None,
 ) -> dict[str, Any]:
     """Run flagging steps; the report has a line for each.
@@ -156,6 +169,8 @@ def flag(
     provenance : path, optional
         Directory for ``bits.spwNN.npy``: for each (row, channel, product) the bit of the step that flagged it, uint16; bit 0
         is what was flagged before.
+    waterfall : bool
+        Report the flagged fraction of each window's times and channels too.
     """
     from dsa110_contimg import _core
 
@@ -167,6 +182,7 @@ def flag(
         "spw": spw,
         "column": column,
         "trial": trial,
+        "waterfall": waterfall,
     }
     if provenance is not None:
         request["provenance"] = fspath(provenance)
