@@ -30,13 +30,16 @@ def source(
         raise ValueError(f"position of {name}: expected finite degrees with |dec| <= 90, found {ra_deg}, {dec_deg}")
     if not (math.isfinite(flux_jy) and flux_jy != 0):
         raise ValueError(f"flux of {name}: expected a finite flux that is not zero [Jy], found {flux_jy}")
+    terms = coefficients if coefficients is not None else [alpha]
+    if not all(map(math.isfinite, [reference_hz, *terms])):
+        raise ValueError(f"spectrum of {name}: expected finite numbers, found {terms} about {reference_hz} Hz")
     return {
         "name": name,
         "position": {"ra_rad": math.radians(ra_deg % 360.0), "dec_rad": math.radians(dec_deg)},
         "spectrum": {
             "flux_jy": flux_jy,
             "reference_hz": reference_hz,
-            "coefficients": coefficients if coefficients is not None else [alpha],
+            "coefficients": terms,
         },
         "shape": None,
     }

@@ -152,6 +152,7 @@ def flag(
     column: str = "data",
     trial: bool = False,
     provenance: StrPath | None = None,
+    waterfall: bool = False,
     progress: Progress = None,
 ) -> dict[str, Any]:
     """Run flagging steps; the report has a line for each.
@@ -168,6 +169,8 @@ def flag(
     provenance : path, optional
         Directory for ``bits.spwNN.npy``: for each (row, channel, product) the bit of the step that flagged it, uint16; bit 0
         is what was flagged before.
+    waterfall : bool
+        Report the flagged fraction of each window's times and channels too.
     """
     from dsa110_contimg import _core
 
@@ -179,6 +182,7 @@ def flag(
         "spw": spw,
         "column": column,
         "trial": trial,
+        "waterfall": waterfall,
     }
     if provenance is not None:
         request["provenance"] = fspath(provenance)

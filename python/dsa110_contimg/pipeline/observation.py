@@ -6,6 +6,7 @@ the package of its name; here is only who calls whom.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -117,7 +118,7 @@ class Observation:
         return Stage("convert", self.convert, ("files",), ("ms",), lambda o: [o["ms"]])
 
     def _flag(self) -> Stage:
-        return Stage("flag", self.flag, ("ms",), ("flagged_fraction",))
+        return Stage("flag", self.flag, ("ms",), ("flagged_fraction", "flag_report"))
 
     def _solve(self) -> Stage:
         calibration = self.context.config.calibration.model_dump()
@@ -196,11 +197,14 @@ class Observation:
         return {"ms": str(path), "verdicts": report.get("verdicts", [])}
 
     def flag(self, outputs: Outputs) -> Outputs:
-        """Zeros and NaN, autocorrelations, dead antennas; interference too where there is enough band to see it in."""
+        """Zeros and NaN, autocorrelations, dead antennas; the report lies beside the Measurement Set."""
         from dsa110_contimg.calibration import stages
 
-        report = stages.flag(outputs["ms"], stages.STANDARD_STEPS, reset=True, progress=self.context.progress)
-        return {"flagged_fraction": report["after"]["fraction"] if isinstance(report.get("after"), dict) else None}
+        steps, progress = stages.STANDARD_STEPS, self.context.progress
+        report = stages.flag(outputs["ms"], steps, reset=True, waterfall=True, progress=progress)
+        path = Path(outputs["ms"]).with_suffix(".flags.json")
+        path.write_text(json.dumps(report), encoding="utf-8")
+        return {"flagged_fraction": report["after_cross"], "flag_report": str(path)}
 
     def _sky(self) -> dict[str, Any]:
         from dsa110_contimg.calibration import sky as model

@@ -165,6 +165,8 @@ def _record(result: RunResult, observation: Observation, outcome: GroupResult) -
             "noise_jy": outputs.get("noise_jy"),
             "expected_noise_jy": outputs.get("expected_noise_jy"),
             "image": outputs.get("image"),
+            "flagged": outputs.get("flagged_fraction"),
+            "flag_report": outputs.get("flag_report"),
         }
     )
 
