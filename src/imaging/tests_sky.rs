@@ -146,6 +146,7 @@ impl Observation {
             bright: BrightParams { sigma: None, ..BrightParams::default() },
             start_yx: None,
             clean,
+            joint: JointParams::default(),
             beam: Beam::for_telescope("DSA_110").unwrap(),
             pointings,
             pb_limit: 0.2,
