@@ -26,6 +26,12 @@ def image(
     niter: Annotated[int, typer.Option("--niter", help="Most iterations; 0 makes a dirty image.")] = 100_000,
     threshold: Annotated[str, typer.Option("--threshold", help="Stop at this brightness, as 1mJy.")] = "0Jy",
     nsigma: Annotated[float, typer.Option("--nsigma", help="Stop at this many times the noise.")] = 3.0,
+    nthermal: Annotated[
+        float,
+        typer.Option(
+            "--nthermal", help="Stop at this many times the thermal noise of the weights; 0 for no such stop."
+        ),
+    ] = 0.0,
     auto_mask: Annotated[float, typer.Option("--auto-mask", help="Seeds of the mask [sigma]; 0: everywhere.")] = 5.0,
     mask: Annotated[
         Path | None, typer.Option("--mask", help="FITS, not zero where components may lie, or DS9 regions (.reg).")
@@ -104,6 +110,7 @@ def image(
         "niter": niter,
         "threshold_jy": parse_jansky(threshold),
         "nsigma": nsigma,
+        "nthermal": nthermal,
         "auto_mask": auto_mask,
         "mask": str(mask) if mask else None,
         "model": str(model) if model else None,

@@ -126,7 +126,7 @@ impl Setup {
         inputs.iter().zip(&self.windows).map(of).sum::<u64>() as usize
     }
 
-    /// Visibilities, weights and predicted visibilities, and a dozen planes.
+    /// Visibilities, weights, their compressed form with its matrices and that of the wider field; some sixteen planes and three a subband.
     fn check_memory(&self, inputs: &[&dyn Input], params: &ImageParams) -> Result<(), Error> {
         let vis = self.rows(inputs) as f64 * self.channels.len() as f64;
         let pixels = self.imsize[0] as f64 * self.imsize[1] as f64;
@@ -138,7 +138,8 @@ impl Setup {
         } else {
             0.0
         };
-        let needed_gb = (vis * 20.0 + pixels * 4.0 * (14.0 + joint)) / 1e9;
+        let planes = 16.0 + joint + 3.0 * params.subbands as f64;
+        let needed_gb = (vis * 28.0 + pixels * 4.0 * planes) / 1e9;
         if needed_gb > params.max_memory_gb {
             let what = format!("{vis:.2e} visibilities and {} x {} pixels", self.imsize[0], self.imsize[1]);
             let allowed_gb = params.max_memory_gb;
@@ -218,7 +219,7 @@ impl Setup {
                 cell_rad: self.cell_rad,
                 epsilon: params.epsilon,
                 slant: None,
-                max_memory_bytes: None,
+                max_memory_bytes: Some((params.max_memory_gb * 1e9) as usize),
             },
             weighting: self.weighting,
             tapers: choice::tapers(params)?,

@@ -212,7 +212,7 @@ def test_what_flagged_a_field_is_named(ms: Path) -> None:
         stages.solve(ms, ms.parent / "h", "G", field="2", refant="103")
     # A reset forgets what was flagged, and by what.
     stages.flag(ms, [], reset=True)
-    stages.flag(ms, [{"step": "manual", "antenna": ""}])
+    stages.flag(ms, [{"step": "manual", "antenna": "*"}])
     with pytest.raises(DataError, match=r"field 0 .* fully flagged by manual .*; field 3 .* fully flagged by manual"):
         stages.solve(ms, ms.parent / "h", "G", **COMBINE)
     assert not (ms.parent / "h").exists()
