@@ -126,6 +126,8 @@ def scintillation(rng: np.random.Generator, t: Array, index: float, tau: float) 
 def contaminant(rng: np.random.Generator, kind: str, t: Array) -> Array:
     """Relative flux (band, epoch) of what is no lens."""
     one, ratio = np.ones((len(FREQ_HZ), len(t))), (FREQ_HZ / MEAN_HZ)[:, None]
+    if kind == "quiet":
+        return one
     if kind == "scintillator":
         common = scintillation(rng, t, rng.uniform(0.03, 0.15), np.exp(rng.uniform(np.log(2), np.log(40))))
         return common[None, :] ** (ratio ** rng.uniform(-0.5, 0.6))

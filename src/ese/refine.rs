@@ -299,9 +299,8 @@ mod tests {
             let form = Form::Sheet;
             let problem =
                 Problem { table, banks: &banks, scale: &[1.0], form, whole, first_mjd: 0.0, last_mjd: 199.0 };
-            // The start of a template that lenses nine tenths of the flux.
-            let start = if whole { 1.0 } else { 0.9 };
-            problem.refine(&[0], [4.7f64.ln(), 0.69f64.ln(), 12.5f64.ln(), 100.0, start, 0.0], 40)
+            let start = if whole { 1.0 } else { 0.75 };
+            problem.refine(&[0], [3.4f64.ln(), 0.63f64.ln(), 14.2f64.ln(), 100.0, start, 0.0], 40)
         };
         let whole = found(1.0, true);
         assert!((whole.at[0].exp() / 3.0 - 1.0).abs() < 0.1 && whole.at[4] == 1.0, "{:?}", whole.at);
