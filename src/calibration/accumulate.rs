@@ -32,6 +32,8 @@ pub(super) struct RowSamples<'a> {
 pub(super) struct Corrupting {
     pub re: Vec<f64>,
     pub im: Vec<f64>,
+    /// Both, in single precision.
+    pub narrow: Vec<Complex32>,
 }
 
 /// Running sums of one baseline over `(f, hand)`.
@@ -74,6 +76,14 @@ impl Accumulator {
                 // Not even zero times a number that is none may enter a sum.
                 self.vis.iter_mut().chain(&mut self.model).for_each(|x| x[k] = 0.0);
             }
+        }
+    }
+
+    /// Weights alone: which samples of a row can be used (all products, as they lie), given its gains.
+    pub fn weigh(&mut self, row: RowSamples<'_>, products: usize, gains: Option<(&Corrupting, &Corrupting)>) {
+        self.load(row, products, None);
+        if let Some((first, second)) = gains {
+            corrupt_wide(self, first, second);
         }
     }
 

@@ -18,6 +18,18 @@ pub enum Error {
         /// The data, by name.
         where_: String,
     },
+    /// Some model visibilities of unflagged data are NaN or infinite.
+    #[error(
+        "the model of {where_} is not finite for {:.1} % of the unflagged data: expected numbers in MODEL_DATA, found NaN or infinities; \
+         write it anew with 'contimg model MS --sky CSV' or '--point RA,DEC,FLUX', or pass a sky model to the solve",
+        100.0 * fraction
+    )]
+    ModelNotFinite {
+        /// The data, by name.
+        where_: String,
+        /// Share of the data that could otherwise be used.
+        fraction: f64,
+    },
     /// Nothing is left to solve with.
     #[error("nothing to solve in {where_}: {reason}")]
     NoData {
@@ -46,7 +58,7 @@ impl Kind for Error {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Argument(e) => e.kind(),
-            Self::ZeroModel { .. } | Self::NoData { .. } => ErrorKind::Data,
+            Self::ZeroModel { .. } | Self::ModelNotFinite { .. } | Self::NoData { .. } => ErrorKind::Data,
             Self::NoSolution { .. } => ErrorKind::Unconverged,
             Self::Gains(e) => e.kind(),
             Self::Cancelled(e) => e.kind(),

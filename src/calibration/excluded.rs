@@ -17,6 +17,8 @@ pub struct Excluded {
     pub precalibration: u64,
     /// With a model of zero.
     pub zero_model: u64,
+    /// With a model that is no finite number.
+    pub no_model: u64,
     /// Used.
     pub used: u64,
 }
@@ -31,6 +33,7 @@ impl Excluded {
         self.uvrange += o.uvrange;
         self.precalibration += o.precalibration;
         self.zero_model += o.zero_model;
+        self.no_model += o.no_model;
         self.used += o.used;
         self
     }
@@ -38,8 +41,14 @@ impl Excluded {
     /// Refuse to go on with nothing, saying what removed it.
     ///
     /// # Errors
-    /// [`Error::ZeroModel`] when only the model is missing, else [`Error::NoData`].
+    /// [`Error::ModelNotFinite`] for a model with NaN or infinities, [`Error::ZeroModel`] when only the model is missing, else
+    /// [`Error::NoData`].
     pub fn check(&self, where_: &str) -> Result<(), Error> {
+        if self.no_model > 0 {
+            // Some sources or channels of such a model are lost: what is left would be taken for all of it.
+            let fraction = self.no_model as f64 / (self.no_model + self.used + self.zero_model) as f64;
+            return Err(Error::ModelNotFinite { where_: where_.to_owned(), fraction });
+        }
         if self.used > 0 {
             return Ok(());
         }

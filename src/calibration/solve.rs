@@ -72,6 +72,14 @@ pub fn solve(
     let ranked = if params.refant.is_empty() { vec![most_data(&shell)] } else { params.refant.clone() };
     if params.mode != Mode::Amp {
         reference(&mut shell, &ranked, params.refant_mode)?;
+        if shell.working_flagged_fraction().1 == 0 {
+            let names: Vec<&str> = ranked.iter().map(|a| shell.antennas[*a].name.as_str()).collect();
+            let reason = format!(
+                "no reference antenna of {} has a solution, and refantmode 'strict' takes no other",
+                names.join(", ")
+            );
+            return Err(Error::NoSolution { where_: shell.name, reason });
+        }
     }
     match params.term {
         Term::B => bandpass::finish(&mut shell, params),

@@ -396,3 +396,180 @@ fn gaps_are_bridged_and_slopes_survive_smoothing() {
         }
     }
 }
+
+/// A smooth bandpass with a delay under noise: the polynomial keeps the shape, and its quoted error is its scatter.
+#[test]
+fn a_polynomial_takes_the_noise_down_as_it_says() {
+    use crate::gains::{Slot, WindowGains};
+    let (nf, trials, sigma) = (48, 400, 0.02);
+    let mut random = rng(11);
+    let truth = |f: usize| {
+        let x = 2.0 * f as f64 / (nf - 1) as f64 - 1.0;
+        Complex64::from_polar(1.0 + 0.2 * x - 0.1 * x * x, 1.2 * f as f64)
+    };
+    let mut w =
+        WindowGains::flagged(Term::B, 0, vec![1e9; nf], vec![1.0; nf], vec![Slot::default()], trials, 1);
+    w.error_tafr.fill(sigma as f32);
+    for a in 0..trials {
+        for f in (0..nf).filter(|f| *f != 7) {
+            let noise = Complex64::new(normal(&mut random), normal(&mut random)) * sigma;
+            w.value_tafr[[0, a, f, 0]] = truth(f) + noise;
+            w.flag_tafr[[0, a, f, 0]] = false;
+        }
+    }
+    bandpass::smooth(&mut w, bandpass::Smoothing::Polynomial(3));
+    let (mut sum, mut n) = (0.0, 0.0);
+    for a in 0..trials {
+        assert!(w.flag_tafr[[0, a, 7, 0]]);
+        for f in (0..nf).filter(|f| *f != 7) {
+            let at = [0, a, f, 0];
+            let error = f64::from(w.error_tafr[at]);
+            assert!(error < 0.6 * sigma, "{f} {error}");
+            sum += (w.value_tafr[at] - truth(f)).norm_sqr() / (2.0 * error * error);
+            n += 1.0;
+        }
+    }
+    // 400 x 4 complex coefficients: the mean of chi-square is known to 1 / sqrt(2 * 1600 / 2) = 2.5 %; 10 % is four sigma.
+    assert!((sum / n - 1.0).abs() < 0.1, "{}", sum / n);
+    assert_eq!(bandpass::Smoothing::parse("polynomial", Some(2.0)), Some(bandpass::Smoothing::Polynomial(2)));
+    assert!(bandpass::Smoothing::parse("polynomial", Some(2.5)).is_none());
+}
+
+/// No unbiased estimate scatters less than the Cramer-Rao bound, and least squares reaches it.
+///
+/// For `V_ij = g_i M conj(g_j)` with noise sigma a component and `g = exp(a + i phi)`, the information of a baseline is
+/// `q_ij = sum |g_i g_j M|^2 / sigma^2` on `a_i + a_j` and on `phi_i - phi_j`. With the reference's phase known, the bounds are the
+/// diagonals of the inverses of the two matrices.
+#[test]
+fn the_scatter_is_the_cramer_rao_bound() {
+    let (na, nf, sigma) = (12, 600, 0.3);
+    let gains = random_gains(na, 1, 40);
+    let truth = Array4::from_shape_fn((TIMES, na, nf, 2), |(t, a, _, _)| gains[[t, a, 0, 0]]);
+    let mut b = block(na, nf, 41);
+    // One model for all channels: each is then a trial of its own.
+    let model = b.model_rfp.clone().unwrap();
+    let model = Array3::from_shape_fn(model.dim(), |(row, _, _)| model[[row, 0, 0]]);
+    b.model_rfp = Some(model.clone());
+    corrupt(&mut b, &truth, sigma, 42);
+    let (table, _) = run(&b, na, &SolveParams { minsnr: 0.0, ..params(Term::B) }).unwrap();
+    let (mut sum, mut difference) = (vec![0.0; na * na], vec![0.0; (na - 1) * (na - 1)]);
+    for row in 0..b.rows.len() {
+        let (i, j) = (b.rows.antenna1[row] as usize, b.rows.antenna2[row] as usize);
+        if i == j {
+            continue;
+        }
+        let v =
+            gains[[0, i, 0, 0]].norm() * gains[[0, j, 0, 0]].norm() * f64::from(model[[row, 0, 0]].norm());
+        let q = (v / sigma).powi(2);
+        for (a, b) in [(i, i), (j, j), (i, j), (j, i)] {
+            sum[a * na + b] += q;
+            // Antenna 0 is the reference.
+            if a > 0 && b > 0 {
+                difference[(a - 1) * (na - 1) + b - 1] += if a == b { q } else { -q };
+            }
+        }
+    }
+    let bound_amp = crate::math::linear::Cholesky::new(&sum, na).unwrap().inverse();
+    let bound_phase = crate::math::linear::Cholesky::new(&difference, na - 1).unwrap().inverse();
+    let (mut amp, mut phase, mut n) = (0.0, 0.0, 0.0);
+    for ((_, a, _, _), g) in table.windows[0].value_tafr.indexed_iter().filter(|((_, a, ..), _)| *a > 0) {
+        let want = gains[[0, a, 0, 0]] * gains[[0, 0, 0, 0]].conj() / gains[[0, 0, 0, 0]].norm();
+        amp += (g.norm() / want.norm()).ln().powi(2) / bound_amp[a * na + a];
+        phase += (g * want.conj()).arg().powi(2) / bound_phase[(a - 1) * (na - 1) + a - 1];
+        n += 1.0;
+    }
+    let (amp, phase): (f64, f64) = (f64::sqrt(amp / n), f64::sqrt(phase / n));
+    // 1200 trials of 11 antennas; phases share the reference's error: 1 / sqrt(2 * 1200 * 2) = 1.4 %. The bound is for small noise: SNR
+    // 30 and more leave 1e-3.
+    assert!((amp - 1.0).abs() < 0.05 && (phase - 1.0).abs() < 0.05, "{amp} {phase}");
+}
+
+/// Noise-free data give the gains to the last digits of single precision.
+#[test]
+fn noise_free_gains_are_exact_to_a_hundred_thousandth() {
+    let (na, nf) = (24, 16);
+    for term in [Term::B, Term::G] {
+        let gains = random_gains(na, nf, 50);
+        let truth = Array4::from_shape_fn(gains.dim(), |(t, a, f, r)| {
+            gains[[t, a, if term == Term::G { 0 } else { f }, r]]
+        });
+        let mut b = block(na, nf, 51);
+        corrupt(&mut b, &truth, 0.0, 52);
+        let (table, report) = run(&b, na, &params(term)).unwrap();
+        assert_eq!((report.failed, report.accepted, report.below_minsnr), (0, 0, 0));
+        for ((_, a, f, r), g) in table.windows[0].value_tafr.indexed_iter() {
+            let reference = truth[[0, 0, f, r]];
+            let want = truth[[0, a, f, r]] * reference.conj() / reference.norm();
+            assert!((g - want).norm() < 1e-5 * want.norm(), "{term:?} {a} {f} {r}: {g} {want}");
+        }
+    }
+}
+
+/// Wide sums and careful ones are the same sums, whatever is flagged, without weight or without a model.
+#[test]
+fn wide_sums_are_the_careful_sums() {
+    use super::accumulate::{Accumulator, Corrupting, RowSamples, CELL};
+    use super::lanes::{Lanes, Row, LANES};
+    let (n, rows, hands) = (24, 7, 2);
+    if !Lanes::fit(n, hands) {
+        return;
+    }
+    let mut random = rng(60);
+    let mut complex = || Complex32::new(normal(&mut random) as f32, normal(&mut random) as f32);
+    let vis: Vec<Complex32> = (0..n * rows).map(|_| complex()).collect();
+    let mut model: Vec<Complex32> = (0..n * rows).map(|_| complex()).collect();
+    let mut gains: Vec<Corrupting> = Vec::new();
+    for _ in 0..2 {
+        let narrow: Vec<Complex32> =
+            (0..n).map(|k| if k == 9 { Complex32::default() } else { complex() }).collect();
+        let (re, im) = narrow.iter().map(|z| (f64::from(z.re), f64::from(z.im))).unzip();
+        gains.push(Corrupting { re, im, narrow });
+    }
+    let mut weight: Vec<f32> = (0..n * rows).map(|k| 0.5 + (k % 5) as f32).collect();
+    let mut flag: Vec<bool> = (0..n * rows).map(|k| k % 11 == 3 || (n..2 * n).contains(&k)).collect();
+    (model[5], model[60], weight[40], weight[77]) =
+        (Complex32::default(), Complex32::default(), 0.0, f32::NAN);
+    flag[100] = true;
+    let samples = |row: usize| RowSamples {
+        vis: &vis[row * n..(row + 1) * n],
+        model: &model[row * n..(row + 1) * n],
+        weight: &weight[row * n..(row + 1) * n],
+        flag: &flag[row * n..(row + 1) * n],
+    };
+    for corrupted in [false, true] {
+        for whole in [false, true] {
+            let with = corrupted.then_some((&gains[0], &gains[1]));
+            let mut lanes = Lanes::default();
+            let wide: Vec<Row<'_>> = (0..rows)
+                .map(|r| Row {
+                    samples: samples(r),
+                    gains: with.map(|(a, b)| (&a.narrow[..], &b.narrow[..])),
+                })
+                .collect();
+            assert!(lanes.add(&wide, n, whole));
+            let mut acc = Accumulator::new(n);
+            let mut used = Vec::new();
+            for r in 0..rows {
+                acc.load(samples(r), hands, None);
+                used.push(acc.add(with) as u32);
+            }
+            assert_eq!(lanes.used, used);
+            let (bin, cells) = if whole { (n / hands, hands) } else { (1, n) };
+            let mut want = vec![0.0; cells * CELL];
+            acc.flush(&mut want, &[0, 1], bin, hands);
+            let mut found = vec![0.0; cells * CELL];
+            for (k, sums) in lanes.sums.chunks_exact(CELL).enumerate() {
+                let cell = if whole { k % LANES % hands } else { k };
+                found[cell * CELL..(cell + 1) * CELL].iter_mut().zip(sums).for_each(|(a, b)| *a += b);
+            }
+            for (a, b) in found.iter().zip(&want) {
+                // The corrupted model is formed in single precision.
+                assert!((a - b).abs() < 1e-5 * b.abs().max(1.0), "{corrupted} {whole}: {a} {b}");
+            }
+        }
+    }
+    // A sample that is no number is left to the careful way.
+    let broken = vec![Complex32::new(f32::NAN, 0.0); n];
+    let row = Row { samples: RowSamples { vis: &broken, ..samples(0) }, gains: None };
+    assert!(!Lanes::default().add(&[row], n, false));
+}

@@ -253,6 +253,12 @@ impl Tiles {
     pub fn read<T: Element>(&self, rows: Range<u64>, out: &mut [T]) -> Result<(), Error> {
         self.check::<T>(&rows, self.cell[0], out.len())?;
         let row = self.cell[0] * self.cell[1];
+        if self.channel_tiles() == 1 && !self.is_bits() && size_of_val(out) <= PIECE_BYTES && !rows.is_empty()
+        {
+            // Tiles follow one another without a gap: the file is one array of rows.
+            let offset = rows.start * (row * size_of::<T>()) as u64;
+            return self.read_tile((rows.end - rows.start) as usize, 0, offset, 0, out);
+        }
         let pieces = self.pieces(rows);
         let mut parts = Vec::with_capacity(pieces.len());
         let mut rest = out;

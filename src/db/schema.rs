@@ -48,13 +48,18 @@ impl Schema {
     fn steps(self) -> &'static [&'static str] {
         match self {
             Self::Queue => &[include_str!("schema/queue_1.sql")],
-            Self::Registry => &[include_str!("schema/registry_1.sql")],
+            Self::Registry => &[include_str!("schema/registry_1.sql"), include_str!("schema/registry_2.sql")],
             Self::Products => &[
                 include_str!("schema/products_1.sql"),
                 include_str!("schema/products_2.sql"),
                 include_str!("schema/products_3.sql"),
+                include_str!("schema/products_4.sql"),
             ],
-            Self::Catalog => &[include_str!("schema/catalog_1.sql"), include_str!("schema/catalog_2.sql")],
+            Self::Catalog => &[
+                include_str!("schema/catalog_1.sql"),
+                include_str!("schema/catalog_2.sql"),
+                include_str!("schema/catalog_3.sql"),
+            ],
         }
     }
 

@@ -1,8 +1,8 @@
 //! Steps that judge antennas and channels as a whole.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
-use super::selection;
+use super::{selection, Layout};
 use crate::vis::VisBlock;
 
 /// Flag antennas of which more than `fraction` of the cross-correlation samples are flagged.
@@ -49,17 +49,27 @@ pub(super) fn channels(block: &mut VisBlock, fraction: f64) {
     }
 }
 
-/// Flag antennas behind another dish: projected separation below the diameter (less the tolerance); the one with the smaller
-/// w is farther from the source.
-pub(super) fn shadow(block: &mut VisBlock, tolerance_m: f64, diameter_m: f64) {
+/// Flag antennas behind another dish: projected separation below the sum of the radii less the tolerance; the one with the smaller
+/// w is farther from the source. With a `layout`, antennas without data cast shadows as well, as in CASA's flagdata; without
+/// one, baselines of the block are looked at, with one diameter for all.
+pub(super) fn shadow(block: &mut VisBlock, tolerance_m: f64, diameter_m: f64, layout: Option<&Layout>) {
     let mut hidden: HashSet<(u64, u32)> = HashSet::new();
-    for k in 0..block.rows.len() {
-        let rows = &block.rows;
-        let [u, v, w] = rows.uvw_m[k];
-        if rows.antenna1[k] != rows.antenna2[k] && u.hypot(v) < diameter_m - tolerance_m {
-            // uvw = position(antenna1) - position(antenna2).
-            let behind = if w < 0.0 { rows.antenna1[k] } else { rows.antenna2[k] };
-            hidden.insert((rows.time_mjd_s[k].to_bits(), behind));
+    if let Some(layout) = layout {
+        let seen: BTreeSet<(u64, u32)> =
+            block.rows.time_mjd_s.iter().map(|t| t.to_bits()).zip(block.rows.field.iter().copied()).collect();
+        for (time, field) in seen {
+            let Some(uvw_m) = layout.uvw_m.get(&(time, field)) else { continue };
+            hidden.extend(behind(uvw_m, &layout.diameter_m, tolerance_m).map(|antenna| (time, antenna)));
+        }
+    } else {
+        for k in 0..block.rows.len() {
+            let rows = &block.rows;
+            let [u, v, w] = rows.uvw_m[k];
+            if rows.antenna1[k] != rows.antenna2[k] && u.hypot(v) < diameter_m - tolerance_m {
+                // uvw = position(antenna1) - position(antenna2).
+                let behind = if w < 0.0 { rows.antenna1[k] } else { rows.antenna2[k] };
+                hidden.insert((rows.time_mjd_s[k].to_bits(), behind));
+            }
         }
     }
     if hidden.is_empty() {
@@ -69,4 +79,19 @@ pub(super) fn shadow(block: &mut VisBlock, tolerance_m: f64, diameter_m: f64) {
         let time = rows.time_mjd_s[k].to_bits();
         hidden.contains(&(time, rows.antenna1[k])) || hidden.contains(&(time, rows.antenna2[k]))
     });
+}
+
+/// Antennas behind others.
+fn behind<'a>(
+    uvw_m: &'a [[f64; 3]],
+    diameter_m: &'a [f64],
+    tolerance_m: f64,
+) -> impl Iterator<Item = u32> + 'a {
+    (0..uvw_m.len()).flat_map(move |i| {
+        (i + 1..uvw_m.len()).filter_map(move |j| {
+            let [u, v, w] = [0, 1, 2].map(|k| uvw_m[i][k] - uvw_m[j][k]);
+            let radii = 0.5 * (diameter_m.get(i)? + diameter_m.get(j)?);
+            (u.hypot(v) < radii - tolerance_m).then_some(if w < 0.0 { i } else { j } as u32)
+        })
+    })
 }

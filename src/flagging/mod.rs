@@ -16,7 +16,7 @@ mod step;
 
 pub use error::Error;
 pub use run::{run, run_recorded, StepReport};
-pub use step::{Channel, Context, Manual, QuackMode, Step};
+pub use step::{Channel, Context, Layout, Manual, QuackMode, Step};
 
 #[cfg(test)]
 mod tests;

@@ -117,7 +117,9 @@ fn one(block: &mut VisBlock, step: &Step, context: Context<'_>, control: &Contro
             antennas::dead(block, checked_fraction("dead antennas", *fraction)?)
         }
         Step::BadChannels { fraction } => antennas::channels(block, checked_fraction("channels", *fraction)?),
-        Step::Shadow { tolerance_m, diameter_m } => antennas::shadow(block, *tolerance_m, *diameter_m),
+        Step::Shadow { tolerance_m, diameter_m } => {
+            antennas::shadow(block, *tolerance_m, *diameter_m, context.layout);
+        }
         Step::Quack { interval_s, mode } => {
             selection::quack(block, *interval_s, *mode, context.time_range_mjd_s)
         }

@@ -1,5 +1,7 @@
 //! The steps of a flagging run and their parameters.
 
+use std::collections::BTreeMap;
+
 use super::rfi::RfiParams;
 use crate::vis::UvRange;
 
@@ -71,7 +73,7 @@ pub enum Step {
     },
     /// Antennas behind another dish.
     Shadow {
-        /// Overlap allowed \[m\].
+        /// Overlap allowed \[m\]; below 0, antennas must keep that far apart.
         tolerance_m: f64,
         /// Dish diameter \[m\].
         diameter_m: f64,
@@ -195,4 +197,15 @@ pub struct Context<'a> {
     pub time_range_mjd_s: Option<[f64; 2]>,
     /// Elevation of each row's phase centre \[deg\].
     pub elevation_deg: Option<&'a [f64]>,
+    /// Where all antennas stand, those without data too: they cast shadows. `None` takes the baselines of the block.
+    pub layout: Option<&'a Layout>,
+}
+
+/// Antennas as the source sees them.
+#[derive(Clone, Debug, Default)]
+pub struct Layout {
+    /// Dish diameters \[m\].
+    pub diameter_m: Vec<f64>,
+    /// By time (the bits of its MJD seconds) and field: (u, v, w) of every antenna \[m\].
+    pub uvw_m: BTreeMap<(u64, u32), Vec<[f64; 3]>>,
 }

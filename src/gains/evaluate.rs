@@ -11,9 +11,9 @@ use crate::kind::BadArgument;
 /// Interpolation between solution slots.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TimeInterpolation {
-    /// The nearest unflagged slot.
+    /// The nearest slot; no solution where that is flagged.
     Nearest,
-    /// Amplitude and phase linear between neighbouring unflagged slots, held constant outside.
+    /// Amplitude and phase linear between neighbouring slots, held constant outside; no solution where either is flagged.
     #[default]
     Linear,
 }
@@ -21,9 +21,9 @@ pub enum TimeInterpolation {
 /// Interpolation between solution channels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FreqInterpolation {
-    /// The nearest channel; flagged where that one is flagged.
+    /// The nearest channel.
     Nearest,
-    /// Amplitude and phase linear between the two neighbours; flagged where the nearest is flagged.
+    /// Amplitude and phase linear between the two neighbours.
     #[default]
     Linear,
 }
@@ -37,6 +37,9 @@ pub struct Applied<'a> {
     pub time: TimeInterpolation,
     /// In frequency.
     pub freq: FreqInterpolation,
+    /// Bridge flagged solution channels from the good ones (CASA's `nearest` and `linear`); otherwise they flag the data
+    /// (`nearestflag`, `linearflag`).
+    pub fill: bool,
     /// Entry `s` is the table's window for the data's window `s` (CASA's `spwmap`). Empty: the window of the
     /// table that covers the data's frequencies, so that tables with windows in another order still fit.
     pub spwmap: Vec<usize>,
@@ -45,10 +48,12 @@ pub struct Applied<'a> {
 impl<'a> Applied<'a> {
     /// Linear in time and frequency, windows matched by frequency.
     pub fn new(table: &'a GainTable) -> Self {
-        Self { table, time: TimeInterpolation::Linear, freq: FreqInterpolation::Linear, spwmap: Vec::new() }
+        let (time, freq) = (TimeInterpolation::Linear, FreqInterpolation::Linear);
+        Self { table, time, freq, fill: false, spwmap: Vec::new() }
     }
 
-    /// Parse CASA's `interp`: `"linear"`, `"nearest"`, `"nearest,linear"` (time, frequency); empty is the default.
+    /// Parse CASA's `interp`: `"linear"`, `"nearest"`, `"nearest,linear"` (time, frequency); empty is linear, and flagged
+    /// channels flag the data.
     ///
     /// # Errors
     /// An unknown word.
@@ -59,9 +64,11 @@ impl<'a> Applied<'a> {
             "nearest" => TimeInterpolation::Nearest,
             other => return Err(bad_interp(other)),
         };
-        self.freq = match words.next().unwrap_or("") {
-            "" | "linear" | "linearflag" => FreqInterpolation::Linear,
-            "nearest" | "nearestflag" => FreqInterpolation::Nearest,
+        (self.freq, self.fill) = match words.next().unwrap_or("") {
+            "" | "linearflag" => (FreqInterpolation::Linear, false),
+            "linear" => (FreqInterpolation::Linear, true),
+            "nearestflag" => (FreqInterpolation::Nearest, false),
+            "nearest" => (FreqInterpolation::Nearest, true),
             other => return Err(bad_interp(other)),
         };
         Ok(self)
@@ -117,7 +124,7 @@ impl<'a> Applied<'a> {
 fn bad_interp(word: &str) -> Error {
     BadArgument::new(
         "interp",
-        "'nearest' or 'linear' for time, optionally ',nearest' or ',linear' for frequency",
+        "'nearest' or 'linear' for time, optionally ',nearest', ',linear', ',nearestflag' or ',linearflag' for frequency",
         format!("'{word}'"),
     )
     .into()
@@ -134,7 +141,7 @@ pub struct GainGrid {
 
 /// The product of all tables at the given times and channels of window `spw`, for `na` antennas and `nr` receptors.
 ///
-/// A solution flagged at one slot is skipped over in time; one flagged in a channel flags that channel.
+/// A flagged solution flags the data it would calibrate, in time as in frequency.
 ///
 /// # Errors
 /// A table with another number of antennas, or without a window for these frequencies.
@@ -208,18 +215,19 @@ fn antenna_gains(
     let is_delay = applied.table.term == Term::K;
     for r in 0..nr {
         let sr = r.min(sol_nr - 1);
-        // [solution channel][time]
-        let in_time: Vec<Option<Vec<Complex64>>> =
+        // [solution channel][time]; none where there is no solution.
+        let in_time: Vec<Vec<Option<Complex64>>> =
             (0..sol_nf).map(|f| along_time(window, a, f, sr, applied.time, time_mjd_s, is_delay)).collect();
-        for (f, (low, high, weight)) in channels.iter().enumerate() {
-            let nearest = if *weight < 0.5 { *low } else { *high };
-            if in_time[nearest].is_none() {
-                continue;
-            }
-            for t in 0..time_mjd_s.len() {
-                let value = match (&in_time[*low], &in_time[*high]) {
-                    (Some(p), Some(q)) if *weight > 0.0 => between(p[t], q[t], *weight),
-                    _ => in_time[nearest].as_ref().map_or(Complex64::new(1.0, 0.0), |v| v[t]),
+        for t in 0..time_mjd_s.len() {
+            let good: Vec<usize> = (0..sol_nf).filter(|f| in_time[*f][t].is_some()).collect();
+            let bridged = (applied.fill && good.len() < sol_nf)
+                .then(|| bridge(&good, &window.freq_hz, freq_hz, applied.freq));
+            for (f, (low, high, weight)) in bridged.as_deref().unwrap_or(channels).iter().enumerate() {
+                let nearest = if *weight < 0.5 { *low } else { *high };
+                let Some(at_nearest) = in_time[nearest][t] else { continue };
+                let value = match (in_time[*low][t], in_time[*high][t]) {
+                    (Some(p), Some(q)) if *weight > 0.0 && *weight < 1.0 => between(p, q, *weight),
+                    _ => at_nearest,
                 };
                 let index = (t * freq_hz.len() + f) * nr + r;
                 gain[index] = if is_delay {
@@ -234,7 +242,26 @@ fn antenna_gains(
     (gain, flag)
 }
 
-/// Values at the wanted times; `None` when every slot is flagged.
+/// The channel map over the solution channels that are good.
+fn bridge(
+    good: &[usize],
+    solution_hz: &[f64],
+    data_hz: &[f64],
+    mode: FreqInterpolation,
+) -> Vec<(usize, usize, f64)> {
+    if good.is_empty() {
+        return Vec::new();
+    }
+    let freq_hz: Vec<f64> = good.iter().map(|f| solution_hz[*f]).collect();
+    let map = channel_map(&freq_hz, data_hz, mode);
+    map.into_iter().map(|(low, high, weight)| (good[low], good[high], weight)).collect()
+}
+
+/// A data time this close to a slot takes its solution as it is: two steps of MJD seconds in double precision \[s\]. No wider: tables of
+/// CASA whose slots are 1e-5 s off their data are interpolated by CASA, and so flagged by a flagged neighbour.
+const SAME_TIME_S: f64 = 2e-6;
+
+/// Values at the wanted times, as CASA has them: none where the slot that counts is flagged, or, between two slots, either is.
 fn along_time(
     window: &WindowGains,
     a: usize,
@@ -243,29 +270,28 @@ fn along_time(
     mode: TimeInterpolation,
     time_mjd_s: &[f64],
     is_delay: bool,
-) -> Option<Vec<Complex64>> {
-    let good: Vec<usize> = (0..window.slots.len()).filter(|t| !window.flag_tafr[[*t, a, f, r]]).collect();
-    if good.is_empty() {
-        return None;
-    }
-    let value = |k: usize| window.value_tafr[[good[k], a, f, r]];
-    let when = |k: usize| window.slots[good[k]].time_mjd_s;
-    let values = time_mjd_s.iter().map(|time| {
-        let after = good.partition_point(|t| window.slots[*t].time_mjd_s < *time);
-        if after == 0 {
-            return value(0);
+) -> Vec<Option<Complex64>> {
+    let value = |k: usize| (!window.flag_tafr[[k, a, f, r]]).then(|| window.value_tafr[[k, a, f, r]]);
+    let when = |k: usize| window.slots[k].time_mjd_s;
+    let n = window.slots.len();
+    let at = |time: &f64| {
+        let after = window.slots.partition_point(|s| s.time_mjd_s < *time);
+        if after == 0 || (after < n && when(after) - time < SAME_TIME_S) {
+            return value(after);
         }
-        if after == good.len() {
+        if after == n || time - when(after - 1) < SAME_TIME_S {
             return value(after - 1);
         }
         let x = (time - when(after - 1)) / (when(after) - when(after - 1));
         match mode {
             TimeInterpolation::Nearest => value(if x < 0.5 { after - 1 } else { after }),
-            TimeInterpolation::Linear if is_delay => value(after - 1) * (1.0 - x) + value(after) * x,
-            TimeInterpolation::Linear => between(value(after - 1), value(after), x),
+            TimeInterpolation::Linear => {
+                let (p, q) = (value(after - 1)?, value(after)?);
+                Some(if is_delay { p * (1.0 - x) + q * x } else { between(p, q, x) })
+            }
         }
-    });
-    Some(values.collect())
+    };
+    time_mjd_s.iter().map(at).collect()
 }
 
 /// Amplitude and phase linear between two gains, the phase along the shorter arc.

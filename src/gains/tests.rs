@@ -86,7 +86,7 @@ fn a_delay_is_a_phase_slope() {
 }
 
 #[test]
-fn time_interpolation_takes_the_shorter_arc_and_skips_flags() {
+fn time_interpolation_takes_the_shorter_arc_and_flags_what_it_would_touch() {
     let mut t = table(Term::G, &[0.0, 10.0, 20.0], &[1.4e9], 1, |t, _, _, _| {
         cis(3.0 + 0.2 * t as f64) * (1.0 + t as f64)
     });
@@ -98,7 +98,13 @@ fn time_interpolation_takes_the_shorter_arc_and_skips_flags() {
     assert!((at(&t, 4.0, "nearest") - cis(3.0)).norm() < 1e-12);
     assert!((at(&t, -50.0, "linear") - cis(3.0)).norm() < 1e-12);
     t.windows[0].flag_tafr[[1, 0, 0, 0]] = true;
-    assert!((at(&t, 10.0, "linear") - cis(3.2) * 2.0).norm() < 1e-12);
+    // As CASA: the slot itself, the nearest slot, or either neighbour.
+    let flagged = |s: f64, how: &str| {
+        evaluate(&[Applied::new(&t).with_interp(how).unwrap()], 0, &[1.4e9], &[s], 1, 2).unwrap().flag_tafr
+            [[0, 0, 0, 0]]
+    };
+    assert!(flagged(10.0, "linear") && flagged(4.0, "linear") && flagged(6.0, "nearest"));
+    assert!(!flagged(4.0, "nearest") && !flagged(0.0, "linear") && !flagged(25.0, "linear"));
     assert!(Applied::new(&t).with_interp("cubic").is_err());
 }
 
@@ -111,6 +117,10 @@ fn flags_and_windows_are_honoured() {
     assert!((grid.gain_tafr[[0, 0, 1, 0]].re - 1.4f64.powi(2)).abs() < 1e-12);
     assert!(!grid.flag_tafr[[0, 1, 1, 0]] && grid.flag_tafr[[0, 1, 2, 0]] && !grid.flag_tafr[[0, 1, 2, 1]]);
     assert_eq!(grid.gain_tafr[[0, 1, 2, 0]], Complex64::new(1.0, 0.0));
+    // CASA's words without 'flag' bridge flagged channels from the good ones.
+    let bridging = Applied::new(&t).with_interp("linear,linear").unwrap();
+    let bridged = evaluate(&[bridging], 5, &data, &[0.0], 2, 2).unwrap();
+    assert!(!bridged.flag_tafr[[0, 1, 2, 0]] && (bridged.gain_tafr[[0, 1, 2, 0]].re - 1.0).abs() < 1e-12);
     let other_band = evaluate(&[Applied::new(&t)], 0, &[3.0e9], &[0.0], 2, 2).unwrap_err().to_string();
     assert!(other_band.contains("3000.000 MHz") && other_band.contains("test"), "{other_band}");
     let mut mapped = Applied::new(&t);

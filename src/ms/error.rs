@@ -42,6 +42,18 @@ pub enum Error {
         /// What was being done.
         step: String,
     },
+    /// Another step works on it.
+    #[error(
+        "{path}: expected to be alone on this Measurement Set, found it in use by {holder} after waiting {waited_s:.0} s; try again when that has finished"
+    )]
+    Busy {
+        /// The Measurement Set.
+        path: PathBuf,
+        /// Who has the lock.
+        holder: String,
+        /// How long this call waited \[s\].
+        waited_s: f64,
+    },
     /// The operating system failed.
     #[error("{path}: cannot {doing}: {source}")]
     Os {
@@ -83,6 +95,7 @@ impl Kind for Error {
             Self::Cancelled(e) => e.kind(),
             Self::Table(e) => e.kind(),
             Self::Content { .. } | Self::Interrupted { .. } => ErrorKind::Data,
+            Self::Busy { .. } => ErrorKind::Io,
             Self::Os { source, .. } => Kind::kind(source),
         }
     }

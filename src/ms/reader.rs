@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::error::Error;
+use super::lock::MsLock;
 use super::meta::{self, Meta};
 use super::repair;
 use super::request::{Column, ReadRequest};
@@ -22,6 +24,7 @@ pub struct MsReader {
     meta: Meta,
     /// Rows of MAIN of each data description, as ascending runs.
     runs: Vec<Vec<Range<u64>>>,
+    _lock: Option<MsLock>,
 }
 
 impl MsReader {
@@ -33,12 +36,32 @@ impl MsReader {
         Self::open_with(path.as_ref(), true)
     }
 
-    /// Open a Measurement Set even when the writing of a column was interrupted: for the step that repairs it.
+    /// Open a Measurement Set for a step that reads it whole, alone: the lock is held until the reader is dropped.
     ///
     /// # Errors
-    /// As [`MsReader::open`] otherwise.
-    pub fn open_for_repair(path: impl AsRef<Path>) -> Result<Self, Error> {
-        Self::open_with(path.as_ref(), false)
+    /// As [`MsReader::open`], and [`Error::Busy`] when another step does not finish within `wait`.
+    pub fn open_alone(path: impl AsRef<Path>, wait: Duration, control: &Control) -> Result<Self, Error> {
+        Self::open_locked(path.as_ref(), wait, control, true)
+    }
+
+    /// As [`MsReader::open_alone`] for a step that writes columns, even where the writing of one was interrupted: the same step
+    /// repairs it.
+    ///
+    /// # Errors
+    /// As [`MsReader::open_alone`] otherwise.
+    pub fn open_to_write(path: impl AsRef<Path>, wait: Duration, control: &Control) -> Result<Self, Error> {
+        Self::open_locked(path.as_ref(), wait, control, false)
+    }
+
+    fn open_locked(
+        path: &Path,
+        wait: Duration,
+        control: &Control,
+        refuse_interrupted: bool,
+    ) -> Result<Self, Error> {
+        // What is no table at all says so itself.
+        let lock = if path.is_dir() { MsLock::take(path, wait, control)? } else { None };
+        Ok(Self { _lock: lock, ..Self::open_with(path, refuse_interrupted)? })
     }
 
     fn open_with(path: &Path, refuse_interrupted: bool) -> Result<Self, Error> {
@@ -87,7 +110,7 @@ impl MsReader {
             n_rows,
             provenance: meta::provenance(path),
         };
-        let reader = Self { main, meta, runs };
+        let reader = Self { main, meta, runs, _lock: None };
         reader.check_windows()?;
         Ok(reader)
     }

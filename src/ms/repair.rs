@@ -115,7 +115,11 @@ pub(super) fn forget_description(ms: &Path) -> Result<(), Error> {
     Ok(sync_directory(ms)?)
 }
 
-fn write_durably(ms: &Path, name: &str, bytes: &[u8]) -> Result<(), Error> {
+/// Write a small file of a Measurement Set: aside, synced, renamed.
+///
+/// # Errors
+/// A failure to write; nothing is left behind then.
+pub fn write_durably(ms: &Path, name: &str, bytes: &[u8]) -> Result<(), Error> {
     let aside: PathBuf = ms.join(format!(".{name}.{}.part", std::process::id()));
     let written = File::create(&aside).and_then(|mut f| f.write_all(bytes).and_then(|()| f.sync_all()));
     let outcome = written

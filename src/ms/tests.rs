@@ -133,7 +133,7 @@ fn columns_are_rewritten_and_an_interruption_is_refused() {
     drop(reader);
     let (vis, weight, flag) = cube(0.5);
     let request = ReadRequest::new(1, Column::Corrected);
-    let repairer = MsReader::open_for_repair(&path).unwrap();
+    let repairer = MsReader::open_to_write(&path, WAIT, &Control::new()).unwrap();
     let mut update = MsUpdate::begin(&repairer, &["CORRECTED_DATA"], "contimg apply", WAIT).unwrap();
     update.put_visibilities(Column::Corrected, &request, &vis).unwrap();
     drop(update); // as a kill would
@@ -181,7 +181,7 @@ fn foreign_orders_are_turned_round_and_back() {
     assert_eq!(block.vis_rfp[[1, 0, 0]], vis[[1, CHANNELS - 1, 0]].conj());
     assert!(block.channels.freq_hz[1] > block.channels.freq_hz[0]);
     assert_eq!(block.weight_rfp[[1, 0, 0]], block.weight_rfp[[1, 1, 0]]);
-    let reader = MsReader::open_for_repair(&path).unwrap();
+    let reader = MsReader::open_to_write(&path, WAIT, &Control::new()).unwrap();
     let mut update = MsUpdate::begin(&reader, &["MODEL_DATA"], "contimg model", WAIT).unwrap();
     assert!(update.ensure_column("MODEL_DATA", DataType::Complex).unwrap());
     update.put_visibilities(Column::Model, &request, &block.vis_rfp).unwrap();
@@ -190,4 +190,31 @@ fn foreign_orders_are_turned_round_and_back() {
     let table = Table::open(&path).unwrap();
     let stored: Vec<Complex32> = table.get("MODEL_DATA", 0..30).unwrap();
     assert_eq!(stored, table.get::<Complex32>("DATA", 0..30).unwrap());
+}
+
+#[test]
+fn one_step_at_a_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.ms");
+    write(&path, false);
+    let control = Control::new();
+    let first = MsReader::open_to_write(&path, WAIT, &control).unwrap();
+    // Reading alone needs no lock.
+    MsReader::open(&path).unwrap();
+    let error = MsReader::open_alone(&path, std::time::Duration::from_millis(60), &control).unwrap_err();
+    assert!(matches!(error, Error::Busy { .. }) && error.kind() == ErrorKind::Io, "{error}");
+    assert!(error.to_string().contains("another thread of this process"), "{error}");
+    // Waiting ends as soon as the other has finished, or the call is cancelled.
+    std::thread::scope(|scope| {
+        let waiting =
+            scope.spawn(|| MsReader::open_alone(&path, std::time::Duration::from_secs(60), &control));
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        drop(first);
+        let second = waiting.join().unwrap().unwrap();
+        let cancelled = Control::new();
+        cancelled.cancel();
+        let error = MsReader::open_alone(&path, std::time::Duration::from_secs(60), &cancelled).unwrap_err();
+        assert!(matches!(error, Error::Cancelled(_)), "{error}");
+        drop(second);
+    });
 }

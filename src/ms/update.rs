@@ -71,8 +71,14 @@ impl<'a> MsUpdate<'a> {
         let meta = self.reader.meta();
         let widest = meta.spws.iter().map(|c| c.freq_hz.len()).max().unwrap_or(1);
         let products = meta.data_descriptions.iter().map(|d| d.products.len()).max().unwrap_or(1);
-        let spec = ColumnSpec::free_array(name, data_type, 2)
-            .tiled(&format!("Tiled_{name}"), &[TILE_ROWS, widest, products]);
+        // Cells of one shape lie in a file that many threads can write.
+        let used = meta.data_descriptions.iter().map(|d| (meta.spws[d.spw].freq_hz.len(), d.products.len()));
+        let column = if used.into_iter().all(|shape| shape == (widest, products)) {
+            ColumnSpec::array(name, data_type, &[widest, products])
+        } else {
+            ColumnSpec::free_array(name, data_type, 2)
+        };
+        let spec = column.tiled(&format!("Tiled_{name}"), &[TILE_ROWS, widest, products]);
         let path = &meta.path;
         repair::back_up_description(path)?;
         self.main.add_column(&spec)?;

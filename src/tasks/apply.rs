@@ -9,7 +9,9 @@ use ndarray::Array3;
 use num_complex::Complex32;
 
 use super::apply_direct::Direct;
-use super::selection::{fields, windows, LoadedTables, TableUse, LOCK_WAIT};
+use super::selection::{
+    fields, lock_wait, lock_wait_s, max_age_days, max_dec_deg, windows, LoadedTables, TableUse, LOCK_WAIT,
+};
 use crate::calibration::{apply, ApplyOptions, ApplyStats, Corruption};
 use crate::casatable::DataType;
 use crate::control::Control;
@@ -37,6 +39,15 @@ pub struct ApplyParams {
     /// `calflag`, `calonly`, `flagonly` or `trial`.
     #[serde(default)]
     pub applymode: String,
+    /// Furthest that a table's solutions may be from the data in time \[days\].
+    #[serde(default = "max_age_days")]
+    pub max_age_days: f64,
+    /// Furthest that a table's fields may be from the data's in declination \[degrees\].
+    #[serde(default = "max_dec_deg")]
+    pub max_dec_deg: f64,
+    /// Longest wait for another step on the same Measurement Set \[s\].
+    #[serde(default = "lock_wait_s")]
+    pub lock_wait_s: f64,
 }
 
 fn yes() -> bool {
@@ -66,7 +77,7 @@ pub struct ApplyReport {
 /// interrupted write, and the same call repairs them).
 pub fn run(params: &ApplyParams, control: &Control) -> Result<ApplyReport, Error> {
     let bad = |e: BadArgument| Error::from(crate::calibration::Error::from(e));
-    let reader = MsReader::open_for_repair(&params.ms)?;
+    let reader = MsReader::open_to_write(&params.ms, lock_wait(params.lock_wait_s)?, control)?;
     let options = ApplyOptions::parse(&params.applymode, params.calwt).ok_or_else(|| {
         bad(BadArgument::new(
             "applymode",
@@ -78,6 +89,12 @@ pub fn run(params: &ApplyParams, control: &Control) -> Result<ApplyReport, Error
         return Err(bad(BadArgument::new("gaintable", "at least one table", "none")));
     }
     let tables = LoadedTables::load(&params.gaintable, &reader)?;
+    for (what, value) in [("max_age_days", params.max_age_days), ("max_dec_deg", params.max_dec_deg)] {
+        if !(value >= 0.0) {
+            return Err(bad(BadArgument::new(what, "a number from 0", value)));
+        }
+    }
+    tables.require_near(&reader, params.max_age_days, params.max_dec_deg)?;
     let chosen_fields = fields(&reader, &params.field)?;
     let chosen = windows(&reader, &params.spw)?;
     let blocks: Vec<ReadRequest> = chosen

@@ -47,7 +47,7 @@ pub fn run(params: &ConfigureParams, control: &Control) -> Result<Vec<String>, E
 }
 
 fn add_columns(params: &ConfigureParams, control: &Control) -> Result<Vec<String>, Error> {
-    let reader = MsReader::open_for_repair(&params.path)?;
+    let reader = MsReader::open_to_write(&params.path, LOCK_WAIT, control)?;
     let mut wanted = Vec::new();
     if params.columns {
         wanted.extend([("MODEL_DATA", DataType::Complex), ("CORRECTED_DATA", DataType::Complex)]);

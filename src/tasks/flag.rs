@@ -1,5 +1,6 @@
 //! Stage "flag": a list of flagging steps over a Measurement Set, window by window.
 
+use std::collections::btree_map::Entry;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -11,7 +12,7 @@ use crate::control::Control;
 use crate::coords::{ApparentFrame, Observatory};
 use crate::error::Error;
 use crate::flagging::rfi::RfiParams;
-use crate::flagging::{run_recorded, Context, Manual, QuackMode, Step, StepReport};
+use crate::flagging::{run_recorded, Context, Layout, Manual, QuackMode, Step, StepReport};
 use crate::kind::BadArgument;
 use crate::ms::{Column, MsReader, MsUpdate, ReadRequest};
 use crate::time::EarthOrientation;
@@ -40,6 +41,9 @@ pub struct FlagParams {
     /// Count only.
     #[serde(default)]
     pub trial: bool,
+    /// Count by time and channel as well.
+    #[serde(default)]
+    pub waterfall: bool,
     /// Directory for the record of which step flagged each sample: `bits.spwNN.npy`, u16, (row, channel, product); bits as in the
     /// report, bit 0 is what was flagged before.
     #[serde(default)]
@@ -258,6 +262,8 @@ pub struct FlagReport {
     pub channels: Vec<Vec<f64>>,
     /// Times \[UTC MJD s\] and the flagged fraction of their cross-correlations.
     pub times: Vec<(f64, f64)>,
+    /// Flagged fraction of cross-correlations of each window, time (those of the window, ascending) and channel; empty unless asked for.
+    pub waterfall: Vec<Vec<Vec<f64>>>,
     /// Lengths of baselines \[m\] (upper ends of steps of a factor 1.5) and the flagged fraction of their cross-correlations.
     pub lengths: Vec<(f64, f64)>,
 }
@@ -267,7 +273,7 @@ pub struct FlagReport {
 /// # Errors
 /// A step that makes no sense, a selection without data, a lock, cancellation.
 pub fn run(params: &FlagParams, control: &Control) -> Result<FlagReport, Error> {
-    let reader = MsReader::open_for_repair(&params.ms)?;
+    let reader = MsReader::open_to_write(&params.ms, LOCK_WAIT, control)?;
     let column = Column::from_name(&params.column)
         .ok_or_else(|| bad("column", "'data' or 'corrected'", &params.column))?;
     let flagger = Flagger::new(&params.steps, params.reset, &reader)?;
@@ -297,6 +303,7 @@ pub fn run(params: &FlagParams, control: &Control) -> Result<FlagReport, Error> 
         control.advance(1);
     }
     if let Some(update) = update {
+        super::flag_record::add(params, &tally.steps)?;
         update.finish()?;
     }
     Ok(tally.report(params, &reader))
@@ -307,6 +314,7 @@ pub(super) struct Flagger {
     steps: Vec<Step>,
     reset: bool,
     needs_elevation: bool,
+    needs_layout: bool,
 }
 
 impl Flagger {
@@ -314,7 +322,8 @@ impl Flagger {
     pub(super) fn new(requests: &[StepRequest], reset: bool, input: &dyn Input) -> Result<Self, Error> {
         let steps: Vec<Step> = requests.iter().map(|s| s.step(input)).collect::<Result<_, _>>()?;
         let needs_elevation = steps.iter().any(|s| matches!(s, Step::Elevation { .. }));
-        Ok(Self { steps, reset, needs_elevation })
+        let needs_layout = steps.iter().any(|s| matches!(s, Step::Shadow { .. }));
+        Ok(Self { steps, reset, needs_elevation, needs_layout })
     }
 
     /// Run the steps over one block; `bits_rfp` takes the step that flagged each sample.
@@ -331,9 +340,11 @@ impl Flagger {
             block.flag_rfp.fill(false);
         }
         let elevation = if self.needs_elevation { Some(elevations(input, block)?) } else { None };
+        let layout = if self.needs_layout { Some(layout(input, block)?) } else { None };
         let context = Context {
             time_range_mjd_s: Some(input.meta().time_range_mjd_s),
             elevation_deg: elevation.as_deref(),
+            layout: layout.as_ref(),
         };
         let mut reports = run_recorded(block, &self.steps, context, bits_rfp, control)?;
         if self.reset {
@@ -355,14 +366,19 @@ fn cleared(block: &VisBlock, before: u64) -> StepReport {
     }
 }
 
+fn observatory(reader: &dyn Input) -> Result<Observatory, Error> {
+    let meta = reader.meta();
+    Ok(match meta.antennas.first() {
+        Some(a) if !meta.telescope_is_known() => Observatory::from_itrf(a.itrf_m)?,
+        _ => Observatory::dsa110(),
+    })
+}
+
 /// Elevation of every row's phase centre \[deg\].
 fn elevations(reader: &dyn Input, block: &VisBlock) -> Result<Vec<f64>, Error> {
     let earth = EarthOrientation::current().map_err(crate::coords::Error::from)?;
     let meta = reader.meta();
-    let observatory = match meta.antennas.first() {
-        Some(a) if !meta.telescope_is_known() => Observatory::from_itrf(a.itrf_m)?,
-        _ => Observatory::dsa110(),
-    };
+    let observatory = observatory(reader)?;
     let mut out: Vec<f64> = Vec::with_capacity(block.rows.len());
     let mut last = (f64::NAN, u32::MAX, 0.0);
     for k in 0..block.rows.len() {
@@ -372,6 +388,23 @@ fn elevations(reader: &dyn Input, block: &VisBlock) -> Result<Vec<f64>, Error> {
             last = (time, field, frame.icrs_to_azel(meta.fields[field as usize].centre).el_rad.to_degrees());
         }
         out.push(last.2);
+    }
+    Ok(out)
+}
+
+/// All antennas as the phase centres of the block see them.
+fn layout(reader: &dyn Input, block: &VisBlock) -> Result<Layout, Error> {
+    let earth = EarthOrientation::current().map_err(crate::coords::Error::from)?;
+    let meta = reader.meta();
+    let observatory = observatory(reader)?;
+    let mut out =
+        Layout { diameter_m: meta.antennas.iter().map(|a| a.diameter_m).collect(), ..Layout::default() };
+    for (time, field) in block.rows.time_mjd_s.iter().zip(&block.rows.field) {
+        if let Entry::Vacant(place) = out.uvw_m.entry((time.to_bits(), *field)) {
+            let frame = ApparentFrame::new(*time, &observatory, &earth)?;
+            let basis = frame.uvw_basis(meta.fields[*field as usize].centre);
+            place.insert(meta.antennas.iter().map(|a| basis.uvw_m(a.itrf_m)).collect());
+        }
     }
     Ok(out)
 }
@@ -389,6 +422,7 @@ struct Tally {
     windows: Vec<(usize, f64)>,
     channels: Vec<Vec<f64>>,
     times: BTreeMap<u64, [u64; 2]>,
+    waterfall: Vec<Vec<Vec<f64>>>,
     lengths: BTreeMap<i32, [u64; 2]>,
 }
 
@@ -404,6 +438,7 @@ impl Tally {
             windows: Vec::new(),
             channels: Vec::new(),
             times: BTreeMap::new(),
+            waterfall: Vec::new(),
             lengths: BTreeMap::new(),
         }
     }
@@ -424,13 +459,16 @@ impl Tally {
         let mut window = [0u64; 2];
         let (_, nf, np) = block.flag_rfp.dim();
         let mut channels = vec![[0u64; 2]; nf];
+        let mut at_time: BTreeMap<u64, Vec<[u64; 2]>> = BTreeMap::new();
         for (row, flags) in block.flag_rfp.outer_iter().enumerate() {
             let flagged = flags.iter().filter(|f| **f).count() as u64;
             self.after += flagged;
             let (i, j) = (block.rows.antenna1[row] as usize, block.rows.antenna2[row] as usize);
             if i != j {
                 let size = flags.len() as u64;
-                for (f, count) in channels.iter_mut().enumerate() {
+                let here =
+                    at_time.entry(block.rows.time_mjd_s[row].to_bits()).or_insert_with(|| vec![[0; 2]; nf]);
+                for (f, count) in here.iter_mut().enumerate() {
                     count[0] += (0..np).map(|p| u64::from(flags[[f, p]])).sum::<u64>();
                     count[1] += np as u64;
                 }
@@ -449,7 +487,14 @@ impl Tally {
         self.cross[0] += window[0];
         self.cross[1] += window[1];
         self.windows.push((block.channels.spw, fraction(window)));
+        for here in at_time.values() {
+            for (sum, count) in channels.iter_mut().zip(here) {
+                *sum = [sum[0] + count[0], sum[1] + count[1]];
+            }
+        }
         self.channels.push(channels.into_iter().map(fraction).collect());
+        let rows = at_time.into_values().map(|here| here.into_iter().map(fraction).collect());
+        self.waterfall.push(rows.collect());
     }
 
     fn report(self, params: &FlagParams, reader: &MsReader) -> FlagReport {
@@ -463,6 +508,7 @@ impl Tally {
             antennas: named.map(|(k, c)| (reader.meta().antennas[k].name.clone(), fraction(*c))).collect(),
             windows: self.windows,
             channels: self.channels,
+            waterfall: if params.waterfall { self.waterfall } else { Vec::new() },
             times: self.times.into_iter().map(|(t, c)| (f64::from_bits(t), fraction(c))).collect(),
             lengths: self.lengths.into_iter().map(|(k, c)| (LENGTH_STEP.powi(k), fraction(c))).collect(),
             steps: self.steps,

@@ -138,7 +138,7 @@ pub fn restore(ms: &Path, name: &str, control: &Control) -> Result<(), Error> {
         let problem = BadArgument::new("flag version", format!("one of: {known}"), format!("'{name}'"));
         return Err(crate::flagging::Error::from(problem).into());
     }
-    let reader = MsReader::open_for_repair(ms)?;
+    let reader = MsReader::open_to_write(ms, LOCK_WAIT, control)?;
     let copy = Table::open(&path)?;
     if copy.n_rows()? != reader.meta().n_rows {
         let found = format!("{} rows", copy.n_rows()?);
@@ -157,5 +157,6 @@ pub fn restore(ms: &Path, name: &str, control: &Control) -> Result<(), Error> {
             }
         }
     }
+    super::flag_record::restored(ms, name)?;
     Ok(update.finish()?)
 }

@@ -46,7 +46,7 @@ pub struct ModelReport {
 /// A Measurement Set or selection that does not fit, a model that makes no sense, a lock, cancellation (the column then bears the
 /// mark of an interrupted write).
 pub fn run(params: &ModelParams, control: &Control) -> Result<ModelReport, Error> {
-    let reader = MsReader::open_for_repair(&params.ms)?;
+    let reader = MsReader::open_to_write(&params.ms, LOCK_WAIT, control)?;
     let predictor = Predictor::new(&params.model, reader.meta())?;
     let chosen_fields = fields(&reader, &params.field)?;
     let chosen = windows(&reader, &params.spw)?;

@@ -14,6 +14,29 @@ use crate::vis::{select, Channels, Product, VisBlock};
 /// Longest wait for another writer of the same Measurement Set.
 pub(super) const LOCK_WAIT: Duration = Duration::from_secs(60);
 
+/// [`LOCK_WAIT`] where a request does not say.
+pub(super) fn lock_wait_s() -> f64 {
+    LOCK_WAIT.as_secs_f64()
+}
+
+/// A wait given in seconds.
+pub(super) fn lock_wait(seconds: f64) -> Result<Duration, Error> {
+    Duration::try_from_secs_f64(seconds).map_err(|_| {
+        let problem = BadArgument::new("lock_wait_s", "seconds from 0", seconds);
+        crate::vis::Error::from(problem).into()
+    })
+}
+
+/// How far back a table may be borrowed from \[days\].
+pub(super) fn max_age_days() -> f64 {
+    30.0
+}
+
+/// Width of a declination strip: tables of another are not used \[degrees\].
+pub(super) fn max_dec_deg() -> f64 {
+    5.0
+}
+
 /// A calibration table and how to interpolate it.
 #[derive(Clone, Debug, Default, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -76,18 +99,18 @@ impl LoadedTables {
                 found,
             };
             if away.is_finite() && away > days * SECONDS_PER_DAY {
-                let expected = format!("solutions within {days} days of {}", meta.path.display());
+                let expected =
+                    format!("solutions within {days} days of {} (max_age_days)", meta.path.display());
                 return Err(mismatch(expected, format!("{:.2} days away", away / SECONDS_PER_DAY)).into());
             }
-            if let (Some(of_table), Some(of_data)) = (table.fields.first(), meta.fields.first()) {
-                let off = (of_table.centre.dec_deg() - of_data.centre.dec_deg()).abs();
-                if off > dec_deg {
-                    let expected = format!(
-                        "a table within {dec_deg} degrees of declination {:.2}",
-                        of_data.centre.dec_deg()
-                    );
-                    return Err(mismatch(expected, format!("{:.2}", of_table.centre.dec_deg())).into());
-                }
+            // A Measurement Set of several targets has tables of any of them.
+            let pairs = table.fields.iter().flat_map(|t| meta.fields.iter().map(move |d| (t, d)));
+            let decs = pairs.map(|(t, d)| (t.centre.dec_deg(), d.centre.dec_deg()));
+            let nearest = decs.min_by(|a, b| (a.0 - a.1).abs().total_cmp(&(b.0 - b.1).abs()));
+            if let Some((of_table, of_data)) = nearest.filter(|(t, d)| (t - d).abs() > dec_deg) {
+                let expected =
+                    format!("a table within {dec_deg} degrees of declination {of_data:.2} (max_dec_deg)");
+                return Err(mismatch(expected, format!("declination {of_table:.2}")).into());
             }
         }
         Ok(())

@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use super::input::Input;
-use super::selection::{fields, ranked_antennas, windows, LoadedTables, TableUse};
+use super::selection::{fields, lock_wait, lock_wait_s, ranked_antennas, windows, LoadedTables, TableUse};
 use super::sky::{ModelSky, Predictor};
+use super::solve_refusal::flagged_fields;
 use crate::calibration::bandpass::Smoothing;
 use crate::calibration::{
-    solve, Combine, Corruption, Intervals, Mode, Robust, RowKey, RowSet, Solint, SolveParams, SolveReport,
-    Sums, WindowSums,
+    self, solve, Combine, Corruption, Intervals, Mode, Robust, RowKey, RowSet, Solint, SolveParams,
+    SolveReport, Sums, WindowSums,
 };
 use crate::caltable;
 use crate::control::Control;
@@ -68,10 +69,10 @@ pub struct SolveRequest {
     /// Channels that share a bandpass solution; 0 and 1 are every channel.
     #[serde(default)]
     pub chanbin: usize,
-    /// `none`, `hanning`, `boxcar`, `gaussian`.
+    /// `none`, `hanning`, `boxcar`, `gaussian`, `polynomial`.
     #[serde(default)]
     pub smooth_type: String,
-    /// Its width \[channels\].
+    /// Its width \[channels\] or degree.
     #[serde(default)]
     pub smooth_window: Option<f64>,
     /// `off`, `huber`, `student`.
@@ -86,6 +87,12 @@ pub struct SolveRequest {
     /// Replace an existing calibration table.
     #[serde(default)]
     pub overwrite: bool,
+    /// Add the solutions to an existing calibration table of the same kind.
+    #[serde(default)]
+    pub append: bool,
+    /// Longest wait for another step on the same Measurement Set \[s\].
+    #[serde(default = "lock_wait_s")]
+    pub lock_wait_s: f64,
 }
 
 fn ap() -> String {
@@ -123,7 +130,8 @@ pub struct SolveOutcome {
 /// # Errors
 /// A bad parameter, nothing to solve (saying what removed it), a zero model, no solution, a table that cannot be written.
 pub fn run(request: &SolveRequest, control: &Control) -> Result<SolveOutcome, Error> {
-    run_on(&MsReader::open(&request.ms)?, request, control)
+    let wait = lock_wait(request.lock_wait_s)?;
+    run_on(&MsReader::open_alone(&request.ms, wait, control)?, request, control)
 }
 
 /// As [`run`], on visibilities from anywhere.
@@ -133,7 +141,10 @@ pub(super) fn run_on(
     control: &Control,
 ) -> Result<SolveOutcome, Error> {
     let params = params(request, reader)?;
-    if !request.overwrite && request.output.symlink_metadata().is_ok() {
+    if request.append && request.output.symlink_metadata().is_err() {
+        return Err(bad("append", "an existing table to add to", request.output.display().to_string()));
+    }
+    if !request.overwrite && !request.append && request.output.symlink_metadata().is_ok() {
         return Err(bad(
             "output",
             "a path where nothing is (or permission to overwrite)",
@@ -156,7 +167,13 @@ pub(super) fn run_on(
         "contimg solve: term {:?}, solint {}, combine '{}', field '{}', spw '{}', uvrange '{}', refant '{}', minsnr {}",
         request.term, request.solint, request.combine, request.field, request.spw, request.uvrange, request.refant, request.minsnr
     )];
-    caltable::write(&request.output, &table, request.overwrite)?;
+    if request.append {
+        let mut whole = caltable::read(&request.output)?;
+        whole.append(table.clone())?;
+        caltable::write(&request.output, &whole, true)?;
+    } else {
+        caltable::write(&request.output, &table, request.overwrite)?;
+    }
     let names = job.chosen_fields.as_ref().map_or_else(
         || reader.meta().fields.iter().map(|f| f.name.clone()).collect(),
         |f| f.iter().map(|k| reader.meta().fields[*k as usize].name.clone()).collect(),
@@ -179,7 +196,7 @@ fn params(request: &SolveRequest, reader: &dyn Input) -> Result<SolveParams, Err
     let smoothing = Smoothing::parse(&request.smooth_type, request.smooth_window).ok_or_else(|| {
         bad(
             "smoothing",
-            "'none', 'hanning', 'boxcar' or 'gaussian' and a width from 1 channel",
+            "'none', 'hanning', 'boxcar' or 'gaussian' and a width from 1 channel, or 'polynomial' and a degree from 0 to 15",
             quoted(&request.smooth_type),
         )
     })?;
@@ -265,7 +282,14 @@ impl Job<'_> {
                 WindowSums { spw: *spw, freq_hz, width_hz, sums: &sums[if merge { 0 } else { k }] }
             })
             .collect();
-        Ok(solve(self.shell(), &windows, &intervals, &self.params, control)?)
+        match solve(self.shell(), &windows, &intervals, &self.params, control) {
+            Err(calibration::Error::NoData { where_, reason }) => {
+                let fields = flagged_fields(self.reader, self.chosen_fields.as_deref(), &self.windows)?;
+                let reason = if fields.is_empty() { reason } else { format!("{reason}; {fields}") };
+                Err(calibration::Error::NoData { where_, reason }.into())
+            }
+            other => Ok(other?),
+        }
     }
 
     /// Solution channels of a window and their widths: its own (in bins), or its middle for a gain.

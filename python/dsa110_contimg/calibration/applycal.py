@@ -19,6 +19,9 @@ def apply_to_target(
     calwt: bool = True,
     spwmap: Sequence[Sequence[int]] | Sequence[int] | None = None,
     verify: bool = True,
+    *,
+    max_age_days: float = 30.0,
+    max_dec_deg: float = 5.0,
 ) -> None:
     """Apply tables to a target; CORRECTED_DATA, FLAG and (with `calwt`) WEIGHT_SPECTRUM are written.
 
@@ -36,9 +39,14 @@ def apply_to_target(
         Scale weights.
     verify : bool
         Refuse when nothing unflagged and non-zero comes out.
+    max_age_days, max_dec_deg : float
+        A table further away in time [days] or declination [degrees] is refused.
     """
     validate.validate_caltables_for_use(gaintables, ms_target)
-    report = stages.apply(ms_target, list(gaintables), interp=interp, spwmap=spwmap, field=field, calwt=calwt)
+    report = stages.apply(
+        ms_target, list(gaintables), interp=interp, spwmap=spwmap, field=field, calwt=calwt,
+        max_age_days=max_age_days, max_dec_deg=max_dec_deg,
+    )  # fmt: skip
     logger.info("%s: mean corrected amplitude %.4g", ms_target, report["mean_amplitude"])
     if verify and not report["mean_amplitude"] > 0:
         raise DataError(

@@ -245,7 +245,8 @@ def _run(args: argparse.Namespace) -> dict[str, Any]:
     if args.command == "calibrate":
         return _calibrate(args)
     if args.command == "apply":
-        applycal.apply_to_target(args.ms, args.field, args.tables)
+        reach = {"max_age_days": args.max_age, "max_dec_deg": args.max_dec}
+        applycal.apply_to_target(args.ms, args.field, args.tables, **reach)
         return {"ms": args.ms, "tables": args.tables}
     if args.command == "flag":
         return _flag(args)

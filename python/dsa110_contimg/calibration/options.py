@@ -79,6 +79,8 @@ def parser() -> argparse.ArgumentParser:  # noqa: PLR0915 - one line an option
     a.add_argument("--ms", required=True)
     a.add_argument("--field", default="")
     a.add_argument("--tables", nargs="+", required=True)
+    a.add_argument("--max-age", type=float, default=30.0, help="oldest table [days]")
+    a.add_argument("--max-dec", type=float, default=5.0, help="table furthest in declination [degrees]")
 
     f = commands.add_parser("flag", help="flag data")
     f.add_argument("--ms", required=True)

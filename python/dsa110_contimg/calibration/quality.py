@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from dsa110_contimg.products.verdict import Verdict, overall
 
 StrPath = str | os.PathLike[str]
 
@@ -29,17 +31,6 @@ class Limits:
     phase_scatter_warn_deg: float = 90.0
     delay_fail_ns: float = 500.0
     coverage_warn: float = 0.8
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """One decision."""
-
-    name: str
-    value: float
-    limit: float
-    verdict: str
-    reason: str
 
 
 def judge(table: Mapping[str, Any], limits: Limits | None = None) -> list[Verdict]:
@@ -122,12 +113,6 @@ def _above(name: str, value: float, fail: float, warn: float | None, what: str) 
     return Verdict(name, value, warn if warn is not None else fail, "pass", what)
 
 
-def overall(verdicts: list[Verdict]) -> str:
-    """The worst of them."""
-    found = {v.verdict for v in verdicts}
-    return "fail" if "fail" in found else "warn" if "warn" in found else "pass"
-
-
 def report(tables: list[StrPath], out: StrPath | None = None, *, limits: Limits | None = None) -> dict[str, Any]:
     """Summaries and verdicts of tables; with `out` also a PNG for each table and ``index.html`` in that directory."""
     from dsa110_contimg.calibration import caltables
@@ -139,7 +124,7 @@ def report(tables: list[StrPath], out: StrPath | None = None, *, limits: Limits 
         entry = {
             **caltables.summary(path),
             "verdict": overall(verdicts),
-            "verdicts": [asdict(v) for v in verdicts],
+            "verdicts": [v.record() for v in verdicts],
         }
         if out is not None:
             from dsa110_contimg.plots.calibration import solutions_png

@@ -30,13 +30,16 @@ def source(
         raise ValueError(f"position of {name}: expected finite degrees with |dec| <= 90, found {ra_deg}, {dec_deg}")
     if not (math.isfinite(flux_jy) and flux_jy != 0):
         raise ValueError(f"flux of {name}: expected a finite flux that is not zero [Jy], found {flux_jy}")
+    terms = coefficients if coefficients is not None else [alpha]
+    if not all(map(math.isfinite, [reference_hz, *terms])):
+        raise ValueError(f"spectrum of {name}: expected finite numbers, found {terms} about {reference_hz} Hz")
     return {
         "name": name,
         "position": {"ra_rad": math.radians(ra_deg % 360.0), "dec_rad": math.radians(dec_deg)},
         "spectrum": {
             "flux_jy": flux_jy,
             "reference_hz": reference_hz,
-            "coefficients": coefficients if coefficients is not None else [alpha],
+            "coefficients": terms,
         },
         "shape": None,
     }
@@ -109,6 +112,20 @@ def perley_butler(name: str) -> dict[str, Any]:
             return _about(entry["a"], REFERENCE_HZ)
     known = ", ".join(a for e in _perley_butler().values() for a in e["aliases"][:1])
     raise ValueError(f"flux calibrator: expected one of Perley & Butler (2017), such as {known}; found {name!r}")
+
+
+def is_primary(name: str) -> bool:
+    """Whether a calibrator is one of the flux scale of Perley & Butler (2017), under its J2000 or its common name.
+
+    The VLA's list cuts declinations at a tenth of a degree (``0137+331``), the scale at a minute of arc (``0137+3309``).
+    """
+    wanted = name.replace(" ", "").upper()
+    for key, entry in _perley_butler().items():
+        names = {n.replace(" ", "").upper() for n in (key, *entry["aliases"])}
+        short = f"{key[:7]}{int(key[7:9]) // 6}"
+        if wanted in names or wanted == short:
+            return True
+    return False
 
 
 def flux_calibrator(name: str) -> dict[str, Any]:

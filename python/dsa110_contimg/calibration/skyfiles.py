@@ -12,23 +12,37 @@ from typing import Any
 from dsa110_contimg.calibration import sky
 
 StrPath = str | PathLike[str]
-#: Most pixels of a model image that are predicted one by one.
+#: Most sources that are predicted one by one: some 0.2 CPU-s each on a full tile.
 MOST_PIXELS = 20_000
 
 
-def load(path: StrPath, *, beam: str = "airy") -> dict[str, Any]:
+def load(path: StrPath, *, beam: str | None = None) -> dict[str, Any]:
     """A sky from a file, by its ending: ``.csv``; ``.reg`` (DS9); ``.fits`` (model image, Jy/pixel); else a WSClean list.
 
-    The beam of images and WSClean lists is ``none`` whatever is asked: their fluxes are apparent.
+    `beam` is ``airy`` (the fluxes are those of the sky) or ``none`` (they are apparent). Without it, it is what the kind of file
+    means: ``airy`` for tables and regions; ``none`` for model images and for WSClean's lists, unless a line ``# beam = airy``
+    in it, as `dsa110_contimg.imaging.write_wsclean_list` leaves one, says otherwise.
+
+    Raises
+    ------
+    ValueError
+        An entry that cannot be read, more than `MOST_PIXELS` sources.
     """
     suffix = Path(path).suffix.lower()
     if suffix == ".csv":
-        return sky.from_csv(path, beam=beam)
-    if suffix == ".reg":
-        return from_regions(path, beam=beam)
-    if suffix in (".fits", ".fit"):
-        return from_image(path)
-    return from_wsclean(path)
+        found = sky.from_csv(path)
+    elif suffix == ".reg":
+        found = from_regions(path)
+    elif suffix in (".fits", ".fit"):
+        found = from_image(path)
+    else:
+        found = from_wsclean(path)
+    count = len(found["sky"]["sources"])
+    if count > MOST_PIXELS:
+        raise ValueError(f"{path}: expected at most {MOST_PIXELS} sources, found {count}")
+    if beam:
+        found["beam"] = beam
+    return found
 
 
 def _degrees(text: str, *, hours: bool) -> float:
@@ -52,7 +66,7 @@ def _split(line: str) -> list[str]:
 
 
 def from_wsclean(path: StrPath) -> dict[str, Any]:
-    """A WSClean source list (``-save-source-list``): points and Gaussians with logarithmic or ordinary spectra.
+    """A WSClean source list (``-save-source-list``): points and Gaussians with logarithmic or ordinary spectra; apparent fluxes.
 
     Raises
     ------
@@ -76,7 +90,8 @@ def from_wsclean(path: StrPath) -> dict[str, Any]:
             raise ValueError(f"{path}, line {number}: expected a source, found {line.strip()!r} ({problem})") from None
     if not sources:
         raise ValueError(f"{path}: expected sources, found none")
-    return sky.model(sources, beam="none")
+    said = (re.fullmatch(r"#\s*beam\s*=\s*(\w+)", line.strip()) for line in lines)
+    return sky.model(sources, beam=next((match[1] for match in said if match), "none"))
 
 
 def _wsclean_source(entry: dict[str, str], reference: str) -> dict[str, Any]:

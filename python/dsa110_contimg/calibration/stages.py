@@ -57,6 +57,7 @@ def solve(
     *,
     gaintable: Sequence[TableLike] = (),
     model: Mapping[str, Any] | None = None,
+    smodel: Sequence[float] | None = None,
     progress: Progress = None,
     **options: Any,
 ) -> dict[str, Any]:
@@ -72,9 +73,12 @@ def solve(
         Tables applied before the solve (paths, or dicts with ``path``, ``interp``, ``spwmap``).
     model : dict, optional
         A sky of `dsa110_contimg.calibration.sky`; without one MODEL_DATA is used.
+    smodel : sequence of float, optional
+        CASA's: Stokes parameters [Jy] of a point source at the phase centre, for fields of one phase centre, unpolarised.
     **options
         CASA's vocabulary: ``calmode, solint, combine, field, spw, uvrange, refant, refantmode, minsnr, minblperant,
-        solnorm, fillgaps, smooth_type, smooth_window, robust, overwrite``.
+        solnorm, fillgaps, smooth_type, smooth_window, robust, overwrite``; ``append`` adds to an existing table of the
+        same kind; ``lock_wait_s`` [s], how long to wait for another step on the same Measurement Set.
 
     Returns
     -------
@@ -84,9 +88,36 @@ def solve(
     from dsa110_contimg import _core
 
     request = {"ms": fspath(ms), "output": fspath(output), "term": term, "gaintable": table_uses(gaintable), **options}
+    if smodel is not None:
+        if model is not None:
+            raise ValueError("model: expected a sky or smodel, found both")
+        model = _point_at_centre(ms, smodel, str(options.get("field", "")))
     if model is not None:
         request["model"] = model
     return dict(_core.calibration.solve(json.dumps(request), progress=progress))
+
+
+def _point_at_centre(ms: StrPath, stokes: Sequence[float], field: str) -> dict[str, Any]:
+    """A point source where the phase centre of the selected fields is, without beam or smearing, as CASA's `smodel` has it."""
+    import math
+
+    from dsa110_contimg import _core
+    from dsa110_contimg.calibration import sky
+
+    values = [float(v) for v in stokes]
+    if not 1 <= len(values) <= 4 or not values[0] > 0 or any(values[1:]):
+        raise ValueError(f"smodel: expected [I] or [I, 0, 0, 0] with I > 0 Jy (parallel hands alone), found {values}")
+    fields = _core.ms.meta(fspath(ms))["fields"]
+    chosen = [f for k, f in enumerate(fields) if not field.strip() or field.strip() in (str(k), f["name"])]
+    places = {(round(f["centre"]["ra_rad"], 9), round(f["centre"]["dec_rad"], 9)) for f in chosen}
+    if len(places) != 1:
+        raise ValueError(
+            f"smodel: expected fields of one phase centre (one field by number or name), found {len(places)} centres; "
+            "write a model with write_model instead"
+        )
+    centre = chosen[0]["centre"]
+    place = (math.degrees(centre["ra_rad"]), math.degrees(centre["dec_rad"]))
+    return sky.model([sky.source("smodel", *place, values[0])], beam="none", smear=False)
 
 
 def apply(
@@ -99,9 +130,17 @@ def apply(
     spw: str = "",
     calwt: bool = True,
     applymode: str = "calflag",
+    max_age_days: float = 30.0,
+    max_dec_deg: float = 5.0,
+    lock_wait_s: float = 60.0,
     progress: Progress = None,
 ) -> dict[str, Any]:
-    """Apply tables to DATA: CORRECTED_DATA, FLAG and (with `calwt`) WEIGHT_SPECTRUM are written."""
+    """Apply tables to DATA: CORRECTED_DATA, FLAG and (with `calwt`) WEIGHT_SPECTRUM are written.
+
+    A table of other antennas or another band is refused, and so is one whose solutions are more than `max_age_days` away or of
+    another declination strip, more than `max_dec_deg` away. Another step on the same Measurement Set is waited for, up to
+    `lock_wait_s`.
+    """
     from dsa110_contimg import _core
 
     request = {
@@ -111,6 +150,9 @@ def apply(
         "spw": spw,
         "calwt": calwt,
         "applymode": applymode,
+        "max_age_days": max_age_days,
+        "max_dec_deg": max_dec_deg,
+        "lock_wait_s": lock_wait_s,
     }
     return dict(_core.calibration.apply(json.dumps(request), progress=progress))
 
@@ -140,6 +182,7 @@ def flag(
     column: str = "data",
     trial: bool = False,
     provenance: StrPath | None = None,
+    waterfall: bool = False,
     progress: Progress = None,
 ) -> dict[str, Any]:
     """Run flagging steps; the report has a line for each.
@@ -156,6 +199,8 @@ def flag(
     provenance : path, optional
         Directory for ``bits.spwNN.npy``: for each (row, channel, product) the bit of the step that flagged it, uint16; bit 0
         is what was flagged before.
+    waterfall : bool
+        Report the flagged fraction of each window's times and channels too.
     """
     from dsa110_contimg import _core
 
@@ -167,6 +212,7 @@ def flag(
         "spw": spw,
         "column": column,
         "trial": trial,
+        "waterfall": waterfall,
     }
     if provenance is not None:
         request["provenance"] = fspath(provenance)

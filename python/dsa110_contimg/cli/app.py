@@ -35,6 +35,7 @@ COMMANDS = (
     "selfcal",
     "delays",
     "registry",
+    "refant",
     "predict",
     "image",
     "dynspec",

@@ -24,6 +24,8 @@ def apply(
     spw: Annotated[str, typer.Option("--spw", help="Spectral windows in CASA's words.")] = "",
     calwt: Annotated[bool, typer.Option("--calwt/--no-calwt", help="Scale weights by the gains.")] = True,
     applymode: Annotated[str, typer.Option("--applymode", help="calflag, calonly, flagonly or trial.")] = "calflag",
+    max_age_days: Annotated[float, typer.Option("--max-age", help="Oldest table [days].")] = 30.0,
+    max_dec_deg: Annotated[float, typer.Option("--max-dec", help="Table furthest in declination [deg].")] = 5.0,
     json_output: JsonOption = False,
 ) -> None:
     """Write CORRECTED_DATA, flag what has no solution, and scale the weights."""
@@ -31,8 +33,9 @@ def apply(
 
     with console.bar("apply", quiet=json_output) as progress:
         report = stages.apply(
-            ms, tables, interp=interp or [], field=field, spw=spw, calwt=calwt, applymode=applymode, progress=progress
-        )
+            ms, tables, interp=interp or [], field=field, spw=spw, calwt=calwt, applymode=applymode,
+            max_age_days=max_age_days, max_dec_deg=max_dec_deg, progress=progress,
+        )  # fmt: skip
     console.emit(
         report,
         json_output,

@@ -27,12 +27,13 @@ def dynspec(
     json_output: JsonOption = False,
 ) -> None:
     """Flux towards a direction by integration and channel, and its mean before the beam."""
-    from dsa110_contimg.imaging import dynamic_spectrum, read_wsclean_list
+    from dsa110_contimg.calibration import skyfiles
+    from dsa110_contimg.imaging import dynamic_spectrum
     from dsa110_contimg.imaging.cli_imaging import parse_uvrange
 
     if out is not None and out.suffix != ".npz":
         raise CommandError(f"--out: expected a name that ends in .npz, found {out}")
-    sources = read_wsclean_list(subtract) if subtract else []
+    sources = skyfiles.from_wsclean(subtract)["sky"]["sources"] if subtract else []
     with console.bar("dynspec", quiet=json_output) as progress:
         report = dynamic_spectrum(
             ms,

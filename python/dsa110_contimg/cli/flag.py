@@ -87,13 +87,15 @@ def flag(
     with console.bar("flag", quiet=json_output) as progress:
         report = stages.flag(
             ms, chosen, reset=reset and before is None, field=field, spw=spw, column=column, trial=trial,
-            provenance=provenance, progress=progress,
+            provenance=provenance, waterfall=plot is not None, progress=progress,
         )  # fmt: skip
     report["backend"] = backend
     if plot is not None:
         from dsa110_contimg.plots import flags as plots
 
         report["plot"] = str(plots.flag_report(report, plot))
+    # It is for the picture: a full tile has 18432 numbers of it.
+    report.pop("waterfall", None)
     console.emit(report, json_output, lambda: _print(report))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -29,14 +29,18 @@ def model(
     radius: Annotated[float, typer.Option("--radius", help="For --catalog [degrees].")] = 1.5,
     min_flux: Annotated[float, typer.Option("--min-flux", help="For --catalog [mJy].")] = 5.0,
     beam: Annotated[
-        str, typer.Option("--beam", help="airy, a file of a beam, or none: the fluxes are apparent.")
-    ] = "airy",
+        str,
+        typer.Option(
+            "--beam",
+            help="airy, a file of a beam, or none: the fluxes are apparent (as those of images and WSClean's lists are).",
+        ),
+    ] = "",
     field: Annotated[str, typer.Option("--field", help="Fields in CASA's words.")] = "",
     spw: Annotated[str, typer.Option("--spw", help="Spectral windows in CASA's words.")] = "",
     json_output: JsonOption = False,
 ) -> None:
     """Write MODEL_DATA by exact prediction, every field about its own phase centre."""
-    from dsa110_contimg.calibration import sky, skyfiles, stages
+    from dsa110_contimg.calibration import sky, skyfiles
     from dsa110_contimg.calibration.model import middle_field_deg
 
     options = {
@@ -66,16 +70,24 @@ def model(
 
         entry = find(calibrator)
         chosen = sky.point(entry["ra_deg"], entry["dec_deg"], entry["flux_jy"], name=entry["name"])
-    # Fluxes of images and source lists are apparent: they carry their own 'none'.
-    chosen["beam"] = beam if chosen["beam"] == "airy" else chosen["beam"]
+    if beam:
+        chosen["beam"] = beam
+    write(ms, chosen, field=field, spw=spw, json_output=json_output)
+
+
+def write(ms: Path, chosen: dict[str, Any], *, field: str, spw: str, json_output: bool) -> None:
+    """Write a model into MODEL_DATA and say so."""
+    from dsa110_contimg.calibration import stages
+
     with console.bar("model", quiet=json_output) as progress:
         report = stages.write_model(ms, chosen, field=field, spw=spw, progress=progress)
+    report["beam"] = chosen["beam"]
     console.emit(
         report,
         json_output,
         lambda: console.out.print(
             f"{ms}: {report['sources']} sources into MODEL_DATA of {report['rows']} rows, "
-            f"mean {report['mean_jy']:.4g} Jy"
+            f"mean {report['mean_jy']:.4g} Jy, beam {report['beam']}"
         ),
     )
 

@@ -37,8 +37,10 @@ def solve(
     gain_calmode: Annotated[str, typer.Option("--gain-calmode", help="ap, p or a.")] = "ap",
     solnorm: Annotated[bool, typer.Option("--solnorm/--no-solnorm", help="Normalise the bandpass.")] = True,
     fillgaps: Annotated[int, typer.Option("--fillgaps", help="Channels bridged in the bandpass.")] = 3,
-    smooth_type: Annotated[str, typer.Option("--bp-smooth-type", help="none, hanning, boxcar, gaussian.")] = "none",
-    smooth_window: Annotated[float | None, typer.Option("--bp-smooth-window", help="Channels.")] = None,
+    smooth_type: Annotated[
+        str, typer.Option("--bp-smooth-type", help="none, hanning, boxcar, gaussian, polynomial.")
+    ] = "none",
+    smooth_window: Annotated[float | None, typer.Option("--bp-smooth-window", help="Channels, or a degree.")] = None,
     robust: Annotated[str, typer.Option("--robust", help="off, huber or student.")] = "off",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace tables that exist.")] = False,
     json_output: JsonOption = False,

@@ -7,6 +7,7 @@ import logging
 import os
 import time
 from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,21 @@ from dsa110_contimg.database.handle import Database
 logger = logging.getLogger(__name__)
 
 StrPath = str | os.PathLike[str]
+
+
+class Provenance(StrEnum):
+    """Where calibration tables come from.
+
+    Of a set in the registry: solved on a primary flux calibrator (`PRIMARY`), on another bright source (`BRIGHT_FALLBACK`), or taken
+    over as valid for its date (`SAME_DATE`). Of an observation: the set valid then (`SAME_DATE`), the nearest one (`BORROWED`),
+    or no table at all (`NONE`).
+    """
+
+    SAME_DATE = "SAME_DATE"
+    PRIMARY = "PRIMARY"
+    BRIGHT_FALLBACK = "BRIGHT_FALLBACK"
+    BORROWED = "BORROWED"
+    NONE = "NONE"
 
 
 def ensure_db(path: StrPath) -> Database:
@@ -49,7 +65,7 @@ def register_set(
     tables : sequence of mapping
         Each with ``path`` (a CASA table, which is a directory) and optionally ``table_type``, ``order_index``,
         ``notes``, ``source_ms_path``, ``solver_command``, ``solver_version``, ``solver_params``,
-        ``quality_metrics`` (the last two may be mappings), ``pointing_dec_deg``.
+        ``quality_metrics`` (the last two may be mappings), ``pointing_dec_deg``, ``provenance``.
     cal_field, refant : str, optional
         Calibrator field and reference antenna.
     valid_start_mjd, valid_end_mjd : float, optional
@@ -67,7 +83,7 @@ def register_set(
     FileNotFoundError
         A table's directory does not exist.
     ValueError
-        A table's type is neither given nor known by its ending.
+        A table's type is neither given nor known by its ending, or its provenance is unknown.
     """
     rows = []
     for table in tables:
@@ -96,12 +112,20 @@ def register_set(
                 "solver_params": _text(table.get("solver_params")),
                 "quality_metrics": _text(table.get("quality_metrics")),
                 "pointing_dec_deg": table.get("pointing_dec_deg"),
+                "provenance": _provenance(path, table.get("provenance")),
             }
         )
     handle = _handle(db)
     written = handle.insert("caltables", rows, conflict=("path",))
     _retire_copies(handle, set_name, [Path(row["path"]) for row in rows])
     return written
+
+
+def _provenance(path: Path, word: str | None) -> str | None:
+    known = [p.value for p in Provenance if p is not Provenance.NONE]
+    if word is not None and str(word) not in known:
+        raise ValueError(f"{path}: expected a provenance of {', '.join(known)}, found {str(word)!r}")
+    return None if word is None else str(word)
 
 
 def _retire_copies(db: Database, set_name: str, paths: Sequence[Path]) -> None:
@@ -125,6 +149,7 @@ def register_set_from_prefix(
     valid_start_mjd: float | None,
     valid_end_mjd: float | None,
     status: str = "active",
+    provenance: str | None = None,
 ) -> list[str]:
     """Register every table whose path begins with `prefix` and ends in a known type; returns their paths.
 
@@ -142,7 +167,7 @@ def register_set_from_prefix(
     register_set(
         db_path,
         set_name,
-        [{"path": p} for p in found],
+        [{"path": p, "provenance": provenance} for p in found],
         cal_field=cal_field,
         refant=refant,
         valid_start_mjd=valid_start_mjd,
@@ -219,6 +244,7 @@ def list_sets(db_path: Database | StrPath) -> list[dict[str, Any]]:
     sets: dict[str, dict[str, Any]] = {}
     for row in _handle(db_path).select("caltables", order_by=[("created_at", True), "order_index"]):
         entry = sets.setdefault(row["set_name"], {"set_name": row["set_name"], "tables": [], "active": 0, "total": 0})
+        entry.setdefault("provenance", row["provenance"])
         entry["tables"].append(row["path"])
         entry["total"] += 1
         entry["active"] += row["status"] == "active"

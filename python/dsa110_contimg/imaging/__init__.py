@@ -8,8 +8,6 @@ from dsa110_contimg.imaging.masks import create_catalog_mask
 from dsa110_contimg.imaging.native import calibration_cards, default_options, image
 from dsa110_contimg.imaging.sources import (
     bright_sources,
-    components_of_model,
-    read_wsclean_list,
     write_regions,
     write_wsclean_list,
 )
@@ -19,7 +17,6 @@ __all__ = [
     "MissingBackendError",
     "bright_sources",
     "calibration_cards",
-    "components_of_model",
     "create_catalog_mask",
     "default_options",
     "dirty2vis",
@@ -27,7 +24,6 @@ __all__ = [
     "flux_table",
     "image",
     "image_ms",
-    "read_wsclean_list",
     "tclean",
     "tile",
     "vis2dirty",

@@ -1,10 +1,9 @@
-"""Sky models as WSClean source lists and DS9 regions."""
+"""Sky models written as WSClean source lists and DS9 regions; `dsa110_contimg.calibration.skyfiles` reads them."""
 
 from __future__ import annotations
 
 import math
 import os
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ _LN10 = math.log(10.0)
 _ARCSEC = math.radians(1 / 3600)
 
 
-def write_wsclean_list(path: StrPath, sources: Iterable[Mapping[str, Any]]) -> int:
+def write_wsclean_list(path: StrPath, sources: Iterable[Mapping[str, Any]], *, beam: str = "airy") -> int:
     """Write sources as WSClean's component list (``-save-source-list``), logarithmic spectra.
 
     Parameters
@@ -28,13 +27,16 @@ def write_wsclean_list(path: StrPath, sources: Iterable[Mapping[str, Any]]) -> i
     sources : iterable of mapping
         Sources of a sky model: ``name``, ``position`` (``ra_rad``, ``dec_rad``), ``spectrum`` (``flux_jy``,
         ``reference_hz``, ``coefficients`` of ``ln(f / f0)``), ``shape`` (``None``, or axes and angle [rad]).
+    beam : str
+        ``airy``: the fluxes are those of the sky, before the primary beam; ``none``: they are apparent. A comment says it in the file,
+        and `skyfiles.load` obeys.
 
     Returns
     -------
     int
         Sources written.
     """
-    lines = [_HEADER]
+    lines = [_HEADER, f"# beam = {beam}"]
     for source in sources:
         spectrum, shape = source["spectrum"], source.get("shape")
         # WSClean's polynomial is in log10, and its first coefficient is the same slope.
@@ -50,68 +52,7 @@ def write_wsclean_list(path: StrPath, sources: Iterable[Mapping[str, Any]]) -> i
             f"[{terms}],true,{spectrum['reference_hz']!r}{axes}"
         )
     _write(Path(path), "\n".join(lines) + "\n")
-    return len(lines) - 1
-
-
-def read_wsclean_list(path: StrPath) -> list[dict[str, Any]]:
-    """Sources of a WSClean component list.
-
-    Raises
-    ------
-    ValueError
-        A line that is not what the format says, with its number; a spectrum that is not logarithmic beyond a flat one.
-    """
-    lines = Path(path).read_text().splitlines()
-    names: list[str] = []
-    defaults: dict[str, str] = {}
-    out: list[dict[str, Any]] = []
-    for number, line in enumerate(lines, 1):
-        text = line.strip()
-        if not text or text.startswith("#"):
-            continue
-        if text.lower().startswith("format"):
-            for word in text.split("=", 1)[1].split(","):
-                name, _, default = word.strip().partition("=")
-                names.append(name.strip().lower())
-                defaults[names[-1]] = default.strip().strip("'")
-            continue
-        try:
-            out.append(_source(dict(zip(names, _fields(text), strict=False)), defaults))
-        except (KeyError, ValueError) as error:
-            raise ValueError(f"{path}, line {number}: expected a source as its format says, found {text!r}") from error
-    if not names:
-        raise ValueError(f"{path}: expected a first line 'Format = Name, Type, Ra, ...', found none")
-    return out
-
-
-def _fields(line: str) -> list[str]:
-    return [word.strip() for word in re.split(r",(?![^\[]*\])", line)]
-
-
-def _source(row: Mapping[str, str], defaults: Mapping[str, str]) -> dict[str, Any]:
-    flux = float(row["i"])
-    terms = [float(t) for t in (row.get("spectralindex") or "[]").strip("[]").split(",") if t.strip()]
-    logarithmic = (row.get("logarithmicsi") or "true").lower() == "true"
-    if any(terms) and not logarithmic:
-        raise ValueError("logarithmic spectrum")
-    reference = float(row.get("referencefrequency") or defaults.get("referencefrequency") or 1.4e9)
-    shape = None
-    if row.get("type", "POINT").upper() == "GAUSSIAN":
-        shape = {
-            "major_rad": float(row["majoraxis"]) * _ARCSEC,
-            "minor_rad": float(row["minoraxis"]) * _ARCSEC,
-            "pa_rad": math.radians(float(row["orientation"])),
-        }
-    return {
-        "name": row["name"],
-        "position": {"ra_rad": _angle(row["ra"], 15.0) % math.tau, "dec_rad": _angle(row["dec"], 1.0)},
-        "spectrum": {
-            "flux_jy": flux,
-            "reference_hz": reference,
-            "coefficients": [t / _LN10**k for k, t in enumerate(terms)] or [0.0],
-        },
-        "shape": shape,
-    }
+    return len(lines) - 2
 
 
 def write_regions(
@@ -144,31 +85,6 @@ def bright_sources(report: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def components_of_model(model: StrPath) -> list[dict[str, Any]]:
-    """Pixels of a model image [Jy/pixel] as sources of flat spectra; their fluxes are behind the beam."""
-    import numpy as np
-    from astropy.io import fits
-    from astropy.wcs import WCS
-
-    with fits.open(model) as hdus:
-        header = hdus[0].header
-        data = np.squeeze(hdus[0].data)
-    if str(header.get("BUNIT", "")).upper() != "JY/PIXEL":
-        raise ValueError(f"{model}: expected a model in JY/PIXEL, found {header.get('BUNIT')!r}")
-    y, x = np.nonzero(np.nan_to_num(data))
-    ra, dec = WCS(header).celestial.all_pix2world(x, y, 0)
-    reference = float(header.get("FREQEFF") or header.get("CRVAL3") or 1.4e9)
-    return [
-        {
-            "name": f"c{k}",
-            "position": {"ra_rad": math.radians(float(a) % 360.0), "dec_rad": math.radians(float(d))},
-            "spectrum": {"flux_jy": float(flux), "reference_hz": reference, "coefficients": [0.0]},
-            "shape": None,
-        }
-        for k, (a, d, flux) in enumerate(zip(ra, dec, data[y, x], strict=True))
-    ]
-
-
 def _ra(rad: float) -> str:
     hours = math.degrees(rad % math.tau) / 15.0
     return _sexagesimal(hours, ":", 7)
@@ -184,20 +100,6 @@ def _sexagesimal(value: float, mark: str, digits: int) -> str:
     whole, rest = divmod(units, 3600 * 10**digits)
     minutes, seconds = divmod(rest, 60 * 10**digits)
     return f"{whole:02d}{mark}{minutes:02d}{mark}{seconds / 10**digits:0{digits + 3}.{digits}f}"
-
-
-def _angle(text: str, per_hour: float) -> float:
-    if ":" in text:
-        parts = text.split(":")
-        scale = per_hour
-    else:
-        parts = text.split(".", 2)
-        scale = 1.0
-        if len(parts) < 3:
-            return math.radians(float(text))
-    sign = -1.0 if text.strip().startswith("-") else 1.0
-    degrees = sum(abs(float(part)) / 60**k for k, part in enumerate(parts))
-    return math.radians(sign * degrees * scale)
 
 
 def _write(path: Path, text: str) -> None:

@@ -4,23 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dsa110_contimg.database import registry
+from dsa110_contimg.database.registry import Provenance
+
+__all__ = ["Provenance", "TableChoice", "choose_tables"]
 
 if TYPE_CHECKING:
     from dsa110_contimg.config import Calibration
     from dsa110_contimg.database import Database
-
-
-class Provenance(StrEnum):
-    """Where the tables of an observation come from."""
-
-    SAME_DATE = "SAME_DATE"
-    BORROWED = "BORROWED"
-    NONE = "NONE"
 
 
 @dataclass(frozen=True)
@@ -37,12 +31,15 @@ class TableChoice:
         The set.
     distance_days : float
         Distance from the middle of the set's validity [days].
+    origin : Provenance or None
+        How the set came to be, where the registry says: `PRIMARY`, `BRIGHT_FALLBACK`, ...
     """
 
     tables: tuple[str, ...]
     provenance: Provenance
     set_name: str | None = None
     distance_days: float = 0.0
+    origin: Provenance | None = None
 
 
 def choose_tables(db: Database, mjd: float, dec_deg: float, settings: Calibration) -> TableChoice:
@@ -70,13 +67,13 @@ def choose_tables(db: Database, mjd: float, dec_deg: float, settings: Calibratio
     if valid:
         set_name = valid[0]["set_name"]
         tables = tuple(p for p in registry.get_active_applylist(db, mjd, set_name))
-        return TableChoice(tables, Provenance.SAME_DATE, set_name, _distance(valid[0], mjd))
+        return TableChoice(tables, Provenance.SAME_DATE, set_name, _distance(valid[0], mjd), _origin(valid[0]))
     near = sorted((row for row in rows if _distance(row, mjd) <= settings.borrow_days), key=lambda r: _distance(r, mjd))
     if not near:
         return TableChoice((), Provenance.NONE)
     chosen = near[0]["set_name"]
     tables = tuple(r["path"] for r in sorted(rows, key=lambda r: r["order_index"]) if r["set_name"] == chosen)
-    return TableChoice(tables, Provenance.BORROWED, chosen, _distance(near[0], mjd))
+    return TableChoice(tables, Provenance.BORROWED, chosen, _distance(near[0], mjd), _origin(near[0]))
 
 
 def _usable(db: Database, dec_deg: float, settings: Calibration) -> Sequence[dict[str, Any]]:
@@ -87,6 +84,10 @@ def _usable(db: Database, dec_deg: float, settings: Calibration) -> Sequence[dic
         return dec is None or abs(dec - dec_deg) <= settings.borrow_dec_deg
 
     return [row for row in rows if same_strip(row) and Path(row["path"]).is_dir()]
+
+
+def _origin(row: dict[str, Any]) -> Provenance | None:
+    return Provenance(row["provenance"]) if row["provenance"] else None
 
 
 def _distance(row: dict[str, Any], mjd: float) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from dsa110_contimg.pipeline import calibrating
 from dsa110_contimg.pipeline.choice import Provenance
 from dsa110_contimg.pipeline.measuring import image_files
 from dsa110_contimg.pipeline.observation import Observation
@@ -76,9 +77,7 @@ class FastObservation(Observation):
             own_gain={"output": str(own), "term": "G", "gaintable": uses, **request},
             flag=[dict(step) for step in stages.STANDARD_STEPS],
             reset_flags=True,
-            # The choice above has judged their age.
-            max_age_days=max(1.0, settings.borrow_days + 1.0),
-            max_dec_deg=max(settings.borrow_dec_deg, 90.0 if choice.provenance is Provenance.SAME_DATE else 0.0),
+            **calibrating.reach(settings, choice.provenance),
             archive=archive,
             overwrite=True,
             progress=self.context.progress,
@@ -92,7 +91,7 @@ class FastObservation(Observation):
         return {
             **made,
             "ms": str(archive) if archive else None,
-            "calibration": {"tables": tables, "set": choice.set_name, "distance_days": choice.distance_days},
+            "calibration": calibrating.record(choice, tables),
             "provenance": choice.provenance.value,
         }
 

@@ -6,14 +6,15 @@ the package of its name; here is only who calls whom.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dsa110_contimg.pipeline import measuring, sky
-from dsa110_contimg.pipeline.choice import Provenance, choose_tables
+from dsa110_contimg.pipeline import calibrating, measuring, sky
+from dsa110_contimg.pipeline.choice import Provenance, TableChoice, choose_tables
 from dsa110_contimg.pipeline.sky import CatalogSource
 from dsa110_contimg.pipeline.stage import Outputs, Stage
 
@@ -86,6 +87,8 @@ class Observation:
     group: SubbandGroup
     pointing: Pointing
     calibrator: CatalogSource | None
+    #: Where the tables come from, once they have been looked for.
+    found: Provenance | None = field(default=None, init=False)
 
     @property
     def kind(self) -> str:
@@ -115,7 +118,7 @@ class Observation:
         return Stage("convert", self.convert, ("files",), ("ms",), lambda o: [o["ms"]])
 
     def _flag(self) -> Stage:
-        return Stage("flag", self.flag, ("ms",), ("flagged_fraction",))
+        return Stage("flag", self.flag, ("ms",), ("flagged_fraction", "flag_report"))
 
     def _solve(self) -> Stage:
         calibration = self.context.config.calibration.model_dump()
@@ -161,10 +164,12 @@ class Observation:
             near = [self.calibrator, *near]
         return near
 
-    def choose(self) -> Any:
-        """Calibration tables for this observation."""
+    def choose(self) -> TableChoice:
+        """Calibration tables for this observation; `found` keeps where they come from, should the stage fail."""
         settings = self.context.config.calibration
-        return choose_tables(self.context.registry, self.pointing.mid_mjd, self.pointing.dec_deg, settings)
+        choice = choose_tables(self.context.registry, self.pointing.mid_mjd, self.pointing.dec_deg, settings)
+        self.found = choice.provenance
+        return choice
 
     def product(self, base: Path, *parts: str) -> Path:
         """Path of a product below `base`; its directory is made."""
@@ -192,11 +197,14 @@ class Observation:
         return {"ms": str(path), "verdicts": report.get("verdicts", [])}
 
     def flag(self, outputs: Outputs) -> Outputs:
-        """Zeros and NaN, autocorrelations, dead antennas; interference too where there is enough band to see it in."""
+        """Zeros and NaN, autocorrelations, dead antennas; the report lies beside the Measurement Set."""
         from dsa110_contimg.calibration import stages
 
-        report = stages.flag(outputs["ms"], stages.STANDARD_STEPS, reset=True, progress=self.context.progress)
-        return {"flagged_fraction": report["after"]["fraction"] if isinstance(report.get("after"), dict) else None}
+        steps, progress = stages.STANDARD_STEPS, self.context.progress
+        report = stages.flag(outputs["ms"], steps, reset=True, waterfall=True, progress=progress)
+        path = Path(outputs["ms"]).with_suffix(".flags.json")
+        path.write_text(json.dumps(report), encoding="utf-8")
+        return {"flagged_fraction": report["after_cross"], "flag_report": str(path)}
 
     def _sky(self) -> dict[str, Any]:
         from dsa110_contimg.calibration import sky as model
@@ -234,6 +242,7 @@ class Observation:
             **shared,
         )
         field = self.calibrator.name if self.calibrator else ""
+        origin = calibrating.origin(field)
         mid, name = self.pointing.mid_mjd, f"{self.group.group_id}_{field}"
         hours, minutes = settings.bandpass_validity_h / 24.0, settings.gain_validity_min / 1440.0
         for table, report, reach in ((bandpass, solved, hours), (gain, gains, minutes)):
@@ -243,6 +252,7 @@ class Observation:
                 "solver_command": "contimg run",
                 "quality_metrics": {k: v for k, v in report.items() if isinstance(v, int | float | str)},
                 "pointing_dec_deg": self.pointing.dec_deg,
+                "provenance": origin.value,
             }
             registry.register_set(
                 self.context.registry,
@@ -253,7 +263,7 @@ class Observation:
                 valid_start_mjd=mid - reach,
                 valid_end_mjd=mid + reach,
             )
-        return {"tables": [bandpass, gain]}
+        return {"tables": [bandpass, gain], "provenance": origin.value}
 
     def calibrate(self, outputs: Outputs) -> Outputs:
         """Apply the chosen tables and a gain of the target's own, solved on the catalogue.
@@ -272,9 +282,15 @@ class Observation:
         own = self.product(self.context.config.paths.caltables, self.day, f"{self.group.group_id}_2gcal")
         stages.solve(outputs["ms"], own, "G", progress=self.context.progress, **self.own_gain(choice))
         tables = [*choice.tables, str(own)]
-        stages.apply(outputs["ms"], tables, calwt=True, progress=self.context.progress)
+        stages.apply(
+            outputs["ms"],
+            tables,
+            calwt=True,
+            progress=self.context.progress,
+            **calibrating.reach(self.context.config.calibration, choice.provenance),
+        )
         return {
-            "calibration": {"tables": tables, "set": choice.set_name, "distance_days": choice.distance_days},
+            "calibration": calibrating.record(choice, tables),
             "provenance": choice.provenance.value,
         }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dsa110_contimg import __version__
+from dsa110_contimg.pipeline import calibrating
 from dsa110_contimg.pipeline.dossier import dossier
 from dsa110_contimg.plots.curves import light_curve_png
 from dsa110_contimg.plots.tile import image_png
@@ -68,7 +70,8 @@ def write_report(
         As `light_curves.update_light_curves` returns them.
     epochs : sequence of mapping
         Rows of the epoch table: ``group``, ``mjd``, ``kind``, ``status``, ``calibration``, ``noise_jy``,
-        ``expected_noise_jy``, ``correction``, ``correction_rms``, ``n_references``.
+        ``expected_noise_jy``, ``correction``, ``correction_rms``, ``n_references``, ``flagged``, ``flag_report``; calibrators'
+        ``tables``.
     stages : sequence of mapping
         Stage records with their cost.
     image : (Path, caption), optional
@@ -106,6 +109,9 @@ def write_report(
         sources=[_source_row(s) for s in order],
         curves=[{"name": s["source_id"], "png": _curve(s, (truth or {}).get(s["source_id"]))} for s in order],
         epochs=[_epoch_row(e) for e in epochs],
+        flags=_flags(epochs),
+        tables=calibrating.judged(epochs),
+        solutions=[(caption, _text(png)) for caption, png in calibrating.pictures(epochs)],
         timings=[
             {
                 "name": c["name"],
@@ -188,7 +194,20 @@ def _epoch_row(epoch: Mapping[str, Any]) -> dict[str, str]:
         "method": epoch.get("method") or "-",
         "floor": _interval(epoch),
         "gate": epoch.get("flux_scale") or "-",
+        "flagged": _number(epoch.get("flagged"), ".2f", 1e2),
     }
+
+
+def _flags(epochs: Sequence[Mapping[str, Any]]) -> dict[str, str] | None:
+    """The flags of the group that lost most, as a picture."""
+    from dsa110_contimg.plots.flags import flag_report_png
+
+    known = [e for e in epochs if e.get("flag_report") and Path(e["flag_report"]).is_file()]
+    if not known:
+        return None
+    worst = max(known, key=lambda e: e.get("flagged") or 0.0)
+    report = json.loads(Path(worst["flag_report"]).read_text(encoding="utf-8"))
+    return {"group": worst["group"], "png": _text(flag_report_png(report))}
 
 
 def _interval(epoch: Mapping[str, Any]) -> str:

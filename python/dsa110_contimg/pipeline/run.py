@@ -147,7 +147,7 @@ def _record(result: RunResult, observation: Observation, outcome: GroupResult) -
         "group_id": observation.group.group_id,
         "kind": observation.kind,
         "status": "skipped" if skipped else outcome.status,
-        "provenance": outputs.get("provenance"),
+        "provenance": outputs.get("provenance") or observation.found,
         "reason": outcome.error,
         "ms": outputs.get("ms"),
         "image": outputs.get("image"),
@@ -160,10 +160,13 @@ def _record(result: RunResult, observation: Observation, outcome: GroupResult) -
             "mjd": observation.pointing.mid_mjd,
             "kind": observation.kind,
             "status": entry["status"],
-            "calibration": outputs.get("provenance"),
+            "calibration": outputs.get("provenance") or observation.found,
+            "tables": outputs.get("tables"),
             "noise_jy": outputs.get("noise_jy"),
             "expected_noise_jy": outputs.get("expected_noise_jy"),
             "image": outputs.get("image"),
+            "flagged": outputs.get("flagged_fraction"),
+            "flag_report": outputs.get("flag_report"),
         }
     )
 

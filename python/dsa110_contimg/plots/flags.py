@@ -25,8 +25,10 @@ def flag_report_png(report: Mapping[str, Any]) -> bytes:
     """
     import numpy as np
 
-    with figure(10.0, 6.4) as fig:
-        grid = fig.add_gridspec(2, 3)
+    with figure(10.0, 9.0 if report.get("waterfall") else 6.4) as fig:
+        grid = fig.add_gridspec(3 if report.get("waterfall") else 2, 3)
+        if report.get("waterfall"):
+            _waterfall(fig, fig.add_subplot(grid[2, :]), report)
         by_step, by_antenna, by_length = (fig.add_subplot(grid[0, k]) for k in range(3))
         spectrum, times_axes = fig.add_subplot(grid[1, :2]), fig.add_subplot(grid[1, 2])
 
@@ -76,6 +78,27 @@ def flag_report_png(report: Mapping[str, Any]) -> bytes:
             f"{Path(report['ms']).name}: {100 * report['after_cross']:.2f} % of cross-correlations flagged", fontsize=10
         )
         return png(fig)
+
+
+def _waterfall(fig: Any, axes: Any, report: Mapping[str, Any]) -> None:
+    """Flagged fraction by time and channel, windows side by side."""
+    import numpy as np
+
+    planes = [np.asarray(plane, dtype=float) for plane in report["waterfall"]]
+    rows = max(plane.shape[0] for plane in planes)
+    # A window that lacks times ends earlier.
+    padded = [np.pad(p, ((0, rows - p.shape[0]), (0, 0)), constant_values=np.nan) for p in planes]
+    image = axes.imshow(
+        100 * np.concatenate(padded, axis=1), aspect="auto", origin="lower", interpolation="nearest",
+        cmap="magma", vmin=0, vmax=100, extent=(0, sum(p.shape[1] for p in planes), 0, rows),
+    )  # fmt: skip
+    edges = np.cumsum([p.shape[1] for p in planes])[:-1]
+    for edge in edges:
+        axes.axvline(edge, lw=0.3, color="0.5")
+    axes.set_xlabel("channel, windows side by side")
+    axes.set_ylabel("integration")
+    axes.set_title("time and channel")
+    fig.colorbar(image, ax=axes, pad=0.01, label="flagged [%]")
 
 
 def flag_report(report: Mapping[str, Any], path: str | PathLike[str]) -> Path:

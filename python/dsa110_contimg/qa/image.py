@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from dsa110_contimg import ContimgError
+from dsa110_contimg.products.verdict import Verdict
 
 StrPath = str | os.PathLike[str]
 
@@ -43,17 +44,6 @@ class Limits:
     matched: float = 0.7
     min_snr: float = 20.0
     min_sources: int = 3
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """One figure against its limit. ``ok`` is ``None`` when it could not be judged."""
-
-    name: str
-    value: float
-    limit: float
-    ok: bool | None
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -117,7 +107,7 @@ def check_image(
         "image": str(image),
         "ok": all(v.ok is not False for v in verdicts),
         "rms_jy": rms,
-        "verdicts": [asdict(v) for v in verdicts],
+        "verdicts": [v.record() for v in verdicts],
         "matches": [asdict(m) for m in matches],
     }
 
@@ -126,16 +116,18 @@ def _noise(header: Any, rms: float, limits: Limits) -> Verdict:
     expected = float(header.get("RMSEXP", math.nan))
     measured = float(header.get("RMSMEAS", rms))
     if not expected > 0.0:
-        return Verdict("noise", measured, math.nan, None, "the header does not say which noise was expected (RMSEXP)")
+        return Verdict.of(
+            "noise", measured, math.nan, None, "the header does not say which noise was expected (RMSEXP)"
+        )
     ratio = measured / expected
     reason = f"{1e3 * measured:.3f} mJy/beam measured, {1e3 * expected:.3f} expected from the weights"
-    return Verdict("noise", ratio, limits.noise_factor, ratio <= limits.noise_factor, reason)
+    return Verdict.of("noise", ratio, limits.noise_factor, ratio <= limits.noise_factor, reason)
 
 
 def _range(peak: float, rms: float, limits: Limits) -> Verdict:
     value = peak / rms if rms > 0.0 else math.nan
     reason = f"brightest pixel {peak:.4g} Jy/beam over {rms:.3g}"
-    return Verdict("dynamic_range", value, limits.dynamic_range, value >= limits.dynamic_range, reason)
+    return Verdict.of("dynamic_range", value, limits.dynamic_range, value >= limits.dynamic_range, reason)
 
 
 def _matches(
@@ -198,22 +190,24 @@ def _against_catalogue(matches: Sequence[Match], asked: int, limits: Limits) -> 
     if asked < limits.min_sources:
         reason = f"{asked} catalogue sources in the image, {limits.min_sources} are needed"
         names = ("completeness", "flux_scale", "astrometry_offset", "astrometry_scatter")
-        return [Verdict(name, math.nan, math.nan, None, reason) for name in names]
+        return [Verdict.of(name, math.nan, math.nan, None, reason) for name in names]
     found = [m for m in matches if m.snr >= 5.0]
     share = len(found) / asked
     reason = f"{len(found)} of {asked} at 5 sigma"
-    out = [Verdict("completeness", share, limits.matched, share >= limits.matched, reason)]
+    out = [Verdict.of("completeness", share, limits.matched, share >= limits.matched, reason)]
     if len(found) < limits.min_sources:
         return out
     ratio = float(np.median([m.measured_jy / m.expected_jy for m in found]))
     reason = f"median of {len(found)} sources over the catalogue"
-    out.append(Verdict("flux_scale", ratio, limits.flux_error, abs(ratio - 1.0) <= limits.flux_error, reason))
+    out.append(Verdict.of("flux_scale", ratio, limits.flux_error, abs(ratio - 1.0) <= limits.flux_error, reason))
     east, north = (np.array([getattr(m, axis) for m in found]) for axis in ("east_arcsec", "north_arcsec"))
     middle = (float(np.median(east)), float(np.median(north)))
     offset = math.hypot(*middle)
     reason = f'median {middle[0]:+.2f}" east, {middle[1]:+.2f}" north'
-    out.append(Verdict("astrometry_offset", offset, limits.offset_arcsec, offset <= limits.offset_arcsec, reason))
+    out.append(Verdict.of("astrometry_offset", offset, limits.offset_arcsec, offset <= limits.offset_arcsec, reason))
     scatter = 1.4826 * float(np.median(np.hypot(east - middle[0], north - middle[1])))
     reason = "about the median, robust"
-    out.append(Verdict("astrometry_scatter", scatter, limits.scatter_arcsec, scatter <= limits.scatter_arcsec, reason))
+    out.append(
+        Verdict.of("astrometry_scatter", scatter, limits.scatter_arcsec, scatter <= limits.scatter_arcsec, reason)
+    )
     return out

@@ -2,6 +2,7 @@
 
 mod fill;
 mod normalise;
+mod polynomial;
 mod smooth;
 
 pub use fill::fill_gaps;

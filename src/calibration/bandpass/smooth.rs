@@ -2,6 +2,7 @@
 
 use num_complex::Complex64;
 
+use super::polynomial::{fit_polynomials, MOST_DEGREE};
 use crate::gains::WindowGains;
 
 /// Shape of the smoothing window.
@@ -16,11 +17,18 @@ pub enum Smoothing {
     Boxcar(usize),
     /// A Gaussian of this full width at half maximum \[channels\].
     Gaussian(f64),
+    /// A polynomial of this degree across the window: real and imaginary parts, about the mean delay.
+    Polynomial(usize),
 }
 
 impl Smoothing {
-    /// `none`, `hanning`, `boxcar` or `gaussian`, with a width in channels.
+    /// `none`, `hanning`, `boxcar` or `gaussian`, with a width in channels; `polynomial` with a degree (3).
     pub fn parse(kind: &str, width: Option<f64>) -> Option<Self> {
+        if kind.trim() == "polynomial" {
+            let degree = width.unwrap_or(3.0);
+            let good = degree.fract() == 0.0 && (0.0..=MOST_DEGREE as f64).contains(&degree);
+            return good.then_some(Self::Polynomial(degree as usize));
+        }
         let width = width.unwrap_or(3.0);
         if !(width.is_finite() && (1.0..=10_000.0).contains(&width)) {
             return None;
@@ -37,7 +45,7 @@ impl Smoothing {
     /// Weights of channels 0, 1, 2, ... away.
     fn weights(self) -> Vec<f64> {
         match self {
-            Self::None => vec![1.0],
+            Self::None | Self::Polynomial(_) => vec![1.0],
             Self::Hanning => vec![0.5, 0.25],
             Self::Boxcar(width) => vec![1.0; width / 2 + 1],
             Self::Gaussian(fwhm) => {
@@ -54,6 +62,9 @@ impl Smoothing {
 ///
 /// Near an edge or a gap the window is cut symmetrically, so that a slope is not biased.
 pub fn smooth(window: &mut WindowGains, smoothing: Smoothing) {
+    if let Smoothing::Polynomial(degree) = smoothing {
+        return fit_polynomials(window, degree);
+    }
     let weights = smoothing.weights();
     if weights.len() < 2 {
         return;

@@ -5,16 +5,26 @@ use std::collections::BTreeMap;
 use ndarray::Axis;
 use rayon::prelude::*;
 
-use super::confirm::{confirm, grow};
+use super::evidence::{weigh, MEAN, SIGMA};
+use super::grow::grow;
 use super::limits::{windows, Window};
 use super::response::response;
 use super::scan::scan;
-use super::whiten::whiten;
-use super::{stack, Plane, RfiParams};
+use super::stack::Stack;
+use super::{chain, Plane, RfiParams};
 use crate::control::Control;
 use crate::flagging::Error;
 use crate::kind::BadArgument;
 use crate::vis::VisBlock;
+
+/// Flagged fractions of a baseline above which its noise and sources are estimated once more, and yet once more, without what was found.
+const AGAIN: [f32; 2] = [0.03, 0.12];
+
+/// Mean excess (sigma of one product's evidence) of the faintest rectangle that one baseline is believed: interference of 1.5 sigma of a
+/// component. What is fainter and wide may as well be the beat of two sources.
+const FAINTEST: f32 = 1.05;
+/// Planes of fewer samples do not know their noise well by themselves.
+const SMALL: usize = 600;
 
 /// Flag RFI of cross-correlations in all products.
 ///
@@ -25,22 +35,35 @@ pub fn flag(block: &mut VisBlock, params: &RfiParams, control: &Control) -> Resu
     let baselines = baselines(block);
     let rows: Vec<usize> = baselines.iter().flatten().copied().collect();
     let response = response(block, &rows);
-    let search = Search { block, response, params, windows: shapes(&baselines, block, params) };
-    let mut found = baselines
-        .par_iter()
-        .map_init(Scratch::default, |scratch, rows| {
-            control.check()?;
-            Ok(search.one(rows, scratch))
-        })
-        .collect::<Result<Vec<Found>, Error>>()?;
-    if params.stack > 0 {
-        found.par_chunks_mut(params.stack.max(1)).for_each_init(Scratch::default, |scratch, group| {
-            search.stacked(group, scratch);
-        });
+    let bound = chain::cost(params.false_alarm);
+    let windows = shapes(&baselines, block, params);
+    let mut search = Search { block, response, params, bound, windows, typical: Vec::new() };
+    let mut found = search.all(&baselines, control)?;
+    if baselines.first().is_some_and(|rows| rows.len() * block.channels.freq_hz.len() < SMALL) {
+        search.typical = typical(&found, block.products.len());
+        found = search.all(&baselines, control)?;
     }
+    found.par_chunks_mut(params.stack.max(1)).for_each_init(Scratch::default, |scratch, group| {
+        search.together(group, scratch);
+    });
     control.check()?;
     write(block, &baselines, &found);
     Ok(())
+}
+
+/// Medians over baselines of the variances of the products.
+fn typical(found: &[Found], products: usize) -> Vec<f32> {
+    (0..products)
+        .map(|p| {
+            let mut of_one: Vec<f32> =
+                found.iter().filter_map(|f| f.plane.variance.get(p).copied().filter(|v| *v > 0.0)).collect();
+            if of_one.is_empty() {
+                0.0
+            } else {
+                super::response::median(&mut of_one)
+            }
+        })
+        .collect()
 }
 
 fn check(params: &RfiParams) -> Result<(), Error> {
@@ -75,21 +98,23 @@ fn baselines(block: &VisBlock) -> Vec<Vec<usize>> {
 
 /// Rectangles for every number of times that occurs.
 fn shapes(baselines: &[Vec<usize>], block: &VisBlock, params: &RfiParams) -> BTreeMap<usize, Vec<Window>> {
-    let nf = block.channels.freq_hz.len();
+    let (nf, np) = (block.channels.freq_hz.len(), block.products.len());
     let longest = (params.longest_time, params.longest_freq);
     let counts: BTreeMap<usize, ()> = baselines.iter().map(|rows| (rows.len(), ())).collect();
-    counts.into_keys().map(|nt| (nt, windows((nt, nf), longest, params.false_alarm))).collect()
+    counts.into_keys().map(|nt| (nt, windows((nt, nf), longest, np, params.false_alarm))).collect()
 }
 
 #[derive(Default)]
 struct Scratch {
-    whiten: super::whiten::Scratch,
+    evidence: super::evidence::Scratch,
+    chain: chain::Scratch,
     scan: super::scan::Scratch,
-    rim: Vec<bool>,
-    sums: Vec<[f32; 2]>,
+    informed: Vec<f32>,
+    excess: Vec<f32>,
+    lines: (Vec<bool>, Vec<bool>),
 }
 
-/// A baseline in units of noise and what was found on it.
+/// The evidence of a baseline and what was found on it.
 struct Found {
     plane: Plane,
     mask: Vec<bool>,
@@ -99,49 +124,84 @@ struct Search<'a> {
     block: &'a VisBlock,
     response: Vec<Vec<f32>>,
     params: &'a RfiParams,
+    bound: f32,
+    /// Variances of the products on all baselines; empty when planes are large enough to know their own.
+    typical: Vec<f32>,
     windows: BTreeMap<usize, Vec<Window>>,
 }
 
+super::vectorized! {
+    fn mark = chain::mark;
+    (evidence: &[f32], shape: (usize, usize), bound: f32, mask: &mut [bool], scratch: &mut chain::Scratch)
+}
+
 impl Search<'_> {
-    /// Search one baseline: once to know what its noise is without interference, and then in units of that.
+    fn all(&self, baselines: &[Vec<usize>], control: &Control) -> Result<Vec<Found>, Error> {
+        baselines
+            .par_iter()
+            .map_init(Scratch::default, |scratch, rows| {
+                control.check()?;
+                Ok(self.one(rows, scratch))
+            })
+            .collect()
+    }
+
+    /// Search one baseline by itself: once, and where much was found again with noise and sources estimated without it.
     fn one(&self, rows: &[usize], scratch: &mut Scratch) -> Found {
         let mut plane = Plane::default();
         let mut mask = vec![false; rows.len() * self.block.channels.freq_hz.len()];
-        let windows = self.windows.get(&rows.len()).map_or(&[][..], |w| w);
-        for round in 0..3 {
-            let fine = round > 0;
-            let model = (&mask[..], fine);
-            let Some(sources) =
-                whiten(self.block, rows, &self.response, model, &mut plane, &mut scratch.whiten)
-            else {
-                break;
-            };
-            mask.fill(false);
-            scan(&plane, windows, &mut mask, &mut scratch.scan);
-            let flagged = mask.iter().filter(|m| **m).count();
-            let quiet = flagged == 0;
-            // Where most is interference there is nothing left to measure noise by.
-            if 2 * flagged > mask.len() {
-                break;
-            }
-            if (!sources && (quiet || fine)) || (fine && quiet) {
+        for least in [AGAIN[0], AGAIN[1], 1.0] {
+            weigh(
+                (self.block, rows),
+                &self.response,
+                (&mask, &self.typical),
+                &mut plane,
+                &mut scratch.evidence,
+            );
+            mark(&plane.evidence, (plane.nt, plane.nf), self.bound, &mut mask, &mut scratch.chain);
+            let flagged = mask.iter().map(|m| usize::from(*m)).sum::<usize>();
+            if flagged as f32 <= least * mask.len() as f32 {
                 break;
             }
         }
-        grow(&plane, self.params.grow, &mut mask, &mut scratch.rim, &mut scratch.sums);
         Found { plane, mask }
     }
 
-    /// Search a stack, and confirm what it shows on every baseline of it.
-    fn stacked(&self, group: &mut [Found], scratch: &mut Scratch) {
+    /// Search the members of a stack knowing what the others show.
+    fn together(&self, group: &mut [Found], scratch: &mut Scratch) {
         let Some(shape) = group.first().map(|f| (f.plane.nt, f.plane.nf)) else { return };
-        let planes: Vec<&Plane> = group.iter().map(|f| &f.plane).filter(|p| (p.nt, p.nf) == shape).collect();
         let Some(windows) = self.windows.get(&shape.0) else { return };
-        let Some(seen) = stack::candidates(&planes, windows, &mut scratch.scan) else { return };
-        for found in group.iter_mut().filter(|f| (f.plane.nt, f.plane.nf) == shape) {
-            confirm(&found.plane, &seen, &mut found.mask, &mut scratch.sums);
-            grow(&found.plane, self.params.grow, &mut found.mask, &mut scratch.rim, &mut scratch.sums);
+        let of_shape = |f: &&Found| (f.plane.nt, f.plane.nf) == shape;
+        let members = group.iter().filter(of_shape).map(|f| (&f.plane, &f.mask[..]));
+        let stack = Stack::new(members, windows, &mut scratch.scan);
+        for found in group {
+            if (found.plane.nt, found.plane.nf) == shape && self.params.stack > 1 {
+                stack.inform(&found.plane, &found.mask, &mut scratch.informed);
+                mark(&scratch.informed, shape, self.bound, &mut found.mask, &mut scratch.chain);
+            }
+            self.finish(found, scratch);
         }
+    }
+
+    /// What is faint and wide, and rims.
+    fn finish(&self, found: &mut Found, scratch: &mut Scratch) {
+        let shape = (found.plane.nt, found.plane.nf);
+        let samples = found.plane.evidence.iter().zip(&found.plane.count).zip(&found.mask);
+        scratch.excess.clear();
+        scratch.excess.extend(samples.map(|((e, n), m)| {
+            let n = f32::from(*n);
+            if *m || n == 0.0 {
+                0.0
+            } else {
+                (e - n * MEAN) / (SIGMA * n.sqrt())
+            }
+        }));
+        if let Some(windows) = self.windows.get(&shape.0) {
+            let faintest = FAINTEST * (self.block.products.len() as f32).sqrt();
+            scan(&mut scratch.excess, shape, (windows, faintest), &mut found.mask, &mut scratch.scan);
+        }
+        let (a, b) = &mut scratch.lines;
+        grow(&found.plane.evidence, shape, self.params.grow, &mut found.mask, (a, b));
     }
 }
 

@@ -1,21 +1,25 @@
 //! Radio-frequency interference, baseline by baseline and over stacks of baselines.
 //!
-//! Amplitudes are put into units of their noise (less the bandpass and the strongest source: [`whiten`]), and rectangles of
-//! 1, 2, 4, ... times by 1, 2, 4, ... channels are summed over the products: SumThreshold (Offringa et al. 2010, MNRAS 405,
-//! 155, doi:10.1111/j.1365-2966.2010.16471.x) in both axes, with limits from the distribution of such sums ([`limits`]). What
-//! is too faint on one baseline is found in stacks of baselines of like length and then looked for on each ([`stack`]). The
-//! scale-invariant rank operator (Offringa et al. 2012, A&A 539, A95, doi:10.1051/0004-6361/201118497) closes gaps and
-//! proposes rims, which stay only if they stand out by themselves ([`confirm`]). A DSA-110 file has 24 times only, so most of
-//! the work is along frequency.
+//! A baseline's visibilities lose the sources they show ([`source`]) and become evidence: the logarithm of the likelihood ratio of
+//! interference of 3 sigma against noise ([`evidence`]), summed over the products. Runs of evidence along time and along frequency
+//! make the first mask ([`chain`]); what the neighbours in length show is prior knowledge of the second ([`stack`]). What is
+//! fainter and wider is found by SumThreshold (Offringa et al. 2010, MNRAS 405, 155, doi:10.1111/j.1365-2966.2010.16471.x) over
+//! rectangles ([`scan`]), with limits from the distribution of such sums ([`limits`]). The scale-invariant rank operator (Offringa
+//! et al. 2012, A&A 539, A95, doi:10.1051/0004-6361/201118497) proposes gaps and rims, which stay if they look like interference
+//! themselves ([`grow`]). A DSA-110 file has 24 times only, so most of the work is along frequency.
 
-mod confirm;
+mod chain;
+mod evidence;
+mod fit;
 mod flag;
+mod grow;
 mod limits;
 mod response;
 mod scan;
 mod sir;
+mod source;
 mod stack;
-mod whiten;
+mod tile;
 
 pub use flag::flag;
 pub use sir::rank;
@@ -41,13 +45,38 @@ impl Default for RfiParams {
     }
 }
 
-/// One baseline in units of noise, time-major: sums over products and how many products each sum holds.
+/// Evidence on one baseline, time-major.
 #[derive(Default)]
 struct Plane {
     nt: usize,
     nf: usize,
-    /// Sum over the good products of (amplitude - mean) / sigma of noise.
-    sum: Vec<f32>,
+    /// Sum over the good products of the logarithm of the likelihood ratio, interference against noise.
+    evidence: Vec<f32>,
     /// Number of good products.
-    count: Vec<f32>,
+    count: Vec<u8>,
+    /// Variance of a component of the noise, product by product (of the last part of the plane).
+    variance: Vec<f32>,
 }
+
+/// Compile a function twice: for every machine, and for those with AVX2 and FMA, which run the second. The body is to be inlined.
+macro_rules! vectorized {
+    ($(#[$doc:meta])* $vis:vis fn $wide:ident = $body:path; ($($arg:ident: $type:ty),*)) => {
+        $(#[$doc])*
+        $vis fn $wide($($arg: $type),*) {
+            #[cfg(target_arch = "x86_64")]
+            {
+                #[target_feature(enable = "avx2,fma")]
+                unsafe fn with_avx2($($arg: $type),*) {
+                    $body($($arg),*);
+                }
+                if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
+                    // SAFETY: the machine has the instructions.
+                    unsafe { with_avx2($($arg),*) };
+                    return;
+                }
+            }
+            $body($($arg),*);
+        }
+    };
+}
+use vectorized;

@@ -1,80 +1,62 @@
 //! SumThreshold in two dimensions: rectangles whose sum exceeds the limit of noise.
 
 use super::limits::Window;
-use super::Plane;
 
 /// Buffers of a scan.
 #[derive(Default)]
 pub(super) struct Scratch {
     sum: [Vec<f32>; 2],
-    count: [Vec<f32>; 2],
-    /// Number of products where all samples have it and none is flagged; `count` is then left empty.
-    uniform: Option<f32>,
-    found: Vec<bool>,
     values: Vec<f32>,
+    found: Vec<bool>,
 }
 
 /// An edge of a rectangle whose mean is below this fraction of the whole mean is cut off.
 const QUIET: f32 = 0.5;
 
-/// Flag rectangles in `mask`. Samples that smaller ones flagged do not count in larger ones, so that a peak does not smear.
-pub(super) fn scan(plane: &Plane, windows: &[Window], mask: &mut [bool], scratch: &mut Scratch) {
+/// Flag rectangles of `excess` (time-major, units of its noise, 0 where there is nothing) in `mask`. Samples that smaller ones flagged do
+/// not count in larger ones, so that a peak does not smear: they become 0. A rectangle whose mean is below `faintest` is left alone.
+pub(super) fn scan(
+    excess: &mut [f32],
+    (nt, nf): (usize, usize),
+    (windows, faintest): (&[Window], f32),
+    mask: &mut [bool],
+    scratch: &mut Scratch,
+) {
     let mut at = 0;
     while at < windows.len() {
         let height = windows[at].nt;
         let group = &windows[at..at + windows[at..].iter().take_while(|w| w.nt == height).count()];
-        rows(plane, group, mask, scratch);
         at += group.len();
-    }
-}
-
-/// All widths of one height.
-fn rows(plane: &Plane, group: &[Window], mask: &mut [bool], scratch: &mut Scratch) {
-    let mut width = 0;
-    for window in group {
-        if width == 0 {
-            columns(plane, window.nt, mask, scratch);
-            width = 1;
-        }
-        widen(plane, window, &mut width, scratch);
-        if !exceeds(plane, window, scratch) {
-            continue;
-        }
-        if let Some(n) = scratch.uniform {
-            scratch.count[0].resize(mask.len(), n * (window.nt * window.nf) as f32);
-        }
-        let scale = spread(plane, window, scratch);
-        scratch.found.clear();
-        scratch.found.resize(mask.len(), false);
-        if collect(plane, window, scale, mask, scratch) {
-            for (m, f) in mask.iter_mut().zip(&scratch.found) {
-                *m |= *f;
+        let mut width = 0;
+        for window in group {
+            if width == 0 {
+                pile(excess, (nt, nf), height, scratch);
+                width = 1;
             }
-            // What was found must not count in the next.
-            width = 0;
-        } else if scratch.uniform.is_some() {
-            scratch.count[0].clear();
+            // Twice as wide each time.
+            while width < window.nf {
+                widen((nt + 1 - height, nf), width, scratch);
+                width *= 2;
+            }
+            if !exceeds((nt, nf), window, &scratch.sum[0]) {
+                continue;
+            }
+            if collect(excess, (nt, nf), (window, faintest), scratch) {
+                for ((m, f), x) in mask.iter_mut().zip(&scratch.found).zip(excess.iter_mut()) {
+                    *m |= *f;
+                    *x = if *f { 0.0 } else { *x };
+                }
+                width = 0;
+            }
         }
     }
 }
 
 /// Sums over `height` times; row t holds times t..t + height.
-fn columns(plane: &Plane, height: usize, mask: &[bool], scratch: &mut Scratch) {
-    let first = plane.count.first().copied().unwrap_or(0.0);
-    let same = !mask.iter().any(|m| *m) && plane.count.iter().all(|n| *n == first) && first > 0.0;
-    scratch.uniform = same.then_some(first);
-    for (pair, values) in [(&mut scratch.sum, &plane.sum), (&mut scratch.count, &plane.count)] {
-        let [out, _] = pair;
-        out.clear();
-        if same && std::ptr::eq(values, &plane.count) {
-            continue;
-        }
-        out.extend(values.iter().zip(mask).map(|(x, m)| if *m { 0.0 } else { *x }));
-        pile(pair, (plane.nt, plane.nf), height);
-    }
-}
-
-fn pile([out, single]: &mut [Vec<f32>; 2], (nt, nf): (usize, usize), height: usize) {
+fn pile(excess: &[f32], (nt, nf): (usize, usize), height: usize, scratch: &mut Scratch) {
+    let out = &mut scratch.sum[0];
+    out.clear();
+    out.extend_from_slice(excess);
     if height.is_power_of_two() {
         let mut done = 1;
         while done < height {
@@ -87,11 +69,9 @@ fn pile([out, single]: &mut [Vec<f32>; 2], (nt, nf): (usize, usize), height: usi
         }
         return;
     }
-    single.clear();
-    single.extend_from_slice(out);
     for t in 0..=nt - height {
         for row in t + 1..t + height {
-            add(&mut out[t * nf..(t + 1) * nf], &single[row * nf..(row + 1) * nf]);
+            add(&mut out[t * nf..(t + 1) * nf], &excess[row * nf..(row + 1) * nf]);
         }
     }
 }
@@ -102,117 +82,98 @@ fn add(to: &mut [f32], values: &[f32]) {
     }
 }
 
-/// From sums over `width` channels to the window's width.
-fn widen(plane: &Plane, window: &Window, width: &mut usize, scratch: &mut Scratch) {
-    while *width < window.nf {
-        let step = (*width).min(window.nf - *width);
-        for pair in [&mut scratch.sum, &mut scratch.count] {
-            let [from, to] = pair;
-            if from.is_empty() {
-                continue;
-            }
-            to.clear();
-            to.resize(from.len(), 0.0);
-            for t in 0..plane.nt {
-                let line = &from[t * plane.nf..(t + 1) * plane.nf];
-                let n = plane.nf - step;
-                let out = &mut to[t * plane.nf..t * plane.nf + n];
-                for ((o, a), b) in out.iter_mut().zip(&line[..n]).zip(&line[step..]) {
-                    *o = a + b;
-                }
-            }
-            pair.swap(0, 1);
+/// From sums over `width` channels to sums over twice as many.
+fn widen((rows, nf): (usize, usize), width: usize, scratch: &mut Scratch) {
+    let [from, to] = &mut scratch.sum;
+    to.resize(from.len(), 0.0);
+    let n = nf.saturating_sub(width);
+    for t in 0..rows {
+        let line = &from[t * nf..(t + 1) * nf];
+        let out = &mut to[t * nf..t * nf + n];
+        for ((o, a), b) in out.iter_mut().zip(&line[..n]).zip(&line[width..]) {
+            *o = a + b;
         }
-        *width += step;
     }
+    scratch.sum.swap(0, 1);
 }
 
-/// First corners of the window's rectangles in row `t`.
-fn corners<'a>(plane: &Plane, window: &Window, values: &'a [f32], t: usize) -> &'a [f32] {
-    &values[t * plane.nf..t * plane.nf + plane.nf + 1 - window.nf]
+/// Sums of the window's rectangles that begin in row `t`.
+fn corners<'a>(nf: usize, window: &Window, sums: &'a [f32], t: usize) -> &'a [f32] {
+    &sums[t * nf..t * nf + nf + 1 - window.nf]
 }
 
-fn exceeds(plane: &Plane, window: &Window, scratch: &Scratch) -> bool {
-    if let Some(n) = scratch.uniform {
-        let limit = window.limit(n * (window.nt * window.nf) as f32);
-        return (0..=plane.nt - window.nt).any(|t| {
-            let sums = corners(plane, window, &scratch.sum[0], t);
-            sums.iter().fold(false, |any, s| any | (*s > limit))
-        });
-    }
-    (0..=plane.nt - window.nt).any(|t| {
-        let sums = corners(plane, window, &scratch.sum[0], t);
-        let counts = corners(plane, window, &scratch.count[0], t);
-        sums.iter().zip(counts).fold(false, |any, (s, c)| any | (*s > window.limit(*c)))
-    })
+fn exceeds((nt, nf): (usize, usize), window: &Window, sums: &[f32]) -> bool {
+    let limit = window.limit;
+    (0..=nt - window.nt).any(|t| corners(nf, window, sums, t).iter().fold(false, |any, s| any | (*s > limit)))
 }
 
 /// How much wider than noise the sums are spread, at least 1: beats of sources and ripples of the bandpass widen them. Taken
 /// between their quantiles 0.10 and 0.35, which interference reaches last.
-fn spread(plane: &Plane, window: &Window, scratch: &mut Scratch) -> f32 {
-    scratch.values.clear();
-    let total = (plane.nt + 1 - window.nt) * (plane.nf + 1 - window.nf);
+fn spread((nt, nf): (usize, usize), window: &Window, scratch: &mut Scratch) -> f32 {
+    let values = &mut scratch.values;
+    values.clear();
+    let total = (nt + 1 - window.nt) * (nf + 1 - window.nf);
     let stride = (total / 300).max(1) | 1;
     let mut next = 0;
-    for t in 0..=plane.nt - window.nt {
-        let sums = corners(plane, window, &scratch.sum[0], t);
-        let counts = corners(plane, window, &scratch.count[0], t);
+    for t in 0..=nt - window.nt {
+        let sums = corners(nf, window, &scratch.sum[0], t);
         while next < sums.len() {
-            if counts[next] > 0.5 {
-                scratch.values.push(sums[next] / counts[next].sqrt());
+            // What is flagged has no spread.
+            if sums[next] != 0.0 {
+                values.push(sums[next]);
             }
             next += stride;
         }
         next -= sums.len();
     }
-    let n = scratch.values.len();
+    let n = values.len();
     if n < 20 {
         return 1.0;
     }
-    let middle = *scratch.values.select_nth_unstable_by(n * 35 / 100, f32::total_cmp).1;
-    let low = *scratch.values.select_nth_unstable_by(n / 10, f32::total_cmp).1;
+    let middle = *values.select_nth_unstable_by(n * 35 / 100, f32::total_cmp).1;
+    let low = *values.select_nth_unstable_by(n / 10, f32::total_cmp).1;
     // Distance of these quantiles of the unit normal.
-    ((middle - low) / 0.896_2).max(1.0)
+    ((middle - low) / (0.896_2 * ((window.nt * window.nf) as f32).sqrt())).max(1.0)
 }
 
 /// Put the rectangles above the limit into `found`, without edges that do not stand out.
-fn collect(plane: &Plane, window: &Window, scale: f32, mask: &[bool], scratch: &mut Scratch) -> bool {
+fn collect(
+    excess: &[f32],
+    (nt, nf): (usize, usize),
+    (window, faintest): (&Window, f32),
+    scratch: &mut Scratch,
+) -> bool {
+    let least = faintest * (window.nt * window.nf) as f32;
+    let limit = least.max(window.limit * spread((nt, nf), window, scratch));
+    let mut found = std::mem::take(&mut scratch.found);
+    found.clear();
+    found.resize(excess.len(), false);
     let mut any = false;
-    for t in 0..=plane.nt - window.nt {
-        for f in 0..=plane.nf - window.nf {
-            let k = t * plane.nf + f;
-            let (sum, count) = (scratch.sum[0][k], scratch.count[0][k]);
-            if sum > window.limit(count) && sum > window.limit_of_spread(count, scale) {
+    for t in 0..=nt - window.nt {
+        for (f, sum) in corners(nf, window, &scratch.sum[0], t).iter().enumerate() {
+            if *sum > limit {
                 any = true;
-                fill(plane, (t, f), window, QUIET * sum / count, mask, &mut scratch.found);
+                let least = QUIET * sum / (window.nt * window.nf) as f32;
+                fill(excess, nf, ([t, t + window.nt], [f, f + window.nf]), least, &mut found);
             }
         }
     }
+    scratch.found = found;
     any
 }
 
 /// Flag a rectangle less the edges whose mean is below `least`: one that reaches over the rim of the interference must not take
 /// quiet samples with it.
 fn fill(
-    plane: &Plane,
-    (t, f): (usize, usize),
-    window: &Window,
+    excess: &[f32],
+    nf: usize,
+    ([mut t0, mut t1], [mut f0, mut f1]): ([usize; 2], [usize; 2]),
     least: f32,
-    mask: &[bool],
     found: &mut [bool],
 ) {
-    let nf = plane.nf;
-    let (mut t0, mut t1, mut f0, mut f1) = (t, t + window.nt, f, f + window.nf);
     let quiet = |ts: std::ops::Range<usize>, fs: std::ops::Range<usize>| {
-        let (mut sum, mut count) = (0.0, 0.0);
-        for t in ts {
-            for k in t * nf + fs.start..t * nf + fs.end {
-                if !mask[k] {
-                    sum += plane.sum[k];
-                    count += plane.count[k];
-                }
-            }
-        }
+        let count = (ts.len() * fs.len()) as f32;
+        let sum: f32 = ts.map(|t| excess[t * nf + fs.start..t * nf + fs.end].iter().sum::<f32>()).sum();
         sum <= least * count
     };
     while t0 + 1 < t1 && quiet(t0..t0 + 1, f0..f1) {
@@ -248,14 +209,10 @@ mod tests {
         ];
         for (k, shape) in shapes.iter().enumerate() {
             let inside = |i: usize| shape(i / nf, i % nf);
-            let plane = Plane {
-                nt,
-                nf,
-                sum: (0..nt * nf).map(|i| if inside(i) { 3.0 } else { 0.0 }).collect(),
-                count: vec![1.0; nt * nf],
-            };
+            let mut excess: Vec<f32> = (0..nt * nf).map(|i| if inside(i) { 3.0 } else { 0.0 }).collect();
             let mut mask = vec![false; nt * nf];
-            scan(&plane, &windows((nt, nf), (32, 32), 1e-4), &mut mask, &mut Scratch::default());
+            let windows = windows((nt, nf), (32, 32), 2, 1e-4);
+            scan(&mut excess, (nt, nf), (&windows, 0.0), &mut mask, &mut Scratch::default());
             for (i, m) in mask.iter().enumerate() {
                 assert_eq!(*m, inside(i), "shape {k} at {} {}", i / nf, i % nf);
             }

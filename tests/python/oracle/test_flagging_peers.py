@@ -138,6 +138,9 @@ def test_aoflagger_as_a_backend(ms: Path, tmp_path: Path) -> None:
         ({"step": "uvrange", "uvrange": "2~50m"}, {"mode": "manual", "uvrange": "2~50m"}),
         ({"step": "uvrange", "uvrange": ">1klambda"}, {"mode": "manual", "uvrange": ">1klambda"}),
         ({"step": "shadow", "tolerance_m": 0.0}, {"mode": "shadow", "tolerance": 0.0}),
+        # Below 0, antennas must keep apart: neighbours of 5.75 m then shade each other, those without data too.
+        ({"step": "shadow", "tolerance_m": -3.0}, {"mode": "shadow", "tolerance": -3.0}),
+        ({"step": "shadow", "tolerance_m": -6.0}, {"mode": "shadow", "tolerance": -6.0}),
         ({"step": "manual", "antenna": "14,103"}, {"mode": "manual", "antenna": "14,103"}),
         ({"step": "manual", "spw": "1:3~9"}, {"mode": "manual", "spw": "1:3~9"}),
         ({"step": "clip", "min": 0.0, "max": 20.0}, {"mode": "clip", "clipminmax": [0.0, 20.0], "antenna": "*&*"}),

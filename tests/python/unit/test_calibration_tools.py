@@ -356,3 +356,39 @@ def test_a_killed_application_is_repaired_by_running_it_again(ms: Path, tmp_path
             np.testing.assert_array_equal(a[key], b[key])
         # The weights of DATA survive in SIGMA_SPECTRUM, to single precision.
         np.testing.assert_allclose(a["weight_rfp"], b["weight_rfp"], rtol=1e-6)
+
+
+def test_predict_is_model(ms: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One file by both commands: the same column, the same beam; the file's own word on its beam counts unless one is asked for."""
+    file = tmp_path / "x-sources.txt"
+    file.write_text(WSCLEAN)
+    written = {}
+    for name, arguments in {
+        "model": ["model", str(ms), "--sky", str(file)],
+        "predict": ["predict", str(ms), "--sources", str(file)],
+        "before": ["predict", str(ms), "--sources", str(file), "--beam", "airy"],
+    }.items():
+        assert app.main([*arguments, "--json"]) == 0
+        written[name] = (output(capsys)["beam"], _core.ms.read(ms, 0, column="model")["vis_rfp"])
+    assert written["model"][0] == written["predict"][0] == "none"
+    np.testing.assert_array_equal(written["model"][1], written["predict"][1])
+    assert written["before"][0] == "airy"
+    # The sources lie far out in the beam or not at all in it.
+    assert np.abs(written["before"][1]).mean() < np.abs(written["model"][1]).mean()
+    file.write_text(WSCLEAN.replace("\ns0c0", "\n# beam = airy\ns0c0"))
+    assert app.main(["model", str(ms), "--sky", str(file), "--json"]) == 0
+    assert output(capsys)["beam"] == "airy"
+    np.testing.assert_array_equal(_core.ms.read(ms, 0, column="model")["vis_rfp"], written["before"][1])
+
+
+@pytest.mark.parametrize("wrong", [math.nan, math.inf])
+def test_a_model_that_is_no_number_is_refused(ms: Path, wrong: float) -> None:
+    """A flux, a position or a spectrum that is no number: one clear error, and MODEL_DATA stays as it was."""
+    before = _core.ms.read(ms, 0, column="model")["vis_rfp"]
+    for change in ("flux", "ra", "alpha"):
+        values = {"flux": 1.0, "ra": 344.0, "alpha": 0.0} | {change: wrong}
+        with pytest.raises(ValueError, match="finite"):
+            stages.write_model(
+                ms, sky.model([sky.source("s", values["ra"], 16.0, values["flux"], alpha=values["alpha"])], beam="none")
+            )
+    np.testing.assert_array_equal(_core.ms.read(ms, 0, column="model")["vis_rfp"], before)

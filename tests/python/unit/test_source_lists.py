@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from dsa110_contimg import imaging
+from dsa110_contimg.calibration import skyfiles
 
 
 def source(name: str, ra_deg: float, dec_deg: float, coefficients: list[float]) -> dict[str, object]:
@@ -28,7 +29,10 @@ def test_a_list_comes_back_across_zero_hours_and_below_the_equator(tmp_path: Pat
     sources[1]["shape"] = {"major_rad": 1e-4, "minor_rad": 5e-5, "pa_rad": 0.3}
     path = tmp_path / "list.txt"
     assert imaging.write_wsclean_list(path, sources) == 3
-    back = imaging.read_wsclean_list(path)
+    loaded = skyfiles.load(path)
+    # The list says that its fluxes are before the beam; WSClean's own say nothing and are apparent.
+    assert (loaded["beam"], skyfiles.load(path, beam="none")["beam"]) == ("airy", "none")
+    back = loaded["sky"]["sources"]
     for old, new in zip(sources, back, strict=True):
         # Seven digits of a second of time: 1.5e-6 arcsec.
         assert new["position"]["ra_rad"] == pytest.approx(old["position"]["ra_rad"], abs=1e-11)
@@ -46,7 +50,9 @@ def test_the_curvature_is_that_of_wsclean(tmp_path: Path) -> None:
         "MajorAxis, MinorAxis, Orientation\n"
         "s0,POINT,01:00:00.0,-00.30.00.0,2.0,[0,0.5],true,1400000000,,,\n"
     )
-    (found,) = imaging.read_wsclean_list(path)
+    model = skyfiles.load(path)
+    assert model["beam"] == "none"
+    (found,) = model["sky"]["sources"]
     x = math.log(10.0)
     c = found["spectrum"]["coefficients"]
     assert 2.0 * math.exp(c[0] * x + c[1] * x * x) == pytest.approx(2.0 * 10**0.5)
@@ -58,10 +64,10 @@ def test_a_bad_line_is_named(tmp_path: Path) -> None:
     path = tmp_path / "list.txt"
     path.write_text("Format = Name, Type, Ra, Dec, I\ns0,POINT,01:00:00,x,2.0\n")
     with pytest.raises(ValueError, match="line 2"):
-        imaging.read_wsclean_list(path)
+        skyfiles.load(path)
     path.write_text("# nothing\n")
     with pytest.raises(ValueError, match="Format"):
-        imaging.read_wsclean_list(path)
+        skyfiles.load(path)
 
 
 def test_regions_name_their_sources(tmp_path: Path) -> None:

@@ -1,0 +1,85 @@
+//! Which samples are interference, given their evidence and that of their neighbours.
+//!
+//! Along a line, interference begins and ends rarely: with two states and the odds of a change, the best explanation of the samples
+//! before one tells `clamp(sum, -bound, bound)` of it, a sum that never goes beyond the cost of a change (max-product messages of a
+//! hidden Markov chain, or Page's cumulative sum bounded on both sides). Both directions along time and along frequency are looked at,
+//! and the axis that says more counts: lines, bursts and patches are runs along one of them at least.
+
+/// Part of the other axis's say.
+const OTHER: f32 = 0.3;
+/// Interference next to interference along one axis alone has this odds' logarithm against it.
+const AGAINST: f32 = 2.7;
+
+/// Buffers.
+#[derive(Default)]
+pub(super) struct Scratch {
+    along_time: Vec<f32>,
+    along_freq: Vec<f32>,
+    turned: Vec<f32>,
+    sums: Vec<f32>,
+}
+
+/// The cost of a change for which noise is flagged in less than `false_alarm` of the samples: a likelihood ratio exceeds $e^x$ in less
+/// than $e^{-x}$ of the cases, and a lone sample must pay for two changes.
+pub(super) fn cost(false_alarm: f64) -> f32 {
+    (-0.5 * false_alarm.ln()) as f32
+}
+
+/// Fill `mask` from the evidence (time-major) of `nt` by `nf` samples.
+#[inline(always)]
+pub(super) fn mark(
+    evidence: &[f32],
+    (nt, nf): (usize, usize),
+    bound: f32,
+    mask: &mut [bool],
+    scratch: &mut Scratch,
+) {
+    if nt == 0 || nf == 0 {
+        return;
+    }
+    runs(evidence, (nt, nf), bound, &mut scratch.along_time, &mut scratch.sums);
+    transpose(evidence, (nt, nf), &mut scratch.turned);
+    runs(&scratch.turned, (nf, nt), bound, &mut scratch.along_freq, &mut scratch.sums);
+    transpose(&scratch.along_freq, (nf, nt), &mut scratch.turned);
+    let said = scratch.along_time.iter().zip(&scratch.turned);
+    for ((m, e), (a, b)) in mask.iter_mut().zip(evidence).zip(said) {
+        let (most, least) = (a.max(*b), a.min(*b));
+        *m = e + most + OTHER * least > AGAINST;
+    }
+}
+
+/// What the samples before and after say, along the first axis of (n, lanes).
+#[inline(always)]
+fn runs(evidence: &[f32], (n, lanes): (usize, usize), bound: f32, said: &mut Vec<f32>, sums: &mut Vec<f32>) {
+    said.resize(n * lanes, 0.0);
+    // Before the first sample: a little less likely interference than not. A line that is all edge says nothing for it.
+    let edge = if n < 4 { -bound } else { -0.5 * bound };
+    sums.clear();
+    sums.resize(lanes, edge);
+    for k in 0..n {
+        let line = k * lanes..(k + 1) * lanes;
+        for ((s, e), out) in sums.iter_mut().zip(&evidence[line.clone()]).zip(&mut said[line]) {
+            *out = *s;
+            *s = (*s + e).max(-bound).min(bound);
+        }
+    }
+    sums.fill(edge);
+    for k in (0..n).rev() {
+        let line = k * lanes..(k + 1) * lanes;
+        for ((s, e), out) in sums.iter_mut().zip(&evidence[line.clone()]).zip(&mut said[line]) {
+            *out += *s;
+            *s = (*s + e).max(-bound).min(bound);
+        }
+    }
+}
+
+#[inline(always)]
+fn transpose(from: &[f32], (rows, columns): (usize, usize), to: &mut Vec<f32>) {
+    to.resize(rows * columns, 0.0);
+    for c in 0..columns {
+        let line = &mut to[c * rows..(c + 1) * rows];
+        for (r, value) in line.iter_mut().enumerate() {
+            *value = from[r * columns + c];
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! Growth of a mask by the scale-invariant rank operator, where samples look like interference themselves.
+
+use super::rank;
+
+/// Evidence that a sample must have by itself: noise of two products has it in 0.3 % of the cases.
+const LEAST: f32 = 4.0;
+
+/// Flag what the operator adds along time and along frequency, where the sample's own evidence is enough.
+pub(super) fn grow(
+    evidence: &[f32],
+    (nt, nf): (usize, usize),
+    eta: f32,
+    mask: &mut [bool],
+    (found, line): (&mut Vec<bool>, &mut Vec<bool>),
+) {
+    if eta <= 0.0 || !mask.iter().any(|m| *m) {
+        return;
+    }
+    found.clear();
+    found.extend_from_slice(mask);
+    let lines = (0..nt).map(|t| (t * nf, 1, nf)).chain((0..nf).map(|f| (f, nf, nt)));
+    for (start, stride, n) in lines {
+        line.clear();
+        line.extend((0..n).map(|k| found[start + k * stride]));
+        if !line.iter().any(|m| *m) {
+            continue;
+        }
+        rank(line, eta);
+        for (k, m) in line.iter().enumerate() {
+            let at = start + k * stride;
+            mask[at] |= *m && evidence[at] > LEAST;
+        }
+    }
+}
