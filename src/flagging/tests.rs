@@ -350,7 +350,7 @@ fn quiet_data_stay_quiet() {
         let noisy = flagged_of(Sky::Fringes(one, two), 1.0);
         assert!(noisy < 2e-3, "{one} {two}: {noisy}");
         let clean = flagged_of(Sky::Fringes(one, two), 1e-3);
-        assert!(clean < if two / one > 0.3 { 0.15 } else { 0.02 }, "{one} {two}: {clean}");
+        assert!(clean < if two / one > 0.3 { 0.15 } else { 0.06 }, "{one} {two}: {clean}");
     }
 }
 
