@@ -16,8 +16,8 @@ const SOURCES: usize = 3;
 const SWEEPS: usize = 2;
 /// A source leaves less variance than this part of what was there.
 const QUIETER: f32 = 0.97;
-/// Second differences of phase over the blocks agree to this degree where there is a curvature.
-const AGREED: f64 = 0.95;
+/// Second differences of phase over the blocks exceed their scatter by this factor where there is a curvature.
+const SCATTER: f64 = 2.0;
 /// Samples below which a part is no place to look for a source.
 const FEWEST: usize = 60;
 
@@ -276,8 +276,9 @@ fn curve(tile: &Tile, blocks: &[[f32; 2]]) -> f32 {
             norm += f64::from(re.hypot(im));
         }
     }
-    // Beats of sources and noise do not agree on one.
-    if !(sum[0].hypot(sum[1]) > AGREED * norm) {
+    // Beats of sources and noise scatter about none.
+    let scatter = (2.0 * (1.0 - sum[0].hypot(sum[1]) / norm.max(f64::MIN_POSITIVE))).max(0.0).sqrt();
+    if !(sum[1].atan2(sum[0]).abs() > SCATTER * scatter) {
         return 0.0;
     }
     // A second difference is twice the curvature.
