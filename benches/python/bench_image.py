@@ -2,6 +2,7 @@
 
     python benches/python/bench_image.py MS --truth TRUTH.json --size 2048 --cell 3 dirty clean
     python benches/python/bench_image.py MS --size 2048 --cell 3 subbands
+    python benches/python/bench_image.py                  # a small simulated tile, all parts
 
 ``MS`` holds calibrated data (``--datacolumn``) of a simulated, drifting tile; WSClean gets a copy with one phase centre (made here by
 ``one_centre.py``, not counted, or given as ``--peer-ms``). ``dirty``: the same weights. ``clean``: the same gain, mgain,
@@ -56,6 +57,8 @@ def wsclean(ms: str, name: Path, args: argparse.Namespace, *more: str) -> tuple[
     with tempfile.TemporaryDirectory(dir=name.parent) as scratch:
         command = [program, "-name", str(name), "-size", str(args.size), str(args.size), "-scale", f"{args.cell}asec"]
         command += ["-weight", "briggs", "0.5", "-data-column", "DATA", "-no-update-model-required"]
+        # Several spectral windows are not read in place.
+        command += ["-reorder"]
         return run([*command, "-pol", "I", "-temp-dir", scratch, "-j", "2", *more, ms])
 
 
@@ -176,10 +179,32 @@ def terms(args: argparse.Namespace, root: Path) -> None:
 PARTS = {"dirty": dirty, "clean": clean, "subbands": subbands, "terms": terms}
 
 
+def small(root: Path) -> tuple[str, str]:
+    """A tile of 30 antennas, six integrations and 16 x 4 channels, and its truth."""
+    from dsa110_contimg import _core
+    from dsa110_contimg.simulation import random_sky, simulate_group
+    from dsa110_contimg.simulation.group import choose_stations
+
+    centre = _core.coords.meridian_icrs(np.array([61065.934 * 86400.0]), np.radians(33.0))
+    ra, dec = (float(np.degrees(v[0])) for v in centre)
+    sources = random_sky(count=20, ra_deg=ra, dec_deg=dec, radius_deg=0.5, seed=1)
+    group = simulate_group(
+        root / "in",
+        dec_deg=33.0,
+        stations=choose_stations(30),
+        integrations=6,
+        channels=4,
+        sources=sources,
+        gains=False,
+    )
+    _core.ms.convert(group.files, str(root / "small.ms"))
+    return str(root / "small.ms"), str(next((root / "in").rglob("truth/*.json")))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("ms")
-    parser.add_argument("parts", nargs="+", choices=PARTS)
+    parser.add_argument("ms", nargs="?")
+    parser.add_argument("parts", nargs="*", default=list(PARTS))
     parser.add_argument("--size", type=int, default=2048)
     parser.add_argument("--cell", type=float, default=3.0)
     parser.add_argument("--datacolumn", default="data")
@@ -191,6 +216,11 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=args.keep) as scratch:
         root = args.keep or Path(scratch)
+        if unknown := set(args.parts) - set(PARTS):
+            parser.error(f"parts: expected {', '.join(PARTS)}, found {', '.join(unknown)}")
+        if args.ms is None:
+            args.ms, args.truth = small(Path(scratch))
+            args.size, args.cell = 768, 4.0
         if args.peer_ms is None and {"dirty", "clean"} & set(args.parts):
             args.peer_ms = str(Path(scratch) / "one.ms")
             run([sys.executable, str(Path(__file__).with_name("one_centre.py")), args.ms, args.peer_ms])

@@ -85,7 +85,18 @@ def wsclean(
             f"backend wsclean: expected the program {executable or 'wsclean'!s} on PATH, found none; "
             "install it (Debian, Ubuntu: apt-get install wsclean) or use --backend native"
         )
-    command = [program, "-name", str(name), "-size", str(imsize), str(imsize), "-scale", f"{cell_arcsec}asec"]
+    # Windows of a tile are 16 spws, which WSClean does not read in place.
+    command = [
+        program,
+        "-reorder",
+        "-name",
+        str(name),
+        "-size",
+        str(imsize),
+        str(imsize),
+        "-scale",
+        f"{cell_arcsec}asec",
+    ]
     command += ["-weight", *(["briggs", str(robust)] if weighting == "briggs" else [weighting])]
     if niter:
         command += ["-niter", str(niter), "-mgain", str(mgain)]
