@@ -7,6 +7,7 @@
 // Row 0
 pub mod constants;
 pub mod control;
+pub mod heap;
 pub mod kind;
 // Row 1
 pub mod math;

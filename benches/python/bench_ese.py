@@ -1,7 +1,8 @@
 """Injected lens events among quiet, scintillating and flaring sources: completeness and purity.
 
 Seeded: ``python benches/python/bench_ese.py --source-years 30000 --events 1000 --figures DIR`` gives the same every time.
-The light curves are made in `ese_sky`, by ray tracing and processes that the package does not contain.
+The light curves are made in `ese_sky`, by ray tracing and processes that the package does not contain; with ``--sky other`` in
+`ese_other_sky`, on which no threshold was tuned.
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent))
 import itertools
 
-import ese_sky as sky
+import ese_other_sky
+import ese_sky
 
 from dsa110_contimg._core import ese
 
 CHUNK = 500
+SKIES = {"first": ese_sky, "other": ese_other_sky}
 EVENT = np.dtype(
     [("kind", "U16"), ("depth", float), ("days", float), ("snr", float), ("named", bool), ("trigger", bool)]
     + [(name, float) for name in ("log_bf", "score", "eta", "v")]
@@ -32,13 +35,14 @@ EVENT = np.dtype(
 class Batch:
     """Sources judged together."""
 
-    def __init__(self) -> None:
+    def __init__(self, freq_hz: np.ndarray) -> None:
+        self.freq_hz = freq_hz
         self.first, self.freq, self.offsets, self.columns = [0], [], [0], ([], [], [])
         self.truth: list[tuple[str, float, float, float]] = []
 
     def add(self, t: np.ndarray, seen: tuple[np.ndarray, np.ndarray], truth: tuple[str, float, float, float]) -> None:
         flux, err = seen
-        for band, freq in enumerate(sky.FREQ_HZ):
+        for band, freq in enumerate(self.freq_hz):
             for into, values in zip(self.columns, (t, flux[band], err[band]), strict=True):
                 into.append(values)
             self.freq.append(float(freq))
@@ -59,11 +63,11 @@ class Batch:
         return out
 
 
-def others(seed: int, first: int, last: int) -> np.ndarray:
+def others(sky: Any, seed: int, first: int, last: int) -> np.ndarray:
     """Judge the source-years `first` to `last` without an event."""
     kinds = ["quiet", *sky.CONTAMINANTS]
     chance = np.array([1 - sum(sky.CONTAMINANTS.values()), *sky.CONTAMINANTS.values()])
-    batch = Batch()
+    batch = Batch(sky.FREQ_HZ)
     for i in range(first, last):
         rng = np.random.default_rng([seed, 0, i])
         t, kind = sky.times(rng), kinds[rng.choice(len(kinds), p=chance)]
@@ -72,9 +76,9 @@ def others(seed: int, first: int, last: int) -> np.ndarray:
     return batch.judge()
 
 
-def lenses(seed: int, first: int, last: int, until_middle: bool = False) -> np.ndarray:
+def lenses(sky: Any, seed: int, first: int, last: int, until_middle: bool = False) -> np.ndarray:
     """Judge injected events, one in five on a weakly scintillating source; or only the days up to the deepest."""
-    batch = Batch()
+    batch = Batch(sky.FREQ_HZ)
     for i in range(first, last):
         rng = np.random.default_rng([seed, 1, i])
         t = sky.times(rng)
@@ -88,11 +92,11 @@ def lenses(seed: int, first: int, last: int, until_middle: bool = False) -> np.n
     return batch.judge()
 
 
-def chunks(make: Any, n: int, seed: int, **options: Any) -> np.ndarray:
+def chunks(make: Any, sky: Any, n: int, seed: int, **options: Any) -> np.ndarray:
     """All of `n`, a chunk at a time."""
     parts = []
     for first in range(0, n, CHUNK):
-        parts.append(make(seed, first, min(first + CHUNK, n), **options))
+        parts.append(make(sky, seed, first, min(first + CHUNK, n), **options))
         print(f"{make.__name__}: {min(first + CHUNK, n)} of {n}", file=sys.stderr)
     return np.concatenate(parts) if parts else np.zeros(0, EVENT)
 
@@ -112,7 +116,7 @@ def fraction(table: np.ndarray, where: np.ndarray, column: str = "named") -> str
     return f"{table[column][where].mean():.3f} of {n}" if n else "none"
 
 
-def figures(quiet: np.ndarray, found: np.ndarray, early: np.ndarray) -> dict[str, Any]:
+def figures(sky: Any, quiet: np.ndarray, found: np.ndarray, early: np.ndarray) -> dict[str, Any]:
     """The tables."""
     deep, bright = found["depth"] >= 0.2, found["snr"] >= 50
     both = deep & bright
@@ -197,15 +201,23 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=300)
     parser.add_argument("--seed", type=int, default=20261122)
     parser.add_argument("--figures", type=Path, help="directory of ese_completeness.png")
+    parser.add_argument("--sky", choices=sorted(SKIES), default="first")
     options = parser.parse_args()
-    quiet = chunks(others, options.source_years, options.seed)
-    found = chunks(lenses, options.events, options.seed)
-    early = chunks(lenses, options.events // 3, options.seed + 1, until_middle=True)
+    sky = SKIES[options.sky]
+    quiet = chunks(others, sky, options.source_years, options.seed)
+    found = chunks(lenses, sky, options.events, options.seed)
+    early = chunks(lenses, sky, options.events // 3, options.seed + 1, until_middle=True)
     if options.figures:
         draw(quiet, found, options.figures)
     used = resource.getrusage(resource.RUSAGE_SELF)
-    tables = figures(quiet, found, early)
-    tables |= {"source_years": len(quiet), "events": len(found), "cpu_s": round(used.ru_utime + used.ru_stime, 1)}
+    tables = figures(sky, quiet, found, early)
+    tables |= {
+        "source_years": len(quiet),
+        "events": len(found),
+        "sky": options.sky,
+        "seed": options.seed,
+        "cpu_s": round(used.ru_utime + used.ru_stime, 1),
+    }
     print(json.dumps(tables, indent=2))
 
 

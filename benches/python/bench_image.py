@@ -1,24 +1,30 @@
-"""CLEAN and subband images side by side with WSClean: CPU seconds, noise and fluxes, in one run.
+"""Images side by side with WSClean in one run: CPU seconds, peak memory, noise and fluxes.
 
-    python benches/python/bench_image.py MS --size 2048 --cell 3              # dirty and CLEAN against WSClean
-    python benches/python/bench_image.py MS --size 2048 --cell 3 --subbands   # 16 subbands and MFS against 16 runs of ours
+    python benches/python/bench_image.py MS --truth TRUTH.json --size 2048 --cell 3 dirty clean
+    python benches/python/bench_image.py MS --size 2048 --cell 3 subbands
+    python benches/python/bench_image.py                  # a small simulated tile, all parts
 
-The Measurement Set must hold calibrated data (``--datacolumn``). WSClean gets the mask that ours grew, and the same threshold.
+``MS`` holds calibrated data (``--datacolumn``) of a simulated, drifting tile; WSClean gets a copy with one phase centre (made here by
+``one_centre.py``, not counted, or given as ``--peer-ms``). ``dirty``: the same weights. ``clean``: the same gain, mgain,
+threshold (3 sigma) and mask (circles about the sources of the simulation's truth). ``subbands``: 16 of them and the whole
+band against 16 runs of ours.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import resource
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from astropy.io import fits
+from astropy.wcs import WCS
 
 OURS = """
 import json, sys
@@ -27,93 +33,201 @@ print(json.dumps(imaging.image(**json.loads(sys.argv[1]))))
 """
 
 
-def cpu_of(command: list[str]) -> tuple[float, float, str]:
-    """CPU seconds, peak memory [GB] and standard output of a command."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
-    return cpu, after.ru_maxrss / 1e6, done.stdout
+def run(command: list[str]) -> tuple[float, float, str]:
+    """CPU seconds, peak memory [GB] and standard output of a command, its children included."""
+    with tempfile.TemporaryFile("w+") as out:
+        child = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)
+        _, status, usage = os.wait4(child.pid, 0)
+        out.seek(0)
+        text = out.read()
+    if status != 0:
+        raise SystemExit(f"{command[:3]}: {text[-2000:]}")
+    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1e6, text
 
 
-def ours(**options: object) -> tuple[float, dict[str, object]]:
-    cpu, _, out = cpu_of([sys.executable, "-c", OURS, json.dumps(options)])
-    return cpu, json.loads(out)
+def ours(**options: Any) -> tuple[float, float, dict[str, Any]]:
+    cpu, peak, out = run([sys.executable, "-c", OURS, json.dumps(options)])
+    return cpu, peak, json.loads(out.strip().splitlines()[-1])
 
 
-def wsclean(ms: str, name: Path, size: int, cell: float, column: str, *more: str) -> float:
+def wsclean(ms: str, name: Path, args: argparse.Namespace, *more: str) -> tuple[float, float, str]:
     program = shutil.which("wsclean")
     if program is None:
         raise SystemExit("wsclean: not on PATH")
     with tempfile.TemporaryDirectory(dir=name.parent) as scratch:
-        command = [program, "-name", str(name), "-size", str(size), str(size), "-scale", f"{cell}asec"]
-        command += ["-weight", "briggs", "0.5", "-data-column", column, "-temp-dir", scratch, "-j", "2", *more, ms]
-        return cpu_of(command)[0]
+        command = [program, "-name", str(name), "-size", str(args.size), str(args.size), "-scale", f"{args.cell}asec"]
+        command += ["-weight", "briggs", "0.5", "-data-column", "DATA", "-no-update-model-required"]
+        # Several spectral windows are not read in place.
+        command += ["-reorder"]
+        return run([*command, "-pol", "I", "-temp-dir", scratch, "-j", "2", *more, ms])
 
 
 def rms(path: object) -> float:
+    """Robust noise [mJy/beam]."""
     data = fits.getdata(str(path)).ravel()[::7]
     return 1.4826e3 * float(np.median(np.abs(data - np.median(data))))
 
 
-def against_wsclean(args: argparse.Namespace, root: Path) -> None:
-    common = {
+def top(path: str | Path, places: list[tuple[float, float]]) -> np.ndarray:
+    """Peaks by a quadratic form through the logarithms about each place [Jy/beam]; NaN outside the image."""
+    with fits.open(path) as hdus:
+        data, wcs = np.squeeze(hdus[0].data), WCS(hdus[0].header).celestial
+    out = []
+    for x, y in wcs.all_world2pix(np.array(places), 0):
+        j, i = (round(float(v)) for v in (x, y))
+        inside = 6 <= i < data.shape[0] - 6 and 6 <= j < data.shape[1] - 6
+        if not inside:
+            out.append(np.nan)
+            continue
+        near = data[i - 4 : i + 5, j - 4 : j + 5]
+        di, dj = np.unravel_index(np.argmax(near), near.shape)
+        i, j = i + int(di) - 4, j + int(dj) - 4
+        b = np.log(np.maximum(data[i - 1 : i + 2, j - 1 : j + 2], 1e-9))
+        g = np.array([b[1, 2] - b[1, 0], b[2, 1] - b[0, 1]]) / 2
+        xy = (b[2, 2] + b[0, 0] - b[2, 0] - b[0, 2]) / 4
+        h = np.array([[b[1, 2] + b[1, 0] - 2 * b[1, 1], xy], [xy, b[2, 1] + b[0, 1] - 2 * b[1, 1]]])
+        out.append(float(np.exp(b[1, 1] - 0.5 * g @ np.linalg.solve(h, g))))
+    return np.array(out)
+
+
+def common(args: argparse.Namespace) -> dict[str, Any]:
+    return {
         "ms": args.ms,
         "imsize": args.size,
         "cell_arcsec": args.cell,
-        "datacolumn": args.datacolumn.lower().replace("_data", ""),
+        "datacolumn": args.datacolumn,
+        "epsilon": 1e-4,
+        "bright_sigma": 0.0,
+        "outliers": False,
     }
-    print(f"| work ({args.size} x {args.size}, {args.cell} arcsec, Briggs 0.5) | ours CPU s | WSClean CPU s | ratio |")
-    print("|---|---|---|---|")
-    dirty, _ = ours(**common, name=str(root / "d"), niter=0, epsilon=1e-4, products=["dirty"])
-    stack = wsclean(args.ms, root / "wd", args.size, args.cell, args.datacolumn)
-    exact = wsclean(args.ms, root / "we", args.size, args.cell, args.datacolumn, "-use-wgridder")
-    print(f"| dirty, w-stacking | {dirty:.1f} | {stack:.1f} | {stack / dirty:.1f} |")
-    print(f"| dirty, -use-wgridder | {dirty:.1f} | {exact:.1f} | {exact / dirty:.1f} |", flush=True)
-    for label, sigma in (("CLEAN to 3 sigma, all of CLEAN", 0.0), ("CLEAN to 3 sigma, bright sources fitted", 300.0)):
-        clean, report = ours(**common, name=str(root / "c"), nsigma=3.0, bright_sigma=sigma, outliers=False)
-        parts = {t["name"]: t["cpu_s"] for t in report["timings"]}
-        per_major = parts["clean"] / max(report["n_major"], 1)
-        print(f"| {label} | {clean:.1f} ({report['n_major']} major, {per_major:.1f} each) | | |")
+
+
+def dirty(args: argparse.Namespace, root: Path) -> None:
+    cpu, peak, made = ours(**common(args), name=str(root / "dirty"), niter=0, products=["dirty", "psf"])
+    print(f"| dirty | ours | {cpu:.1f} | {peak:.2f} | | rms {rms(made['products']['dirty']):.2f} mJy |", flush=True)
+    for label, more in (("w-stacking", []), ("wgridder", ["-use-wgridder"])):
+        other, high, _ = wsclean(args.peer_ms, root / f"dirty-{label}", args, *more)
+        found = rms(root / f"dirty-{label}-dirty.fits")
         print(
-            f"| rms [mJy] (thermal {1e3 * report['expected_rms_jy']:.3f}) | {1e3 * report['rms_jy']:.3f} | | |",
+            f"| dirty | WSClean {label} | {other:.1f} | {high:.2f} | {cpu / other:.2f} | rms {found:.2f} mJy |",
             flush=True,
         )
-    model = np.squeeze(fits.getdata(report["products"]["model"]))
-    mask = np.zeros_like(model)
-    reach = round(45.0 / args.cell)
-    for y, x in zip(*np.nonzero(model), strict=True):
-        mask[max(y - reach, 0) : y + reach + 1, max(x - reach, 0) : x + reach + 1] = 1.0
-    fits.PrimaryHDU(mask[None, None], fits.getheader(report["products"]["model"])).writeto(root / "mask.fits")
-    more = ["-niter", "100000", "-mgain", "0.8", "-auto-threshold", "3", "-fits-mask", str(root / "mask.fits")]
-    peer = wsclean(args.ms, root / "wc", args.size, args.cell, args.datacolumn, *more)
-    print(f"| CLEAN to 3 sigma inside our mask | {clean:.1f} | {peer:.1f} | {peer / clean:.1f} |")
-    print(f"| rms [mJy] | {rms(report['products']['residual']):.3f} | {rms(root / 'wc-residual.fits'):.3f} | |")
+
+
+def clean(args: argparse.Namespace, root: Path) -> None:
+    from dsa110_contimg import imaging
+
+    truth = json.loads(Path(args.truth).read_text())["sources"]
+    places = [(s["ra_deg"], s["dec_deg"]) for s in truth]
+    settings = {"nsigma": 3.0, "gain": 0.1, "mgain": 0.8, "mask_positions_deg": places, "mask_radius_arcsec": 45.0}
+    masked = {**common(args), **settings, "auto_mask": 0.0}
+    cpu, peak, made = ours(**masked, name=str(root / "clean"))
+    parts = {t["name"]: t["cpu_s"] for t in made["timings"]}
+    each = parts.get("clean", float("nan")) / max(made["n_major"], 1)
+    thermal = 1e3 * made["expected_rms_jy"]
+    print(
+        f"| CLEAN to 3 sigma, one mask | ours | {cpu:.1f} | {peak:.2f} | | {made['outcome']}, {made['n_major']} major, "
+        f"{each:.1f} s each; rms {1e3 * made['rms_jy']:.3f} mJy (thermal {thermal:.3f}) |",
+        flush=True,
+    )
+    for label, more in (("w-stacking", []), ("wgridder", ["-use-wgridder"])):
+        if label not in args.peers:
+            continue
+        name = root / f"clean-{label}"
+        mask = root / "mask.fits"
+        if not mask.exists():
+            wsclean(args.peer_ms, root / "grid", args)
+            imaging.create_catalog_mask(root / "grid-dirty.fits", mask, places, radius_arcsec=45.0)
+        extra = ["-niter", "100000", "-gain", "0.1", "-mgain", "0.8", "-auto-threshold", "3", "-fits-mask", str(mask)]
+        other, high, text = wsclean(args.peer_ms, name, args, *more, *extra)
+        majors = text.count("== Deconvolving")
+        mine, theirs = top(made["products"]["restored"], places), top(f"{name}-image.fits", places)
+        good = (theirs > 60e-3 * args.bright) & np.isfinite(mine)
+        ratio = mine[good] / theirs[good] - 1
+        print(
+            f"| CLEAN to 3 sigma, one mask | WSClean {label} | {other:.1f} | {high:.2f} | {cpu / other:.2f} | {majors} major; "
+            f"rms {rms(f'{name}-residual.fits'):.3f} mJy; ours over theirs, {good.sum()} sources above {60 * args.bright:.0f} mJy: "
+            f"median {100 * np.median(ratio):+.2f} %, worst {100 * np.abs(ratio).max():.2f} % |",
+            flush=True,
+        )
+    cpu, peak, made = ours(**{**common(args), "bright_sigma": 300.0, "outliers": True}, name=str(root / "default"))
+    print(
+        f"| CLEAN, defaults without a mask | ours | {cpu:.1f} | {peak:.2f} | | {made['outcome']}, {made['n_major']} major; "
+        f"rms {1e3 * made['rms_jy']:.3f} mJy (thermal {1e3 * made['expected_rms_jy']:.3f}) |",
+        flush=True,
+    )
 
 
 def subbands(args: argparse.Namespace, root: Path) -> None:
-    common = {
-        "ms": args.ms,
-        "imsize": args.size,
-        "cell_arcsec": args.cell,
-        "datacolumn": args.datacolumn.lower().replace("_data", ""),
-    }
-    together, _ = ours(**common, name=str(root / "s"), subbands=16, products=["restored"])
-    apart = sum(ours(**common, name=str(root / f"s{k}"), spws=[k], products=["restored"])[0] for k in range(16))
-    print("| work | together CPU s | 16 runs CPU s | ratio |\n|---|---|---|---|")
-    print(f"| 16 subbands and MFS, {args.size} x {args.size} | {together:.1f} | {apart:.1f} | {apart / together:.1f} |")
+    together, peak, _ = ours(**common(args), name=str(root / "s"), subbands=16, products=["restored"])
+    print(f"| 16 subbands and MFS | ours, one run | {together:.1f} | {peak:.2f} | | |", flush=True)
+    apart = [ours(**common(args), name=str(root / f"s{k}"), spws=[k], products=["restored"]) for k in range(16)]
+    total = sum(a[0] for a in apart)
+    print(
+        f"| 16 subbands | ours, 16 runs | {total:.1f} | {max(a[1] for a in apart):.2f} | {together / total:.2f} | |",
+        flush=True,
+    )
+
+
+def terms(args: argparse.Namespace, root: Path) -> None:
+    for label, more in (("one term, points", {}), ("two terms", {"nterms": 2}), ("scales", {"multiscale": True})):
+        cpu, peak, made = ours(**common(args), **more, name=str(root / "t"))
+        rest = f"{made['outcome']}, {made['n_major']} major; rms {1e3 * made['rms_jy']:.3f} mJy"
+        print(f"| CLEAN, {label} | ours | {cpu:.1f} | {peak:.2f} | | {rest} |", flush=True)
+
+
+PARTS = {"dirty": dirty, "clean": clean, "subbands": subbands, "terms": terms}
+
+
+def small(root: Path) -> tuple[str, str]:
+    """A tile of 30 antennas, six integrations and 16 x 4 channels, and its truth."""
+    from dsa110_contimg import _core
+    from dsa110_contimg.simulation import random_sky, simulate_group
+    from dsa110_contimg.simulation.group import choose_stations
+
+    centre = _core.coords.meridian_icrs(np.array([61065.934 * 86400.0]), np.radians(33.0))
+    ra, dec = (float(np.degrees(v[0])) for v in centre)
+    sources = random_sky(count=20, ra_deg=ra, dec_deg=dec, radius_deg=0.5, seed=1)
+    group = simulate_group(
+        root / "in",
+        dec_deg=33.0,
+        stations=choose_stations(30),
+        integrations=6,
+        channels=4,
+        sources=sources,
+        gains=False,
+    )
+    _core.ms.convert(group.files, str(root / "small.ms"))
+    return str(root / "small.ms"), str(next((root / "in").rglob("truth/*.json")))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("ms")
+    parser.add_argument("ms", nargs="?")
+    parser.add_argument("parts", nargs="*", default=list(PARTS))
     parser.add_argument("--size", type=int, default=2048)
     parser.add_argument("--cell", type=float, default=3.0)
-    parser.add_argument("--datacolumn", default="DATA")
-    parser.add_argument("--subbands", action="store_true")
+    parser.add_argument("--datacolumn", default="data")
+    parser.add_argument("--peer-ms")
+    parser.add_argument("--truth")
+    parser.add_argument("--bright", type=float, default=1.0)
+    parser.add_argument("--peers", nargs="*", default=["w-stacking", "wgridder"])
+    parser.add_argument("--keep", type=Path, help="directory for the images")
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory() as scratch:
-        (subbands if args.subbands else against_wsclean)(args, Path(scratch))
+    with tempfile.TemporaryDirectory(dir=args.keep) as scratch:
+        root = args.keep or Path(scratch)
+        if unknown := set(args.parts) - set(PARTS):
+            parser.error(f"parts: expected {', '.join(PARTS)}, found {', '.join(unknown)}")
+        if args.ms is None:
+            args.ms, args.truth = small(Path(scratch))
+            args.size, args.cell = 768, 4.0
+        if args.peer_ms is None and {"dirty", "clean"} & set(args.parts):
+            args.peer_ms = str(Path(scratch) / "one.ms")
+            run([sys.executable, str(Path(__file__).with_name("one_centre.py")), args.ms, args.peer_ms])
+        print(f"{args.size} x {args.size} pixels of {args.cell} arcsec, Briggs 0.5, 2 threads\n")
+        print("| work | by | CPU s | peak GB | ours over theirs | |\n|---|---|---|---|---|---|", flush=True)
+        for part in args.parts:
+            PARTS[part](args, root)
 
 
 if __name__ == "__main__":

@@ -53,8 +53,13 @@ impl Schema {
                 include_str!("schema/products_1.sql"),
                 include_str!("schema/products_2.sql"),
                 include_str!("schema/products_3.sql"),
+                include_str!("schema/products_4.sql"),
             ],
-            Self::Catalog => &[include_str!("schema/catalog_1.sql"), include_str!("schema/catalog_2.sql")],
+            Self::Catalog => &[
+                include_str!("schema/catalog_1.sql"),
+                include_str!("schema/catalog_2.sql"),
+                include_str!("schema/catalog_3.sql"),
+            ],
         }
     }
 

@@ -118,7 +118,7 @@ impl<'a> Convolver<'a> {
 }
 
 /// Transform of a plane, left transposed.
-fn forward(plane: Array2<Complex32>) -> Array2<Complex32> {
+pub(super) fn forward(plane: Array2<Complex32>) -> Array2<Complex32> {
     let (ny, nx) = plane.dim();
     let mut planner = FftPlanner::new();
     let mut plane = plane;
@@ -129,7 +129,7 @@ fn forward(plane: Array2<Complex32>) -> Array2<Complex32> {
 }
 
 /// Inverse of [`forward`] times the number of pixels.
-fn backward(turned: Array2<Complex32>) -> Array2<Complex32> {
+pub(super) fn backward(turned: Array2<Complex32>) -> Array2<Complex32> {
     let (nx, ny) = turned.dim();
     let mut planner = FftPlanner::new();
     let mut turned = turned;
@@ -167,7 +167,7 @@ fn transposed(plane: &Array2<Complex32>) -> Array2<Complex32> {
 }
 
 /// The next length that has no prime factor beyond 5 and is even.
-fn good_size(at_least: usize) -> usize {
+pub(super) fn good_size(at_least: usize) -> usize {
     let smooth = |mut n: usize| {
         for p in [2, 3, 5] {
             while n.is_multiple_of(p) {

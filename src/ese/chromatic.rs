@@ -1,6 +1,7 @@
 //! Is a dip deeper at longer wavelengths, as a plasma lens makes it?
 
 use super::series::Series;
+use crate::math::robust::median;
 
 /// One band of a receiver, as relative flux.
 pub(super) struct Narrow {
@@ -12,19 +13,49 @@ pub(super) struct Narrow {
 /// Factors between a band and the mean of its receiver at an epoch: `(mjd, frequency ratio)` to a factor.
 type Law<'a> = &'a dyn Fn(f64, f64) -> f64;
 
-/// ln likelihood ratio of the bands under each of `laws` (averaged) over a dip that is the same in all of them.
+/// Exponents of frequency with which other variation may go: refractive scintillation 0.57 (Rickett 1990,
+/// doi:10.1146/annurev.aa.28.090190.003021) and less near the transition to weak scattering, evolving flares either way.
+const EXPONENTS: [f64; 5] = [-0.5, -0.25, 0.0, 0.25, 0.5];
+
+/// What the bands say.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Colours {
+    /// ln likelihood ratio of the lens's laws over a dip that is the same in all bands.
+    pub lens: f64,
+    /// The same of variation whose amplitude goes as one of [`EXPONENTS`] of the frequency (averaged).
+    pub other: f64,
+}
+
+/// ln likelihood ratios of the bands under each of `laws` (averaged), and under other coloured variation, over a dip that is the same
+/// in all of them.
 ///
 /// The signal that the bands have in common is free at every epoch, and so is the level of every band: what a gain error, a
 /// scintillation or a wrong template does to all bands alike does not enter. `None` with fewer than two bands.
-pub(super) fn ratio(bands: &[Narrow], epoch_days: f64, laws: &[Law<'_>]) -> Option<f64> {
+pub(super) fn ratio(bands: &[Narrow], epoch_days: f64, laws: &[Law<'_>]) -> Option<Colours> {
     if bands.len() < 2 || bands.iter().any(|b| !b.ratio.is_finite()) {
         return None;
     }
     let epochs = epochs(bands, epoch_days);
-    let flat = log_likelihood(bands, &epochs, &|_, _| 1.0);
-    let values: Vec<f64> = laws.iter().map(|law| log_likelihood(bands, &epochs, *law) - flat).collect();
-    let mean = super::noise::log_sum_exp(&values) - (values.len() as f64).ln();
-    mean.is_finite().then_some(mean)
+    let (flat, common) = log_likelihood(bands, &epochs, &|_, _, _| 1.0);
+    let mean = |values: &[f64]| super::noise::log_sum_exp(values) - (values.len() as f64).ln();
+    let of_laws: Vec<f64> = laws
+        .iter()
+        .map(|law| log_likelihood(bands, &epochs, &|_, t, ratio| law(t, ratio)).0 - flat)
+        .collect();
+    // The quiet level is the median: what varies is what is not it.
+    let level = median(&mut common.clone()).max(1e-9);
+    let of_exponents: Vec<f64> = EXPONENTS
+        .iter()
+        .map(|p| {
+            let law = |e: usize, _: f64, ratio: f64| {
+                let relative = (common[e] / level).clamp(0.05, 20.0);
+                relative.powf(ratio.powf(*p) - 1.0)
+            };
+            log_likelihood(bands, &epochs, &law).0 - flat
+        })
+        .collect();
+    let found = Colours { lens: mean(&of_laws), other: mean(&of_exponents) };
+    (found.lens.is_finite() && found.other.is_finite()).then_some(found)
 }
 
 /// `(band, point)` of every epoch that two bands or more have seen.
@@ -50,18 +81,23 @@ fn epochs(bands: &[Narrow], epoch_days: f64) -> Vec<Vec<(usize, usize)>> {
     out
 }
 
-/// `-chi^2 / 2` of `y_b(t) = c_b S(t) law(t, nu_b)` with the best `S(t)` and `c_b`, found by turns.
-fn log_likelihood(bands: &[Narrow], epochs: &[Vec<(usize, usize)>], law: Law<'_>) -> f64 {
+/// `-chi^2 / 2` of `y_b(t) = c_b S(t) law(epoch, t, nu_b)` with the best `S(t)` and `c_b`, found by turns; and `S`.
+fn log_likelihood(
+    bands: &[Narrow],
+    epochs: &[Vec<(usize, usize)>],
+    law: &dyn Fn(usize, f64, f64) -> f64,
+) -> (f64, Vec<f64>) {
     const TURNS: usize = 6;
     let mut level = vec![1.0; bands.len()];
     let mut chi2 = 0.0;
+    let mut signal = vec![1.0; epochs.len()];
     for _ in 0..TURNS {
         let mut sums = vec![(0.0, 0.0); bands.len()];
         chi2 = 0.0;
-        for group in epochs {
+        for (e, group) in epochs.iter().enumerate() {
             let part = |b: usize, i: usize| {
                 let s = &bands[b].series;
-                (s.y[i], s.w[i], law(s.mjd[i], bands[b].ratio))
+                (s.y[i], s.w[i], law(e, s.mjd[i], bands[b].ratio))
             };
             let (mut wyy, mut wym, mut wmm) = (0.0, 0.0, 0.0);
             for &(b, i) in group {
@@ -72,6 +108,7 @@ fn log_likelihood(bands: &[Narrow], epochs: &[Vec<(usize, usize)>], law: Law<'_>
                 wmm += w * m * m;
             }
             let common = wym / wmm;
+            signal[e] = common;
             chi2 += wyy - wym * common;
             for &(b, i) in group {
                 let (y, w, m) = part(b, i);
@@ -85,7 +122,7 @@ fn log_likelihood(bands: &[Narrow], epochs: &[Vec<(usize, usize)>], law: Law<'_>
             }
         }
     }
-    -0.5 * chi2
+    (-0.5 * chi2, signal)
 }
 
 #[cfg(test)]
@@ -121,18 +158,22 @@ mod tests {
         let law = |t: f64, ratio: f64| dip(t, 0.3 / (ratio * ratio)) / dip(t, 0.3);
         let lens = ratio(&bands(|t, r| dip(t, 0.3 / (r * r))), 0.3, &[&law]).unwrap();
         let flat = ratio(&bands(|t, _| dip(t, 0.3)), 0.3, &[&law]).unwrap();
-        assert!(lens > 8.0 && flat < -8.0, "{lens} {flat}");
+        assert!(lens.lens > 8.0 && flat.lens < -8.0, "{lens:?} {flat:?}");
         let other = ratio(&bands(|t, r| dip(t, 0.3 * r * r)), 0.3, &[&law]).unwrap();
-        assert!(other < flat - 8.0, "{other}");
+        assert!(other.lens < flat.lens - 8.0, "{other:?}");
+        // Variation that goes as another power of the frequency is told from both; a flat one from neither.
+        let weak = ratio(&bands(|t, r| dip(t, 0.3).powf(r.powf(-0.5))), 0.3, &[&law]).unwrap();
+        assert!(weak.other > weak.lens, "{weak:?}");
+        assert!(flat.other < 1.0 && lens.lens > lens.other, "{flat:?} {lens:?}");
     }
 
     #[test]
     fn one_band_and_unknown_frequencies_are_not_tested() {
         let mut two = bands(|_, _| 1.0);
         two.truncate(1);
-        assert_eq!(ratio(&two, 0.3, &[&|_, _| 1.0]), None);
+        assert!(ratio(&two, 0.3, &[&|_, _| 1.0]).is_none());
         let mut unknown = bands(|_, _| 1.0);
         unknown[0].ratio = f64::NAN;
-        assert_eq!(ratio(&unknown, 0.3, &[&|_, _| 1.0]), None);
+        assert!(ratio(&unknown, 0.3, &[&|_, _| 1.0]).is_none());
     }
 }

@@ -82,8 +82,9 @@ struct Start {
 /// The best lens, with `ln Z` (noise marginalised); `None` without a series.
 pub(super) fn fit(search: &Search<'_>) -> Option<(Refined, f64)> {
     let table = Table::get();
-    let problem = |form| Problem {
+    let problem = |form, whole| Problem {
         table,
+        whole,
         banks: search.banks,
         scale: &search.scale,
         form,
@@ -93,7 +94,7 @@ pub(super) fn fit(search: &Search<'_>) -> Option<(Refined, f64)> {
     let alone = vec![0; search.banks.len()];
     let mut refined: Vec<(Form, Params, f64)> = starts(search, table)
         .into_iter()
-        .map(|s| problem(s.form).refine(&alone, s.at, 12))
+        .map(|s| problem(s.form, false).refine(&alone, s.at, 12))
         .map(|r| (r.form, r.at, r.log_likelihood))
         .collect();
     refined.sort_by(|a, b| b.2.total_cmp(&a.2));
@@ -106,22 +107,50 @@ pub(super) fn fit(search: &Search<'_>) -> Option<(Refined, f64)> {
             .filter_map(|form| refined.iter().find(|r| r.0 == form).copied())
             .collect::<Vec<_>>(),
     );
-    let judged: Vec<(Refined, f64)> = finalists
+    // All of the flux is lensed, or an unknown part of it.
+    let judged: Vec<(Refined, f64, bool)> = finalists
         .into_iter()
-        .map(|(form, at, _)| {
-            let p = problem(form);
+        .flat_map(|(form, at, _)| {
+            let whole = [at[0], at[1], at[2], at[3], 1.0, at[5]];
+            // With less of the flux lensed a lens looks stronger and narrower: the other end of that valley.
+            let weaker = [at[0] - 0.4, at[1] - 0.1, at[2] + 0.15, at[3], 1.0, at[5]];
+            [(form, at, false), (form, whole, true), (form, weaker, true)]
+        })
+        .map(|(form, at, whole)| {
+            let p = problem(form, whole);
             let (_, noise) = p.marginal(&at);
-            let better = p.refine(&noise, at, 15);
+            let better = p.refine(&noise, at, if whole { 40 } else { 20 });
             let (marginal, _) = p.marginal(&better.at);
-            // Two forms share the prior.
-            (better, marginal + better.log_occam - 2f64.ln())
+            // Two forms share the prior, and so do the two cases of each.
+            (better, marginal + better.log_occam - 4f64.ln(), whole)
         })
         .collect();
     let best = judged.iter().copied().reduce(|a, b| if b.1 > a.1 { b } else { a })?;
-    // The other form's evidence counts as well; starts of one form may have met in one optimum.
-    let other =
-        judged.iter().filter(|j| j.0.form != best.0.form).map(|j| j.1).fold(f64::NEG_INFINITY, f64::max);
-    Some((best.0, log_sum_exp(&[best.1, other])))
+    // The evidence of each form and case counts; starts of one kind may have met in one optimum.
+    let kinds = Form::ALL.into_iter().flat_map(|form| [(form, false), (form, true)]);
+    let evidence: Vec<f64> = kinds
+        .map(|(form, whole)| {
+            let same = judged.iter().filter(|j| j.0.form == form && j.2 == whole);
+            same.map(|j| j.1).fold(f64::NEG_INFINITY, f64::max)
+        })
+        .collect();
+    Some((spread(best.0, &judged), log_sum_exp(&evidence)))
+}
+
+/// The best fit, its errors widened by the others of its form in proportion to their evidence: strength, size and fraction trade against
+/// each other along a valley that is longer than its curvature at one end says.
+fn spread(best: Refined, judged: &[(Refined, f64, bool)]) -> Refined {
+    let same: Vec<_> = judged.iter().filter(|j| j.0.form == best.form).collect();
+    let top = same.iter().map(|j| j.1).fold(f64::NEG_INFINITY, f64::max);
+    let (mut total, mut variance) = (0.0, [0.0; 4]);
+    for (fit, evidence, _) in same {
+        let weight = (evidence - top).exp();
+        total += weight;
+        for (k, v) in variance.iter_mut().enumerate() {
+            *v += weight * (fit.err[k].powi(2) + (fit.at[k] - best.at[k]).powi(2));
+        }
+    }
+    Refined { err: variance.map(|v| (v / total).sqrt()), ..best }
 }
 
 /// The lens of a fit at a receiver.

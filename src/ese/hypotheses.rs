@@ -1,6 +1,6 @@
 //! A lens against everything else that makes a light curve, over all receivers.
 
-use super::chromatic;
+use super::chromatic::{self, Colours};
 use super::fit::{fit, lens_of, LensFit, Search};
 use super::models::{alternatives, Alternatives};
 use super::noise::{log_sum_exp, Bank};
@@ -9,7 +9,7 @@ use super::refine::Refined;
 
 /// ln prior odds of a lens over an achromatic dip that has the very shape of a lens's: gain errors of all bands at once have edges, or
 /// are taken out with the reference sources.
-const FLAT_ODDS: f64 = 6.0;
+const FLAT_ODDS: f64 = 4.0;
 /// Receivers with fewer epochs have no say.
 const LEAST_EPOCHS: usize = 5;
 
@@ -40,16 +40,17 @@ pub(super) fn weigh(receivers: &[Receiver], window: (f64, f64)) -> Option<Weighe
     let known = chosen.iter().all(|r| r.freq_hz.is_finite());
     let several = banks.len() > 1 && known;
     let log_z_flat = if several { fit(&search(0.0)).map_or(log_z, |f| f.1) } else { log_z };
-    let within: Vec<Option<f64>> =
+    let within: Vec<Option<Colours>> =
         chosen.iter().zip(&lensing.scale).map(|(r, scale)| chromaticity(r, &lens, *scale)).collect();
     let tested = several || within.iter().any(Option::is_some);
-    let chromatic = tested.then(|| log_z - log_z_flat + within.iter().flatten().sum::<f64>());
+    let inside = |of: fn(&Colours) -> f64| within.iter().flatten().map(of).sum::<f64>();
+    let chromatic = tested.then(|| log_z - log_z_flat + inside(|c| c.lens));
     let each: Vec<Alternatives> = banks.iter().map(alternatives).collect();
     let other: f64 = each.iter().map(|a| a.best().1).sum();
     // In units of the achromatic dip's evidence: what the bands tell is on the lens's side of the balance.
     let log_bf = match chromatic {
         None => log_z - other,
-        Some(c) => log_z_flat + c - log_sum_exp(&[other, log_z_flat - FLAT_ODDS]),
+        Some(c) => log_z_flat + c - inside(|c| c.other) - log_sum_exp(&[other, log_z_flat - FLAT_ODDS]),
     };
     let place = chosen.iter().position(|r| std::ptr::eq(*r, reference)).unwrap_or(0);
     Some(Weighed {
@@ -71,7 +72,7 @@ fn strength(reference: &Receiver, receiver: &Receiver, exponent: f64) -> f64 {
 
 /// ln likelihood ratio within one receiver: the lens's own law, and the plain one that the depth goes as the wavelength
 /// squared (which holds for a weak lens of any form), over a dip that is the same in all bands.
-fn chromaticity(receiver: &Receiver, lens: &Refined, scale: f64) -> Option<f64> {
+fn chromaticity(receiver: &Receiver, lens: &Refined, scale: f64) -> Option<Colours> {
     let (crossing, centre) = (lens.at[2].exp(), lens.at[3]);
     let mean = lens_of(&lens.at, lens.form, scale);
     let narrow: Vec<_> = receiver

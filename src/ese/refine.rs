@@ -24,6 +24,8 @@ pub(super) struct Problem<'a> {
     pub banks: &'a [Bank],
     pub scale: &'a [f64],
     pub form: Form,
+    /// All of the flux is lensed: the fraction stays what it is.
+    pub whole: bool,
     pub first_mjd: f64,
     pub last_mjd: f64,
 }
@@ -41,11 +43,13 @@ pub(super) struct Refined {
 }
 
 impl Problem<'_> {
-    fn count(&self) -> usize {
-        if self.form == Form::Round {
-            5
-        } else {
-            4
+    /// Which parameters are free.
+    fn free(&self) -> &'static [usize] {
+        match (self.form, self.whole) {
+            (Form::Round, false) => &[0, 1, 2, 3, 4, 5],
+            (Form::Round, true) => &[0, 1, 2, 3, 5],
+            (_, false) => &[0, 1, 2, 3, 4],
+            (_, true) => &[0, 1, 2, 3],
         }
     }
 
@@ -133,7 +137,8 @@ impl Problem<'_> {
 
     /// Climb from `start` under the given noises by damped Gauss-Newton steps (Marquardt 1963, doi:10.1137/0111030).
     pub fn refine(&self, noise: &[usize], start: Params, most: usize) -> Refined {
-        let n = self.count();
+        let free = self.free();
+        let n = free.len();
         let (mut here, mut there) = (Vec::new(), Vec::new());
         let mut at = self.clamped(start);
         let mut best = self.residuals(noise, &at, &mut here);
@@ -144,19 +149,15 @@ impl Problem<'_> {
             for k in 0..n {
                 damped[k * n + k] *= 1.0 + damping;
             }
-            let mut step = curvature.1.clone();
-            match Cholesky::new(&damped, n) {
-                Ok(factor) => factor.solve(&mut step),
-                Err(_) => {
-                    damping *= 10.0;
-                    continue;
-                }
-            }
+            let Some(step) = self.step(damped, curvature.1.clone(), &at) else {
+                damping *= 10.0;
+                continue;
+            };
             let mut next = at;
-            for k in 0..n {
+            for (&k, step) in free.iter().zip(step) {
                 // No further at once than a lens stays recognisable.
                 let most = [0.7, 0.9, 0.4, 0.7 * at[2].exp(), 0.3, 0.7][k];
-                next[k] -= step[k].clamp(-most, most);
+                next[k] -= step.clamp(-most, most);
             }
             let next = self.clamped(next);
             let value = self.residuals(noise, &next, &mut there);
@@ -166,7 +167,7 @@ impl Problem<'_> {
                 std::mem::swap(&mut here, &mut there);
                 curvature = self.curvature(noise, &at, &here);
                 damping = (0.2 * damping).max(1e-6);
-                if gained < 0.01 {
+                if gained < 0.003 {
                     break;
                 }
             } else {
@@ -179,13 +180,42 @@ impl Problem<'_> {
         self.described(at, best, &curvature.0)
     }
 
+    /// The step that solves `matrix step = slope`; parameters that it would push over the end they are at stay there, and the others
+    /// step as if those were known.
+    fn step(&self, mut matrix: Vec<f64>, mut slope: Vec<f64>, at: &Params) -> Option<Vec<f64>> {
+        let (free, n) = (self.free(), slope.len());
+        for _ in 0..=n {
+            let mut step = slope.clone();
+            Cholesky::new(&matrix, n).ok()?.solve(&mut step);
+            let stuck = (0..n).find(|&i| {
+                let (k, by) = (free[i], -step[i]);
+                let (low, high) = match k {
+                    0..=2 => (LOW[k], HIGH[k]),
+                    4 => (LEAST_FRACTION, 1.0),
+                    _ => (f64::NEG_INFINITY, f64::INFINITY),
+                };
+                (at[k] <= low && by < 0.0) || (at[k] >= high && by > 0.0)
+            });
+            let Some(i) = stuck else { return Some(step) };
+            for j in 0..n {
+                matrix[i * n + j] = 0.0;
+                matrix[j * n + i] = 0.0;
+            }
+            matrix[i * n + i] = 1.0;
+            slope[i] = 0.0;
+        }
+        None
+    }
+
     /// `J^T J` with the prior's curvature, and `J^T r`, of the whitened residuals with the level projected out.
     fn curvature(&self, noise: &[usize], at: &Params, here: &[f64]) -> (Vec<f64>, Vec<f64>) {
-        let n = self.count();
+        let free = self.free();
+        let n = free.len();
         let range = self.range(at);
         let steps = [STEPS[0], STEPS[1], STEPS[2], 0.03 * at[2].exp(), -0.04, 0.05];
-        let columns: Vec<Vec<f64>> = (0..n)
-            .map(|k| {
+        let columns: Vec<Vec<f64>> = free
+            .iter()
+            .map(|&k| {
                 let mut p = *at;
                 // Away from an end of the range.
                 let h = if k < 3 && p[k] + steps[k] > HIGH[k] { -steps[k] } else { steps[k] };
@@ -204,13 +234,14 @@ impl Problem<'_> {
                 matrix[j * n + i] = matrix[i * n + j];
             }
             // The prior keeps the width of what is not measured.
-            matrix[i * n + i] += 12.0 / (range[i] * range[i]);
+            matrix[i * n + i] += 12.0 / (range[free[i]] * range[free[i]]);
         }
         (matrix, columns.iter().map(|c| dot(c, here)).collect())
     }
 
     fn described(&self, at: Params, log_likelihood: f64, curvature: &[f64]) -> Refined {
-        let n = self.count();
+        let free = self.free();
+        let n = free.len();
         let range = self.range(&at);
         let (log_det, err) = match Cholesky::new(curvature, n) {
             Ok(factor) => {
@@ -223,7 +254,7 @@ impl Problem<'_> {
                 (diagonal.iter().map(|d| d.ln()).sum(), [0, 1, 2, 3].map(|i| 1.0 / diagonal[i].sqrt()))
             }
         };
-        let volume: f64 = range[..n].iter().map(|r| r.ln()).sum();
+        let volume: f64 = free.iter().map(|&k| range[k].ln()).sum();
         let log_occam = 0.5 * (n as f64 * std::f64::consts::TAU.ln() - log_det) - volume;
         Refined { form: self.form, at, err, log_likelihood, log_occam: log_occam.min(0.0) }
     }
@@ -246,6 +277,7 @@ mod tests {
             banks: &banks,
             scale: &[1.0],
             form: Form::Sheet,
+            whole: false,
             first_mjd: 0.0,
             last_mjd: 149.0,
         };
@@ -254,5 +286,26 @@ mod tests {
         assert!((r.at[0] - 0.5f64.ln()).abs() < 0.1 && (r.at[2] - 14f64.ln()).abs() < 0.06, "{:?}", r.at);
         assert!((r.at[3] - 73.3).abs() < 0.1 && r.log_occam < -5.0, "{r:?}");
         assert!(r.err.iter().all(|e| *e > 0.0 && e.is_finite()), "{:?}", r.err);
+    }
+
+    #[test]
+    fn the_fraction_of_the_flux_is_found_and_kept_where_it_is_known() {
+        let table = Table::get();
+        let truth = table.lens(Form::Sheet, 3.0, 0.6, 0.0);
+        let mjd: Vec<f64> = (0..200).map(f64::from).collect();
+        let found = |fraction: f64, whole: bool| {
+            let y = mjd.iter().map(|t| 1.0 + fraction * (truth.at((t - 100.0) / 15.0) - 1.0)).collect();
+            let banks = [Bank::new(Series { mjd: mjd.clone(), y, w: vec![1e4; 200] })];
+            let form = Form::Sheet;
+            let problem =
+                Problem { table, banks: &banks, scale: &[1.0], form, whole, first_mjd: 0.0, last_mjd: 199.0 };
+            let start = if whole { 1.0 } else { 0.75 };
+            problem.refine(&[0], [3.4f64.ln(), 0.63f64.ln(), 14.2f64.ln(), 100.0, start, 0.0], 40)
+        };
+        let whole = found(1.0, true);
+        assert!((whole.at[0].exp() / 3.0 - 1.0).abs() < 0.1 && whole.at[4] == 1.0, "{:?}", whole.at);
+        assert!((whole.at[2].exp() / 15.0 - 1.0).abs() < 0.05, "{:?}", whole.at);
+        let part = found(0.6, false);
+        assert!((part.at[4] - 0.6).abs() < 0.1, "{:?}", part.at);
     }
 }

@@ -4,6 +4,7 @@
 //! `g(f) = exp(2 pi i f tau)`. Axis letters: `t` solution slot, `a` antenna, `f` solution channel, `r` receptor
 //! (0 = X or R, 1 = Y or L).
 
+mod append;
 mod error;
 mod evaluate;
 mod reference;

@@ -42,7 +42,8 @@ pub struct PackedRow<'a> {
 }
 
 impl Plan {
-    /// Compress weighted visibilities (r, f) of the plan's only block, and the weights.
+    /// Compress weighted visibilities (r, f) of the plan's only block, and the weights; these may be negative (moments of
+    /// frequency).
     ///
     /// # Errors
     /// Shapes that differ from the plan's, values that are not finite where the weight is not zero, cancellation.
@@ -83,7 +84,7 @@ impl Plan {
             None => Ok(vis
                 .par_iter()
                 .zip(weight)
-                .map(|(v, w)| if *w > 0.0 { v * w } else { Complex32::default() })
+                .map(|(v, w)| if *w != 0.0 { v * w } else { Complex32::default() })
                 .collect()),
         }
     }
@@ -264,6 +265,11 @@ impl Packed {
             }
         });
         out
+    }
+
+    /// `start` less what this packing's weights make of a model's samples; `start` may belong to other weights.
+    pub fn less_from(&self, plan: &Plan, start: &[Complex32], model: &[Complex32]) -> Vec<Complex32> {
+        self.add_weighted(plan, model, start, -1.0)
     }
 
     /// Packed visibilities less the model's.

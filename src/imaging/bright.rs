@@ -103,8 +103,9 @@ pub(super) struct Hunt<'a> {
 
 /// Rounds at most: each finds peaks down to a share of the brightest.
 const ROUNDS: usize = 12;
-/// Looks at the coarse field.
+/// Looks at the coarse field, and the least peak there in units of the noise: CLEAN cannot take what the image does not show.
 const OUTSIDE_ROUNDS: usize = 4;
+const OUTSIDE_LEAST: f64 = 20.0;
 /// A round without new sources must lower the energy of the residual image to this share; two that do not end the hunt, and
 /// any that raises it by a few per cent is undone.
 const USEFUL: f64 = 0.99;
@@ -163,7 +164,7 @@ impl Hunt<'_> {
             }
             if new.is_empty() && self.params.search_outside && outside < OUTSIDE_ROUNDS {
                 outside += 1;
-                new = self.outside(layers, &sources, 0.6 * limit, control)?;
+                new = self.outside(layers, &sources, OUTSIDE_LEAST * self.sigma_jy, control)?;
                 outside = if new.is_empty() { OUTSIDE_ROUNDS } else { outside };
             }
             if new.is_empty() && (settled || sources.is_empty()) {
@@ -284,7 +285,8 @@ impl Hunt<'_> {
     /// Fits that make no sense, and what is not bright after all.
     fn prune(&self, sources: &mut Vec<BrightSource>, limit: f64) {
         sources.retain(|s| {
-            let least = if self.inside(s.position) { 0.5 * limit } else { 20.0 * self.sigma_jy };
+            let least =
+                if self.inside(s.position) { 0.5 * limit } else { 0.5 * OUTSIDE_LEAST * self.sigma_jy };
             s.flux_jy.is_finite() && s.alpha.abs() < 6.0 && s.apparent_jy > least
         });
     }

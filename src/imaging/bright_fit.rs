@@ -9,7 +9,7 @@ use super::{Grid, View, Visibilities};
 use crate::math::linear::Cholesky;
 
 /// Multiply-adds spent on the normal matrix; a sample of the rows gives it to a per cent, which only costs convergence.
-const MATRIX_WORK: f64 = 6e7;
+const MATRIX_WORK: f64 = 3e8;
 
 /// Change of one source.
 #[derive(Clone, Copy, Debug, Default)]
@@ -57,7 +57,7 @@ fn damped(matrix: &[f64], n: usize) -> Vec<f64> {
 fn normal_matrix(model: &Model<'_>, data: &Data<'_>) -> Vec<f64> {
     let n = model.len() * UNKNOWNS;
     let weights = data.unit;
-    let wanted = (MATRIX_WORK / (n * n) as f64).clamp(5e3, 1e5);
+    let wanted = (MATRIX_WORK / (n * n) as f64).clamp(2e4, 2e5);
     let mut step = ((weights.len().max(1) as f64 / wanted) as usize).max(1);
     // Not a divisor of the number of baselines: every integration then gives other ones.
     while step > 1 && [2, 3, 5, 19].iter().any(|p| step.is_multiple_of(*p)) {

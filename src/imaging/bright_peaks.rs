@@ -17,6 +17,8 @@ const LEAST_POWER: f64 = 1e-4;
 /// What counts in the coarse field, where sidelobes of faint sources in the image still are, and the depth of its psf's holes.
 const OUTSIDE_SIGMA: f64 = 12.0;
 const OUTSIDE_HOLE: f64 = 0.5;
+/// A peak outside the image this much above the sidelobes of the highest inside is a source.
+const ABOVE_SIDELOBES: f64 = 1.5;
 /// A peak this much higher than the holes are deep is a source.
 const ABOVE_HOLES: f64 = 1.5;
 
@@ -33,14 +35,18 @@ impl Hunt<'_> {
         let Some(field) = &layers.coarse else { return Ok(Vec::new()) };
         let mut image = field.dirty(control)?;
         let wcs = field.grid.wcs();
+        let mut highest = 0f32;
         for ((y, x), value) in image.indexed_iter_mut() {
             let sky = wcs.pixel_to_sky([x as f64, y as f64]);
             if !sky.ra_rad.is_finite() || self.inside(sky) {
+                highest = highest.max(value.abs());
                 *value = 0.0;
             }
         }
         let noise = f64::from(crate::deconvolution::mad_rms(image.iter())).max(self.sigma_jy);
-        let limit = (OUTSIDE_SIGMA * noise).max(least);
+        // Sidelobes of what is still to be cleaned in the image are no sources.
+        let limit =
+            (OUTSIDE_SIGMA * noise).max(least).max(ABOVE_SIDELOBES * field.sidelobe * f64::from(highest));
         let depth = hole(&image, OUTSIDE_HOLE, OUTSIDE_SIGMA * noise);
         Ok(self.peaks(&wcs, &image, limit, depth, known))
     }

@@ -7,8 +7,8 @@ use super::timing::Stopwatch;
 use super::Error;
 use crate::control::Control;
 use crate::deconvolution::{
-    grow_mask, mad_rms, minor_cycle, peak_in, LocalRms, MaskParams, MinorParams, MinorStop, Outcome,
-    PsfFacts, Seen, Sign, Watch,
+    grow_mask, joint_minor_cycle, mad_rms, minor_cycle, peak_in, JointPsf, LocalRms, MaskParams, MinorParams,
+    MinorStop, Outcome, PsfFacts, ScalePlane, Seen, Sign, Watch,
 };
 use crate::kind::{BadArgument, ErrorKind, Kind};
 
@@ -39,6 +39,8 @@ pub struct CleanParams {
     pub grown_yx: Option<Array2<bool>>,
     /// No negative components.
     pub non_negative: bool,
+    /// What is below zero may seed the mask too (Stokes Q, U and V).
+    pub negative_seeds: bool,
     /// Expected noise: where the residual's is higher, `nsigma` counts from this, but from no less than half the residual's.
     pub thermal_jy: Option<f32>,
 }
@@ -58,6 +60,7 @@ impl Default for CleanParams {
             mask_yx: None,
             grown_yx: None,
             non_negative: false,
+            negative_seeds: false,
             thermal_jy: None,
         }
     }
@@ -89,6 +92,9 @@ pub struct CleanReport {
     pub cycles: Vec<Cycle>,
 }
 
+/// Images by spectral term.
+pub type Planes = Vec<Array2<f32>>;
+
 /// What CLEAN leaves.
 #[derive(Clone, Debug)]
 pub struct Cleaned {
@@ -100,6 +106,18 @@ pub struct Cleaned {
     pub mask_yx: Array2<bool>,
     /// How it went.
     pub report: CleanReport,
+    /// Models of the spectral terms from the second on.
+    pub more_models_yx: Planes,
+    /// And their residuals.
+    pub more_residuals_yx: Planes,
+}
+
+/// The point spread function, and what joint minor cycles need of it.
+pub struct Psf<'a> {
+    /// Unit peak.
+    pub image_yx: &'a Array2<f32>,
+    /// Moments of frequency on scales; `None` cleans points of one term.
+    pub joint: Option<&'a JointPsf>,
 }
 
 /// The last minor cycle stops at this share of the target.
@@ -119,12 +137,33 @@ pub fn clean(
     mut residual_of: impl FnMut(&Array2<f32>) -> Result<Array2<f32>, Error>,
     control: &Control,
 ) -> Result<Cleaned, Error> {
-    check(&dirty_yx, params)?;
-    let facts = PsfFacts::of(psf_yx)?;
+    let psf = Psf { image_yx: psf_yx, joint: None };
+    let residuals_of = |models: &[Array2<f32>]| Ok(vec![residual_of(&models[0])?]);
+    clean_jointly(vec![dirty_yx], &psf, start_yx.map(|m| vec![m]), params, residuals_of, control)
+}
+
+/// The same for spectral terms and scales: images by term; `residuals_of` gives those of models by term.
+///
+/// # Errors
+/// As [`clean`].
+pub fn clean_jointly(
+    dirty_yx: Planes,
+    psf: &Psf<'_>,
+    start_yx: Option<Planes>,
+    params: &CleanParams,
+    mut residuals_of: impl FnMut(&[Array2<f32>]) -> Result<Planes, Error>,
+    control: &Control,
+) -> Result<Cleaned, Error> {
+    let terms = psf.joint.map_or(1, JointPsf::terms);
+    if dirty_yx.len() != terms || start_yx.as_ref().is_some_and(|s| s.len() != terms) {
+        return Err(BadArgument::new("dirty", format!("{terms} planes"), dirty_yx.len()).into());
+    }
+    check(&dirty_yx[0], params)?;
+    let facts = PsfFacts::of(psf.image_yx)?;
     let mut state = State::new(dirty_yx, start_yx, &facts, params);
     let mut outcome = Outcome::Iterations;
     while state.cycles.len() < params.max_major && state.iterations < params.niter {
-        match cycle(&mut state, psf_yx, &facts, params, &mut residual_of, control) {
+        match cycle(&mut state, psf, &facts, params, &mut residuals_of, control) {
             Ok(None) => {}
             Ok(Some(end)) => {
                 outcome = end;
@@ -143,26 +182,27 @@ pub fn clean(
 /// One major cycle; why the run ends, if it does.
 fn cycle(
     state: &mut State,
-    psf_yx: &Array2<f32>,
+    psf: &Psf<'_>,
     facts: &PsfFacts,
     params: &CleanParams,
-    residual_of: &mut impl FnMut(&Array2<f32>) -> Result<Array2<f32>, Error>,
+    residuals_of: &mut impl FnMut(&[Array2<f32>]) -> Result<Planes, Error>,
     control: &Control,
 ) -> Result<Option<Outcome>, Error> {
     control.check()?;
-    let Some((peak, target)) = state.prepare(params).filter(|(peak, target)| peak > target) else {
+    let found = state.prepare(psf, params, control)?;
+    let Some((peak, target)) = found.filter(|(peak, target)| peak > target) else {
         return Ok(Some(Outcome::Threshold));
     };
     let before = state.model.clone();
     // A little below the target, so that the next residual need not be cleaned for its last per cent.
     let depth = (SHY * target).max(facts.depth(peak, params.cycle_factor, 1.0 - params.mgain));
     let mut watch = Stopwatch::new();
-    let minor = state.minor(psf_yx, depth, params, control)?;
+    let minor = state.minor(psf, depth, params, control)?;
     watch.lap("minor");
     if minor == 0 {
         return Ok(Some(Outcome::Stalled));
     }
-    state.residual = residual_of(&state.model)?;
+    state.residual = residuals_of(&state.model)?;
     watch.lap("residual");
     log::debug!(
         "major cycle {}: {peak:.5} to {depth:.5} Jy/beam in {minor} iterations; {:.2} and {:.2} CPU s",
@@ -177,7 +217,7 @@ fn cycle(
         Seen::Diverged if state.caution() => {
             log::debug!("major cycle {} overshot: retrying less deep", state.cycles.len());
             state.model = before;
-            state.residual = residual_of(&state.model)?;
+            state.residual = residuals_of(&state.model)?;
         }
         Seen::Diverged => return Ok(Some(Outcome::Diverged)),
     }
@@ -208,16 +248,18 @@ fn check(dirty_yx: &Array2<f32>, params: &CleanParams) -> Result<(), Error> {
 }
 
 struct State {
-    model: Array2<f32>,
-    residual: Array2<f32>,
+    model: Planes,
+    residual: Planes,
     mask: Array2<bool>,
     allowed: Array2<bool>,
     /// Model and residual of the best cycle; at first what was given.
-    best: (Array2<f32>, Array2<f32>),
+    best: (Planes, Planes),
     watch: Watch,
     lobe_px: f64,
     sidelobe: f32,
     sign: Sign,
+    /// Noise of each scale over that of the image.
+    quiet: Vec<f32>,
     /// Multiplies the depth of minor cycles after an overshoot.
     care: f32,
     iterations: usize,
@@ -225,15 +267,15 @@ struct State {
 }
 
 impl State {
-    fn new(dirty: Array2<f32>, start: Option<Array2<f32>>, facts: &PsfFacts, params: &CleanParams) -> Self {
-        let shape = dirty.dim();
+    fn new(dirty: Planes, start: Option<Planes>, facts: &PsfFacts, params: &CleanParams) -> Self {
+        let shape = dirty[0].dim();
         let allowed = params.mask_yx.clone().unwrap_or_else(|| inner(shape));
         let grows = params.auto_mask.is_some();
         let empty = || Array2::from_elem(shape, false);
         let mask = if grows { params.grown_yx.clone().unwrap_or_else(empty) } else { allowed.clone() };
         let sign = if params.non_negative { Sign::Positive } else { Sign::Both };
-        let (peak, rms) = measure(&dirty, &allowed);
-        let model = start.unwrap_or_else(|| Array2::zeros(shape));
+        let (peak, rms) = measure(&dirty[0], &allowed);
+        let model = start.unwrap_or_else(|| vec![Array2::zeros(shape); dirty.len()]);
         let best = (model.clone(), dirty.clone());
         Self {
             model,
@@ -245,6 +287,7 @@ impl State {
             lobe_px: facts.main_lobe_px,
             sidelobe: facts.far_sidelobe,
             sign,
+            quiet: Vec::new(),
             care: 1.0,
             iterations: 0,
             cycles: Vec::new(),
@@ -252,36 +295,56 @@ impl State {
     }
 
     /// Grow the mask; the peak inside and the level to stop at. `None` when nothing may be cleaned.
-    fn prepare(&mut self, params: &CleanParams) -> Option<(f32, f32)> {
-        let noise = LocalRms::of(&self.residual, (24.0 * self.lobe_px).max(48.0) as usize);
+    fn prepare(
+        &mut self,
+        psf: &Psf<'_>,
+        params: &CleanParams,
+        control: &Control,
+    ) -> Result<Option<(f32, f32)>, Error> {
+        let noise = LocalRms::of(&self.residual[0], (24.0 * self.lobe_px).max(48.0) as usize);
         let thermal =
             params.thermal_jy.map_or(noise.overall, |t| t.clamp(0.5 * noise.overall, noise.overall));
         let asked = params.thermal_jy.map_or(0.0, |t| params.nthermal * t);
         let target = params.threshold_jy.max(asked).max(params.nsigma * thermal);
-        if let Some(seed_sigma) = params.auto_mask {
-            let mask_params = MaskParams {
-                seed_sigma,
-                // Sidelobes of what is in the mask are not seeds while their source is not clean.
-                sidelobe_fraction: (1.2 * self.sidelobe).min(0.5),
-                radius_px: (0.5 * self.lobe_px).max(1.5),
-                positive_only: true,
-            };
-            grow_mask(&mut self.mask, &self.residual, Some(&self.allowed), &noise, &mask_params);
+        let seeds = |sidelobe: f32, width_px: f64| MaskParams {
+            seed_sigma: params.auto_mask.unwrap_or(f32::INFINITY),
+            // Sidelobes of what is in the mask are not seeds while their source is not clean.
+            sidelobe_fraction: (1.2 * sidelobe).min(if width_px > 0.0 { 0.95 } else { 0.5 }),
+            radius_px: (0.5 * self.lobe_px.hypot(width_px)).max(1.5),
+            positive_only: !params.negative_seeds,
+        };
+        let grows = params.auto_mask.is_some();
+        let (mask, allowed, sign) = (&mut self.mask, Some(&self.allowed), self.sign);
+        if grows {
+            grow_mask(mask, &self.residual[0], allowed, &noise, &seeds(self.sidelobe, 0.0));
         }
-        peak_in(&self.residual, Some(&self.mask), self.sign).map(|p| (self.sign_of(p.value), target))
-    }
-
-    fn sign_of(&self, value: f32) -> f32 {
-        if self.sign == Sign::Positive {
-            value
-        } else {
-            value.abs()
-        }
+        let Some(joint) = psf.joint.filter(|j| j.scales() > 1) else {
+            let peak = peak_in(&self.residual[0], Some(mask), sign);
+            return Ok(peak.map(|p| (p.value.abs(), target)));
+        };
+        let mut peak: Option<f32> = None;
+        let mut ratios = Vec::new();
+        let look = |plane: &ScalePlane<'_>| {
+            let box_px = (24.0 * self.lobe_px).max(8.0 * plane.width_px).max(48.0);
+            let own = LocalRms::of(plane.image_yx, box_px as usize);
+            // Weights that are not natural leave wide scales less noise than they say; never more than the image's.
+            let quiet =
+                if noise.overall > 0.0 { (own.overall / noise.overall).clamp(0.05, 1.0) } else { 1.0 };
+            ratios.push(quiet);
+            if grows && plane.width_px > 0.0 {
+                grow_mask(mask, plane.image_yx, allowed, &own, &seeds(plane.max_sidelobe, plane.width_px));
+            }
+            let here = peak_in(plane.image_yx, Some(mask), sign).map(|p| p.value.abs() / quiet);
+            peak = peak.into_iter().chain(here).reduce(f32::max);
+        };
+        joint.survey(&self.residual[0], look, control)?;
+        self.quiet = ratios;
+        Ok(peak.map(|p| (p, target)))
     }
 
     fn minor(
         &mut self,
-        psf: &Array2<f32>,
+        psf: &Psf<'_>,
         depth: f32,
         p: &CleanParams,
         control: &Control,
@@ -294,8 +357,11 @@ impl State {
             max_candidates: 1 << 16,
             leave_residual: true,
         };
-        let report =
-            minor_cycle(&mut self.residual, &mut self.model, psf, Some(&self.mask), &params, control)?;
+        let (residual, model, mask) = (&mut self.residual, &mut self.model, Some(&self.mask));
+        let report = match psf.joint {
+            Some(joint) => joint_minor_cycle(residual, model, joint, mask, &self.quiet, &params, control)?,
+            None => minor_cycle(&mut residual[0], &mut model[0], psf.image_yx, mask, &params, control)?,
+        };
         if report.stop == MinorStop::Diverged {
             log::debug!(
                 "minor cycle stopped early: the peak began to grow at {} Jy/beam",
@@ -309,8 +375,8 @@ impl State {
     /// Compare with the best cycle so far. The peak is that of all pixels that may ever be cleaned, because the mask's
     /// own grows as the mask does.
     fn judge(&mut self, peak: f32, depth: f32, iterations: usize) -> Seen {
-        let (after, rms) = measure(&self.residual, &self.allowed);
-        let flux = self.model.iter().map(|f| f64::from(*f)).sum();
+        let (after, rms) = measure(&self.residual[0], &self.allowed);
+        let flux = self.model[0].iter().map(|f| f64::from(*f)).sum();
         self.cycles.push(Cycle {
             iterations,
             peak_jy: peak,
@@ -343,9 +409,11 @@ impl State {
 
     fn finish(self, outcome: Outcome) -> Cleaned {
         let worse = matches!(outcome, Outcome::Diverged | Outcome::Stalled | Outcome::Interrupted);
-        let (model_yx, residual_yx) = if worse { self.best } else { (self.model, self.residual) };
+        let (mut models, mut residuals) = if worse { self.best } else { (self.model, self.residual) };
         let report = CleanReport { outcome, iterations: self.iterations, cycles: self.cycles };
-        Cleaned { model_yx, residual_yx, mask_yx: self.mask, report }
+        let (model_yx, residual_yx) = (models.remove(0), residuals.remove(0));
+        let (more_models_yx, more_residuals_yx) = (models, residuals);
+        Cleaned { model_yx, residual_yx, mask_yx: self.mask, report, more_models_yx, more_residuals_yx }
     }
 }
 

@@ -3,17 +3,21 @@
 use ndarray::Array2;
 
 use super::bright::{BrightSource, Hunt};
-use super::clean::{clean, CleanParams, Cleaned};
+use super::clean::{clean_jointly, CleanParams, Cleaned, Planes, Psf};
 use super::grid::Compact;
 use super::run::Run;
 use super::smear::Smearing;
+use super::terms::TaylorTerms;
 use super::{Error, Grid, View, Visibilities};
-use crate::deconvolution::{Outcome, PsfFacts};
+use crate::deconvolution::{JointPsf, Outcome, PsfFacts};
 use crate::image::{RestoringBeam, Wcs};
 use crate::kind::BadArgument;
 
 /// Fits of the bright sources on what CLEAN left, each followed by more cleaning.
 const REFINEMENTS: usize = 1;
+
+/// Widths of components when none are named \[beams\].
+const SCALES_BEAMS: [f64; 5] = [0.0, 1.0, 2.0, 4.0, 8.0];
 
 impl<'a> Hunt<'a> {
     pub(super) fn new(
@@ -40,7 +44,14 @@ impl<'a> Hunt<'a> {
     }
 }
 
-/// Bright sources out, CLEAN, bright sources again on what is left.
+/// What cleaning leaves: bright sources, CLEAN's images, and the psfs of joint minor cycles when there were any.
+pub(super) struct Deconvolved {
+    pub bright: Vec<BrightSource>,
+    pub cleaned: Cleaned,
+    pub joint: Option<JointPsf>,
+}
+
+/// Bright sources out, CLEAN, bright sources again on what is left. Spectral terms count from `reference_hz`.
 pub(super) fn deconvolve(
     run: &Run<'_>,
     hunt: &Hunt<'_>,
@@ -49,7 +60,7 @@ pub(super) fn deconvolve(
     dirty_yx: &Array2<f32>,
     psf_yx: &Array2<f32>,
     mut lap: impl FnMut(&str),
-) -> Result<(Vec<BrightSource>, Cleaned), Error> {
+) -> Result<Deconvolved, Error> {
     let (p, control) = (run.params, run.control);
     let mut residual_yx = dirty_yx.clone();
     let mut bright = Vec::new();
@@ -57,30 +68,46 @@ pub(super) fn deconvolve(
         bright = hunt.run(vis, compact, &mut residual_yx, control)?;
     }
     lap("bright");
-    let mut start = start_of(run)?;
-    if let Some(model) = &mut start {
+    let nterms = p.joint.nterms;
+    let mut terms = TaylorTerms::new(hunt.grid, vis, nterms, run.reference_hz, run.weights.sum, control)?;
+    let joint = joint_psf(run, hunt, &terms, psf_yx)?;
+    let psf = Psf { image_yx: psf_yx, joint: joint.as_ref() };
+    let blank = || vec![Array2::zeros(dirty_yx.dim()); nterms];
+    let start = start_of(run)?.map(|mut first| {
         // An earlier run's model has bright sources on pixels; they are out already.
-        clear_about(model, &bright, &hunt.grid.wcs(), hunt.beam.major_rad);
-        residual_yx = hunt.grid.residual(compact, run.weights.sum, model, control)?;
-    }
+        clear_about(&mut first, &bright, &hunt.grid.wcs(), hunt.beam.major_rad);
+        let mut all = blank();
+        all[0] = first;
+        all
+    });
+    let residuals = match &start {
+        Some(models) => terms.residuals(compact, models, control)?,
+        None if nterms == 1 => vec![residual_yx],
+        None => terms.residuals(compact, &blank(), control)?,
+    };
     let clean_params = CleanParams { thermal_jy: Some(run.expected_jy as f32), ..p.clean.clone() };
-    let mut cleaned = once(run, hunt, compact, residual_yx, psf_yx, start, &clean_params)?;
+    let mut cleaned = once(run, &terms, compact, residuals, &psf, start, &clean_params)?;
     for _ in 0..REFINEMENTS {
         let used = cleaned.report.iterations;
         let ended = matches!(cleaned.report.outcome, Outcome::Diverged | Outcome::Interrupted);
         if bright.is_empty() || used >= p.clean.niter || ended {
             break;
         }
-        let mut model = cleaned.model_yx.clone();
-        clear_about(&mut model, &bright, &hunt.grid.wcs(), hunt.beam.major_rad);
-        let left = hunt.grid.less(compact, &model, control)?;
-        if !hunt.refine(vis, compact, &left, &mut bright, p.subbands > 0, control)? {
+        let mut models: Planes =
+            std::iter::once(&cleaned.model_yx).chain(&cleaned.more_models_yx).cloned().collect();
+        for model in &mut models {
+            clear_about(model, &bright, &hunt.grid.wcs(), hunt.beam.major_rad);
+        }
+        let left = terms.less(compact, &models, control)?;
+        let exactly = p.subbands > 0 || nterms > 1;
+        if !hunt.refine(vis, compact, &left[0], &mut bright, exactly, control)? {
             break;
         }
-        let residual = hunt.grid.residual(compact, run.weights.sum, &model, control)?;
+        terms.repack(vis, control)?;
+        let residuals = terms.residuals(compact, &models, control)?;
         let grown_yx = p.clean.auto_mask.is_some().then(|| cleaned.mask_yx.clone());
         let again = CleanParams { niter: p.clean.niter - used, grown_yx, ..clean_params.clone() };
-        let mut next = once(run, hunt, compact, residual, psf_yx, Some(model), &again)?;
+        let mut next = once(run, &terms, compact, residuals, &psf, Some(models), &again)?;
         let mut cycles = cleaned.report.cycles;
         cycles.append(&mut next.report.cycles);
         next.report.cycles = cycles;
@@ -88,24 +115,47 @@ pub(super) fn deconvolve(
         cleaned = next;
     }
     lap("clean");
-    Ok((bright, cleaned))
+    Ok(Deconvolved { bright, cleaned, joint })
+}
+
+/// Psfs of moments and scales; none for points of one term.
+fn joint_psf(
+    run: &Run<'_>,
+    hunt: &Hunt<'_>,
+    terms: &TaylorTerms<'_>,
+    psf_yx: &Array2<f32>,
+) -> Result<Option<JointPsf>, Error> {
+    let asked = &run.params.joint;
+    if run.params.clean.niter == 0 || (asked.nterms == 1 && !asked.multiscale) {
+        return Ok(None);
+    }
+    let mut moments = vec![psf_yx.clone()];
+    moments.append(&mut terms.psfs(run.control)?);
+    let beam_px = (hunt.beam.major_rad * hunt.beam.minor_rad).sqrt() / run.params.grid.cell_rad;
+    let widest_px = 0.25 * psf_yx.nrows().min(psf_yx.ncols()) as f64;
+    let widths_px: Vec<f64> = match (asked.multiscale, asked.scales_beams.is_empty()) {
+        (false, _) => vec![0.0],
+        (true, true) => SCALES_BEAMS.iter().map(|s| s * beam_px).filter(|w| *w <= widest_px).collect(),
+        (true, false) => asked.scales_beams.iter().map(|s| s * beam_px).collect(),
+    };
+    Ok(Some(JointPsf::new(&moments, &widths_px, asked.scale_bias)?))
 }
 
 fn once(
     run: &Run<'_>,
-    hunt: &Hunt<'_>,
+    terms: &TaylorTerms<'_>,
     compact: &Compact,
-    residual_yx: Array2<f32>,
-    psf_yx: &Array2<f32>,
-    start: Option<Array2<f32>>,
+    residuals_yx: Planes,
+    psf: &Psf<'_>,
+    start: Option<Planes>,
     params: &CleanParams,
 ) -> Result<Cleaned, Error> {
     let control = run.control;
-    let residual_of = |model: &Array2<f32>| {
+    let residuals_of = |models: &[Array2<f32>]| {
         control.advance(1);
-        hunt.grid.residual(compact, run.weights.sum, model, control)
+        terms.residuals(compact, models, control)
     };
-    clean(residual_yx, psf_yx, start, params, residual_of, control)
+    clean_jointly(residuals_yx, psf, start, params, residuals_of, control)
 }
 
 fn start_of(run: &Run<'_>) -> Result<Option<Array2<f32>>, Error> {

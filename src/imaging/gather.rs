@@ -6,13 +6,14 @@ use ndarray::parallel::prelude::*;
 use ndarray::{s, Array2, ArrayView2, ArrayViewMut1, Axis};
 use num_complex::{Complex32, Complex64};
 
+use super::stokes::{Combination, Stokes};
 use super::Error;
 use crate::constants::{SECONDS_PER_DAY, SPEED_OF_LIGHT_M_S};
 use crate::control::Control;
 use crate::coords::{ApparentFrame, Observatory, RaDec, UvwBasis};
 use crate::kind::BadArgument;
 use crate::time::EarthOrientation;
-use crate::vis::{Product, VisBlock};
+use crate::vis::VisBlock;
 
 /// A w that differs from the antennas' by more than this, a part in the baseline's length and a part for all, belongs to
 /// something else: 40 arcsec allow for an Earth orientation that the writer did not know (a second of UT1 is 15 arcsec).
@@ -41,7 +42,7 @@ pub struct TimeBin {
     pub field_centre: RaDec,
 }
 
-/// Stokes I visibilities about one phase centre, ready to be gridded.
+/// Visibilities of one Stokes parameter about one phase centre, ready to be gridded.
 #[derive(Clone, Debug, Default)]
 pub struct Visibilities {
     /// Baselines \[m\], scaled so that an image on them has ICRS direction cosines (see [`Gatherer`]).
@@ -50,7 +51,7 @@ pub struct Visibilities {
     pub freq_hz: Vec<f64>,
     /// Channel widths \[Hz\].
     pub width_hz: Vec<f64>,
-    /// Stokes I \[Jy\]; zero where the weight is.
+    /// Of the Stokes parameter \[Jy\]; zero where the weight is.
     pub vis_rf: Array2<Complex32>,
     /// Weight of one real component; zero is flagged.
     pub weight_rf: Array2<f32>,
@@ -81,9 +82,9 @@ impl Default for UvRange {
     }
 }
 
-/// Gathers blocks: makes Stokes I of the parallel hands (both unflagged, `w = 4 w1 w2 / (w1 + w2)`), drops autocorrelations,
-/// recomputes uvw for one centre from antenna positions and times, and rotates the phases by the difference in w between that
-/// centre and the field's.
+/// Gathers blocks: makes Stokes I of the parallel hands, or another parameter of its two products (both unflagged,
+/// `w = 4 w1 w2 / (w1 + w2)`), drops autocorrelations, recomputes uvw for one centre from antenna positions and times, and
+/// rotates the phases by the difference in w between that centre and the field's.
 ///
 /// An interferometer sees *apparent* directions, whose offsets from the centre differ from the ICRS ones by differential
 /// aberration, up to 1e-4 of the offset. The rows' `(u, v)` are multiplied by the transposed Jacobian of apparent by ICRS
@@ -91,6 +92,7 @@ impl Default for UvRange {
 pub struct Gatherer {
     centre: RaDec,
     uv_range: UvRange,
+    stokes: Stokes,
     earth: EarthOrientation,
     out: Visibilities,
     rows: HashMap<(u64, u32, u32), usize>,
@@ -150,7 +152,12 @@ impl Gatherer {
             ..Visibilities::default()
         };
         let (rows, frames) = (HashMap::new(), HashMap::new());
-        Ok(Self { centre, uv_range, earth, out, rows, frames, unflagged: 0, nonzero: 0 })
+        Ok(Self { centre, uv_range, stokes: Stokes::I, earth, out, rows, frames, unflagged: 0, nonzero: 0 })
+    }
+
+    /// Make another Stokes parameter.
+    pub fn with_stokes(self, stokes: Stokes) -> Self {
+        Self { stokes, ..self }
     }
 
     /// Take a block in.
@@ -159,7 +166,7 @@ impl Gatherer {
     /// A block whose antennas, fields or channels are unknown, without parallel hands, with uvw of another array; more rows
     /// than there is room for; cancellation.
     pub fn add(&mut self, block: &VisBlock, site: &Site<'_>, control: &Control) -> Result<(), Error> {
-        let hands = parallel_hands(&block.products)?;
+        let hands = self.stokes.of(&block.products)?;
         let first = self.first_channel(&block.channels.freq_hz)?;
         let plan = self.plan_rows(block, site)?;
         let Some((low, high)) = plan.iter().map(|p| p.row).fold(None, |span: Option<(usize, usize)>, r| {
@@ -183,7 +190,7 @@ impl Gatherer {
             .map(|((mut vis, mut weight), plan)| {
                 let Some(plan) = plan else { return Ok((0, 0)) };
                 control.check()?;
-                let counted = stokes_i(block, plan.source, &hands, &mut vis, &mut weight);
+                let counted = combine(block, plan.source, &hands, &mut vis, &mut weight);
                 turns.rotate(&mut vis, plan.shift_m);
                 uv_range.apply(&mut weight, plan.uv_m, &block.channels.freq_hz);
                 Ok(counted)
@@ -358,44 +365,32 @@ impl UvRange {
     }
 }
 
-/// Positions of the two parallel hands, or of the only one.
-fn parallel_hands(products: &[Product]) -> Result<Vec<usize>, Error> {
-    let hands: Vec<usize> = (0..products.len()).filter(|p| products[*p].is_parallel()).collect();
-    if hands.is_empty() || hands.len() > 2 {
-        return Err(BadArgument::new(
-            "polarisation products",
-            "one or two parallel hands",
-            format!("{products:?}"),
-        )
-        .into());
-    }
-    Ok(hands)
-}
-
-/// One row of Stokes I and its weights; how many were unflagged, and how many of those not zero.
-fn stokes_i(
+/// One row of a Stokes parameter and its weights; how many were unflagged, and how many of those not zero.
+fn combine(
     block: &VisBlock,
     row: usize,
-    hands: &[usize],
+    how: &Combination,
     vis: &mut ArrayViewMut1<'_, Complex32>,
     weight: &mut ArrayViewMut1<'_, f32>,
 ) -> (usize, usize) {
     let v: ArrayView2<'_, Complex32> = block.vis_rfp.index_axis(Axis(0), row);
     let w: ArrayView2<'_, f32> = block.weight_rfp.index_axis(Axis(0), row);
     let flag: ArrayView2<'_, bool> = block.flag_rfp.index_axis(Axis(0), row);
-    let (first, second) = (hands[0], hands[hands.len() - 1]);
+    let ([first, second], [a, b]) = (how.places, how.factors);
+    // Stokes I and Q need no complex products.
+    let plain = a.im == 0.0 && b.im == 0.0;
     let (mut unflagged, mut nonzero) = (0, 0);
     for f in 0..vis.len() {
-        let (a, b) = (v[[f, first]], v[[f, second]]);
+        let (p, q) = (v[[f, first]], v[[f, second]]);
         let (wa, wb) = (w[[f, first]], w[[f, second]]);
-        let sum = a + b;
+        let sum = if plain { p * a.re + q * b.re } else { p * a + q * b };
         let good = !flag[[f, first]] && !flag[[f, second]] && wa > 0.0 && wb > 0.0;
         let finite = sum.re.is_finite() && sum.im.is_finite() && wa.is_finite() && wb.is_finite();
         if good && finite {
-            vis[f] = 0.5 * sum;
+            vis[f] = sum;
             weight[f] = if first == second { wa } else { 4.0 * wa * wb / (wa + wb) };
             unflagged += 1;
-            nonzero += usize::from(sum != Complex32::default());
+            nonzero += usize::from(p != Complex32::default() || q != Complex32::default());
         } else {
             vis[f] = Complex32::default();
             weight[f] = 0.0;

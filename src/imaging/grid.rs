@@ -211,6 +211,16 @@ impl Grid {
         Ok(compact.packed.less(&self.plan, &model))
     }
 
+    /// Packed samples `start` less what the weights of `compact` make of a model's samples.
+    pub fn less_from(
+        &self,
+        compact: &Compact,
+        start: &[Complex32],
+        model_samples: &[Complex32],
+    ) -> Vec<Complex32> {
+        compact.packed.less_from(&self.plan, start, model_samples)
+    }
+
     /// Largest error of some of the model's visibilities against direct sums, relative to the sum of its magnitudes; none
     /// without a model. `samples` are the model's, from [`Self::samples_of`].
     pub fn error_of(&self, vis: &Visibilities, model_yx: &Array2<f32>, samples: &[Complex32]) -> Option<f64> {

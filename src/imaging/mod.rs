@@ -22,7 +22,10 @@ mod primary;
 mod restore;
 mod run;
 mod smear;
+mod spectrum;
+mod stokes;
 mod subbands;
+mod terms;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -32,7 +35,7 @@ mod weigh;
 
 pub use beam_fit::fit_beam;
 pub use bright::{BrightParams, BrightSource};
-pub use clean::{clean, CleanParams, CleanReport, Cleaned, Cycle};
+pub use clean::{clean, clean_jointly, CleanParams, CleanReport, Cleaned, Cycle, Planes, Psf};
 pub use dynspec::{dynamic_spectrum, DynamicSpectrum};
 pub use error::{Error, Partial};
 pub use exact::{subtract, View};
@@ -41,8 +44,10 @@ pub use grid::{Compact, Grid, GridOptions};
 pub use pointing::drift_pointings;
 pub use primary::{correct, primary_beam};
 pub use restore::{components, restore, restore_points};
-pub use run::{image, Images, ImagingParams, Noise};
+pub use run::{image, Images, ImagingParams, JointParams, Noise};
 pub use smear::Smearing;
+pub use spectrum::SpectralImages;
+pub use stokes::Stokes;
 pub use subbands::Subband;
 pub use timing::{Stopwatch, Timing};
 pub use weigh::{thermal_rms, Weights};

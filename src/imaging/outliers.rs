@@ -11,6 +11,7 @@ use super::{Error, Grid, GridOptions, Visibilities};
 use crate::constants::SPEED_OF_LIGHT_M_S;
 use crate::control::Control;
 use crate::coords::RaDec;
+use crate::deconvolution::PsfFacts;
 
 /// Radius of the coarse field \[rad\]: past the first sidelobe of the 4.65 m dish (5.5 degrees at 1.4 GHz).
 const REACH_RAD: f64 = 0.1;
@@ -25,6 +26,8 @@ pub(super) struct Coarse {
     weight_rf: Array2<f32>,
     sum: f64,
     compact: Compact,
+    /// Highest sidelobe of its psf away from the main lobe.
+    pub sidelobe: f64,
 }
 
 impl Coarse {
@@ -58,7 +61,10 @@ impl Coarse {
         let short = Visibilities { uvw_m, freq_hz: vis.freq_hz.clone(), ..Visibilities::default() };
         let grid = Grid::new(&short, 0..vis.freq_hz.len(), centre, options)?;
         let compact = grid.pack_with(vis, weight_rf.view(), control)?;
-        Ok(Some(Self { grid, weight_rf, sum, compact }))
+        let psf_yx = grid.dirty_of(compact.unit_samples(), sum, control)?;
+        // A psf that is none shows no source either.
+        let sidelobe = PsfFacts::of(&psf_yx).map_or(1.0, |facts| f64::from(facts.far_sidelobe));
+        Ok(Some(Self { grid, weight_rf, sum, compact, sidelobe }))
     }
 
     /// Take in visibilities that changed.

@@ -6,9 +6,11 @@ use ndarray::{Array2, ArrayView2};
 
 use super::bright::{on_pixels, BrightParams, BrightSource, Hunt};
 use super::clean::{CleanParams, CleanReport, Cleaned};
-use super::deconvolve::deconvolve;
+use super::deconvolve::{deconvolve, Deconvolved};
 use super::smear::Smearing;
+use super::spectrum::{Spectral, SpectralImages};
 use super::subbands::{subbands, Common, Subband};
+use super::terms::add_terms;
 use super::timing::{Stopwatch, Timing};
 use super::weigh::{thermal_rms, Weights};
 use super::{
@@ -39,6 +41,8 @@ pub struct ImagingParams {
     pub start_yx: Option<Array2<f32>>,
     /// Depth and care of cleaning.
     pub clean: CleanParams,
+    /// Spectral terms and scales of components.
+    pub joint: JointParams,
     /// Beam of the dishes.
     pub beam: Beam,
     /// Where the dishes pointed during each integration of the visibilities, ICRS.
@@ -49,6 +53,39 @@ pub struct ImagingParams {
     pub subbands: usize,
     /// System equivalent flux density of one antenna \[Jy\].
     pub sefd_jy: f64,
+}
+
+/// What components may be besides points of one flux.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JointParams {
+    /// Terms of the polynomial in frequency, 1 to 3.
+    pub nterms: usize,
+    /// Components of several widths.
+    pub multiscale: bool,
+    /// Widths of the components in beams, 0 being points; none takes 0, 1, 2, 4 and 8 as far as the image is wide enough.
+    pub scales_beams: Vec<f64>,
+    /// Larger scales' values are multiplied by it once a doubling.
+    pub scale_bias: f32,
+}
+
+impl Default for JointParams {
+    fn default() -> Self {
+        Self { nterms: 1, multiscale: false, scales_beams: Vec::new(), scale_bias: 0.95 }
+    }
+}
+
+impl JointParams {
+    fn check(&self, channels: usize) -> Result<(), Error> {
+        use crate::kind::BadArgument;
+        if !(1..=crate::deconvolution::MAX_TERMS).contains(&self.nterms) {
+            return Err(BadArgument::new("nterms", "1, 2 or 3", self.nterms).into());
+        }
+        if self.nterms > channels {
+            let expected = format!("at least {} channels for {} terms", self.nterms, self.nterms);
+            return Err(BadArgument::new("nterms", expected, channels).into());
+        }
+        Ok(())
+    }
 }
 
 /// Noise of the image \[Jy/beam\].
@@ -93,6 +130,8 @@ pub struct Images {
     pub pbcor_yx: Array2<f32>,
     /// Sources fitted and subtracted exactly; their peaks are in `restored_yx`, and in `model_yx` on the nearest pixel.
     pub bright: Vec<BrightSource>,
+    /// Spectral terms, when there are more than one.
+    pub spectral: Option<SpectralImages>,
     /// Subband images, ascending in frequency.
     pub subbands: Vec<Subband>,
     /// Noise.
@@ -112,6 +151,7 @@ pub struct Images {
 /// # Errors
 /// From every part. Cancelled in a major cycle it is [`Error::Interrupted`], with the model so far.
 pub fn image(mut vis: Visibilities, params: &ImagingParams, control: &Control) -> Result<Images, Error> {
+    params.joint.check(vis.freq_hz.len())?;
     let watch = Stopwatch::new();
     // Steps shown to the caller: weights, psf, dirty, bright, major cycles, restore, beam.
     control.expect(7 + params.clean.max_major.min(10) as u64);
@@ -127,7 +167,8 @@ pub fn image(mut vis: Visibilities, params: &ImagingParams, control: &Control) -
         laps.borrow_mut().lap(part);
         control.advance(1);
     };
-    let run = Run { params, control, weights, expected_jy };
+    let (freq_hz, bandwidth_hz) = band(&vis.freq_hz, &vis.width_hz);
+    let run = Run { params, control, weights, expected_jy, reference_hz: freq_hz };
     done("weights");
     let grid = Grid::new(&vis, 0..vis.freq_hz.len(), params.centre, params.grid)?;
     let wcs = grid.wcs();
@@ -141,37 +182,61 @@ pub fn image(mut vis: Visibilities, params: &ImagingParams, control: &Control) -
     let smearing = Smearing::of(&vis, &params.pointings);
     let hunt = Hunt::new(&run, &grid, beam, &smearing, &psf_yx)?;
     let lap = |part: &str| laps.borrow_mut().lap(part);
-    let (bright, cleaned) = deconvolve(&run, &hunt, &mut vis, &mut compact, &dirty_yx, &psf_yx, lap)?;
+    let Deconvolved { bright, cleaned, joint } =
+        deconvolve(&run, &hunt, &mut vis, &mut compact, &dirty_yx, &psf_yx, lap)?;
     drop(compact);
-    let (freq_hz, bandwidth_hz) = band(&vis.freq_hz, &vis.width_hz);
     if cleaned.report.outcome == Outcome::Interrupted {
         let cycles = cleaned.report.cycles.len();
         let (model_yx, freq_hz) = (cleaned.model_yx, [freq_hz, bandwidth_hz]);
         return Err(Error::Interrupted(Box::new(Partial { model_yx, wcs, beam, freq_hz, cycles })));
     }
-    let epsilon_reached = take_model(&mut vis, &grid, &cleaned, params.subbands > 0, control)?;
+    let epsilon_reached = take_model(&mut vis, &grid, &cleaned, &run)?;
     let components_yx = components(&cleaned.model_yx, &beam, wcs.increment_rad, control)?;
     let mut restored_yx = &cleaned.residual_yx + &components_yx;
-    restore_points(&mut restored_yx, &on_pixels(&bright, &wcs), &beam, wcs.increment_rad);
+    let spectral = joint.as_ref().filter(|j| j.terms() > 1).map(|joint| Spectral {
+        vis: &vis,
+        weights: &run.weights,
+        params,
+        wcs: &wcs,
+        beam: &beam,
+        bright: &bright,
+        joint,
+        reference_hz: freq_hz,
+    });
+    let points = spectral.as_ref().map_or_else(|| on_pixels(&bright, &wcs), |s| s.points(0));
+    restore_points(&mut restored_yx, &points, &beam, wcs.increment_rad);
     done("restore");
     let shape = [params.grid.ny, params.grid.nx];
-    let average = average_beam(&vis, &run.weights, params)?;
+    // With spectral terms the image is that at the reference frequency.
+    let average = match &spectral {
+        Some(s) => beam_at(s.reference_hz, &run.weights, params)?,
+        None => average_beam(&vis, &run.weights, params)?,
+    };
     let pb_yx = primary_beam(&average, &wcs, shape, control)?;
     let smear_yx = smearing.map(&wcs, shape, control)?;
     let pbcor_yx = correct(&restored_yx, &pb_yx, &smear_yx, params.pb_limit);
+    let spectral = spectral.map(|s| s.images(&cleaned, &restored_yx, &pb_yx, control)).transpose()?;
     done("primary beam");
+    let more_components_yx = if params.subbands > 0 {
+        let terms = cleaned.more_models_yx.iter();
+        terms.map(|m| components(m, &beam, wcs.increment_rad, control)).collect::<Result<Vec<_>, _>>()?
+    } else {
+        Vec::new()
+    };
     let common = Common {
         beam: &beam,
         bright: &bright,
         smear_yx: &smear_yx,
         cleaned: &cleaned,
         components_yx: &components_yx,
+        more_components_yx: &more_components_yx,
+        reference_hz: freq_hz,
     };
     let subbands = subbands(&vis, &grid, &common, params, control)?;
     laps.borrow_mut().lap("subbands");
     let measured_jy = f64::from(mad_rms(cleaned.residual_yx.iter()));
     let mut model_yx = cleaned.model_yx;
-    for ([x, y], flux) in on_pixels(&bright, &wcs) {
+    for ([x, y], flux) in points {
         if let Some(pixel) = model_yx.get_mut([y.round() as usize, x.round() as usize]) {
             *pixel += flux as f32;
         }
@@ -191,6 +256,7 @@ pub fn image(mut vis: Visibilities, params: &ImagingParams, control: &Control) -
         smear_yx,
         pbcor_yx,
         bright,
+        spectral,
         subbands,
         noise: Noise { expected_jy, natural_jy, measured_jy },
         clean: cleaned.report,
@@ -200,21 +266,22 @@ pub fn image(mut vis: Visibilities, params: &ImagingParams, control: &Control) -
     })
 }
 
-/// How well the gridder knows the model's visibilities; `for_subbands` takes them out of all channels.
+/// How well the gridder knows the model's visibilities; for subbands they are taken out of all channels.
 fn take_model(
     vis: &mut Visibilities,
     grid: &Grid,
     cleaned: &Cleaned,
-    for_subbands: bool,
-    control: &Control,
+    run: &Run<'_>,
 ) -> Result<Option<f64>, Error> {
     if cleaned.model_yx.iter().all(|f| *f == 0.0) {
         return Ok(None);
     }
-    let samples = grid.samples_of(&cleaned.model_yx, control)?;
+    let mut samples = grid.samples_of(&cleaned.model_yx, run.control)?;
     let reached = grid.error_of(vis, &cleaned.model_yx, &samples);
-    if for_subbands {
-        grid.take_from(vis, &samples, control)?;
+    if run.params.subbands > 0 {
+        let rows = vis.uvw_m.len();
+        add_terms(&mut samples, grid, rows, &cleaned.more_models_yx, run.reference_hz, run.control)?;
+        grid.take_from(vis, &samples, run.control)?;
     }
     Ok(reached)
 }
@@ -225,6 +292,8 @@ pub(super) struct Run<'a> {
     pub control: &'a Control,
     pub weights: Weights,
     pub expected_jy: f64,
+    /// Where spectral terms are taken, mid band \[Hz\].
+    pub reference_hz: f64,
 }
 
 /// Natural weights become imaging weights.
@@ -259,6 +328,17 @@ pub(super) fn average_beam(
         weights: &weights.by_time,
         freq_hz: &vis.freq_hz,
         freq_weights: &weights.by_channel,
+    };
+    Ok(AverageBeam::new(&params.beam, pointings)?)
+}
+
+/// The beam averaged over integrations, at one frequency.
+pub(super) fn beam_at(freq_hz: f64, weights: &Weights, params: &ImagingParams) -> Result<AverageBeam, Error> {
+    let pointings = Pointings {
+        directions: &params.pointings,
+        weights: &weights.by_time,
+        freq_hz: &[freq_hz],
+        freq_weights: &[1.0],
     };
     Ok(AverageBeam::new(&params.beam, pointings)?)
 }

@@ -46,6 +46,10 @@ pub(super) struct Common<'a> {
     pub cleaned: &'a Cleaned,
     /// The band's components, restored \[Jy/beam\].
     pub components_yx: &'a Array2<f32>,
+    /// And those of its spectral terms from the second on.
+    pub more_components_yx: &'a [Array2<f32>],
+    /// Where the terms are taken \[Hz\].
+    pub reference_hz: f64,
 }
 
 /// Images of `params.subbands` equal parts of the channels; bright sources and the band's model are already out of `vis`.
@@ -100,6 +104,9 @@ fn one(
     let measured_jy = f64::from(mad_rms(left.residual_yx.iter()));
     let mut restored_yx = left.residual_yx;
     restored_yx += common.components_yx;
+    for (term, power) in common.more_components_yx.iter().zip(1..) {
+        restored_yx.scaled_add((freq_hz / common.reference_hz - 1.0).powi(power) as f32, term);
+    }
     if let Some(own) = left.own_yx {
         restored_yx += &components(&own, common.beam, wcs.increment_rad, control)?;
     }

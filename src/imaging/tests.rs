@@ -200,3 +200,48 @@ fn dirty_empty_and_wrong_arguments() {
     assert_eq!(fails(CleanParams { gain: f32::NAN, ..CleanParams::default() }), ErrorKind::Argument);
     assert_eq!(fails(CleanParams { nsigma: -1.0, ..CleanParams::default() }), ErrorKind::Argument);
 }
+
+#[test]
+fn a_cancelled_run_keeps_the_model_of_the_last_whole_cycle() {
+    let sky = sky(&some_sources());
+    let control = Control::new();
+    let kept = std::cell::RefCell::new(Array2::zeros((N, N)));
+    let calls = std::cell::Cell::new(0);
+    let params = CleanParams { threshold_jy: 1e-3, nsigma: 0.0, ..CleanParams::default() };
+    let cut = |m: &Array2<f32>| {
+        calls.set(calls.get() + 1);
+        if calls.get() == 1 {
+            kept.replace(m.clone());
+        } else {
+            control.cancel();
+        }
+        control.check()?;
+        Ok(sky.residual(m))
+    };
+    let cleaned = clean(sky.dirty.clone(), &sky.psf, None, &params, cut, &control).unwrap();
+    assert_eq!(cleaned.report.outcome, Outcome::Interrupted);
+    assert_eq!(cleaned.report.cycles.len(), 1);
+    assert_eq!(cleaned.model_yx, kept.into_inner());
+    // And the residual is that model's.
+    let again = sky.residual(&cleaned.model_yx);
+    assert!(again.iter().zip(&cleaned.residual_yx).all(|(a, b)| (a - b).abs() < 1e-6));
+}
+
+#[test]
+fn the_thermal_stop_counts_from_the_noise_that_was_expected() {
+    let sky = sky(&some_sources());
+    let stop = |nthermal: f32, threshold_jy: f32| {
+        let auto_mask = None;
+        let params = CleanParams {
+            nthermal,
+            threshold_jy,
+            nsigma: 0.0,
+            thermal_jy: Some(2e-3),
+            auto_mask,
+            ..CleanParams::default()
+        };
+        sky.clean(&params).report.iterations
+    };
+    assert_eq!(stop(10.0, 0.0), stop(0.0, 2e-2));
+    assert!(stop(5.0, 0.0) > stop(10.0, 0.0));
+}

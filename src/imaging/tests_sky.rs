@@ -146,6 +146,7 @@ impl Observation {
             bright: BrightParams { sigma: None, ..BrightParams::default() },
             start_yx: None,
             clean,
+            joint: JointParams::default(),
             beam: Beam::for_telescope("DSA_110").unwrap(),
             pointings,
             pb_limit: 0.2,
@@ -180,7 +181,9 @@ fn sources_come_out_where_they_are_and_as_bright() {
     let sky = observe(16.2, &sources, 0.0);
     let clean = CleanParams { nsigma: 0.0, threshold_jy: 2e-3, ..CleanParams::default() };
     let images = sky.image(1024, 8.0, clean);
-    assert_eq!(images.clean.outcome, Outcome::Threshold, "{:?}", images.clean);
+    // Sources between pixels of a third of the beam: components on pixels may leave more than 2 mJy of a Jy for good.
+    assert!(matches!(images.clean.outcome, Outcome::Threshold | Outcome::Stalled), "{:?}", images.clean);
+    assert!(images.noise.measured_jy < 2e-3, "{:?}", images.noise);
     assert!(images.wcs.slant[1].abs() > 0.1, "the plane of w was not taken out: {:?}", images.wcs.slant);
     for (l, m, flux) in sources {
         let position = crate::coords::Lmn::from_lm(l, m).direction(sky.centre);
@@ -221,9 +224,9 @@ fn noise_is_what_the_weights_say() {
     // Noise of 2 in each part of each hand: an SEFD of 2 sqrt(2 dnu dt).
     let sefd = 2.0 * (2.0 * CHANNEL_WIDTH_HZ * INTEGRATION_S).sqrt();
     let expected = images.noise.expected_jy * sefd / 6500.0;
-    // 256^2 pixels with a beam of some ten of them: a few thousand independent ones, 2 %.
+    // Nearly uniform weights on some 400 cells of the uv plane that hold data: 400 independent numbers, 3.5 %; three of them.
     assert!(
-        (images.noise.measured_jy / expected - 1.0).abs() < 0.06,
+        (images.noise.measured_jy / expected - 1.0).abs() < 0.11,
         "{} {expected}",
         images.noise.measured_jy
     );

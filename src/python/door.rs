@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 
 use super::errors;
 use crate::control::Control;
+use crate::heap::Keep;
 use crate::kind::Kind;
 
 /// How often signals are checked and progress is reported.
@@ -37,6 +38,8 @@ where
     refuse_fork()?;
     LOG_HANDLE.get_or_init(|| pyo3_log::try_init().unwrap_or_default_handle());
     let control = Control::new();
+    // Large arrays of the call are used again within it.
+    let _keep = Keep::new();
     py.detach(|| {
         std::thread::scope(|scope| {
             let (sender, receiver) = mpsc::channel();

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use ndarray::Array2;
 use sha2::{Digest, Sha256};
 
-use super::image::{ImageParams, ImageReport, SnapshotReport, SubbandReport};
+use super::image::{ImageParams, ImageReport, SnapshotReport, SubbandReport, TermReport};
 use super::input::Input;
 use crate::constants::SECONDS_PER_DAY;
 use crate::fits::{iso_utc, Batch, Cards};
 use crate::image::{Plane, RestoringBeam};
-use crate::imaging::{Images, Noise, Partial, TimeBin};
+use crate::imaging::{Images, Noise, Partial, Stokes, TimeBin};
 use crate::Error;
 
 /// A kind of image.
@@ -23,15 +23,27 @@ pub(super) enum Product {
     Restored,
     Pb,
     Pbcor,
+    Alpha,
+    AlphaError,
 }
 
 impl Product {
-    const ALL: [Self; 7] =
-        [Self::Dirty, Self::Psf, Self::Model, Self::Residual, Self::Restored, Self::Pb, Self::Pbcor];
+    const ALL: [Self; 9] = [
+        Self::Dirty,
+        Self::Psf,
+        Self::Model,
+        Self::Residual,
+        Self::Restored,
+        Self::Pb,
+        Self::Pbcor,
+        Self::Alpha,
+        Self::AlphaError,
+    ];
     /// Keys of the report, in the order of `ALL`.
-    pub(super) const KEYS: [&'static str; 7] =
-        ["dirty", "psf", "model", "residual", "restored", "pb", "pbcor"];
-    const ENDINGS: [&'static str; 7] = ["dirty", "psf", "model", "residual", "image", "pb", "image.pbcor"];
+    pub(super) const KEYS: [&'static str; 9] =
+        ["dirty", "psf", "model", "residual", "restored", "pb", "pbcor", "alpha", "alpha_error"];
+    const ENDINGS: [&'static str; 9] =
+        ["dirty", "psf", "model", "residual", "image", "pb", "image.pbcor", "alpha", "alpha.error"];
 
     pub(super) fn from_key(key: &str) -> Option<Self> {
         Self::KEYS.iter().position(|k| *k == key).map(|i| Self::ALL[i])
@@ -50,7 +62,7 @@ impl Product {
     fn unit(self) -> &'static str {
         match self {
             Self::Model => "JY/PIXEL",
-            Self::Psf | Self::Pb => "",
+            Self::Psf | Self::Pb | Self::Alpha | Self::AlphaError => "",
             _ => "JY/BEAM",
         }
     }
@@ -89,6 +101,10 @@ impl<'a> Context<'a> {
             other => other.to_owned(),
         };
         cards.push("WEIGHTIN", scheme, "weighting").push("DATACOL", column, "column imaged");
+        if let Some(stokes) = Stokes::from_name(&params.pol) {
+            cards.push("CRVAL4", stokes.fits_code(), &format!("Stokes {stokes:?}"));
+        }
+        cards.push("NTERMS", params.nterms as i64, "terms of the spectrum");
         cards.push("EPSASKED", params.epsilon, "gridding accuracy asked");
         if let Some(reached) = images.epsilon_reached {
             cards.push("EPSREACH", reached, "against direct sums of the model");
@@ -179,6 +195,32 @@ pub(super) fn write_snapshot(context: &Context<'_>, number: usize) -> Result<Sna
     Ok(SnapshotReport { number, mjd, restored, pbcor, noise: images.noise, outcome: images.clean.outcome })
 }
 
+/// Spectral terms from the second on, where the first was asked for.
+fn terms(
+    context: &Context<'_>,
+    cards: &Cards,
+    batch: &mut Batch,
+    report: &mut ImageReport,
+) -> Result<(), Error> {
+    let images = context.images;
+    let Some(spectral) = &images.spectral else { return Ok(()) };
+    for (number, planes) in spectral.models_yx.iter().zip(&spectral.restored_yx).enumerate() {
+        let infix = format!("-tt{}", number + 1);
+        let mut paths = [None, None];
+        for (path, product, data) in [(0, Product::Model, planes.0), (1, Product::Restored, planes.1)] {
+            if context.wanted(product) {
+                let place = product.path(context.params, &infix);
+                let plane = context.plane(data.clone(), product, spectral.reference_hz, images.bandwidth_hz);
+                batch.stage(&place, &plane, cards)?;
+                paths[path] = Some(place);
+            }
+        }
+        let [model, restored] = paths;
+        report.terms.push(TermReport { number: number + 1, model, restored });
+    }
+    Ok(())
+}
+
 /// Write the model of a run that was cancelled, for another to go on from.
 pub(super) fn write_partial(
     params: &ImageParams,
@@ -220,7 +262,16 @@ pub(super) fn write(context: &Context<'_>, report: &mut ImageReport) -> Result<(
     let mut batch = Batch::new();
     let cards = context.cards_with(&images.noise);
     for product in Product::ALL.into_iter().filter(|p| context.wanted(*p)) {
+        let spectral = images.spectral.as_ref();
         let data = match product {
+            Product::Alpha | Product::AlphaError => {
+                let Some(s) = spectral else { continue };
+                if product == Product::Alpha {
+                    &s.alpha_yx
+                } else {
+                    &s.alpha_error_yx
+                }
+            }
             Product::Dirty => &images.dirty_yx,
             Product::Psf => &images.psf_yx,
             Product::Model => &images.model_yx,
@@ -234,6 +285,7 @@ pub(super) fn write(context: &Context<'_>, report: &mut ImageReport) -> Result<(
         batch.stage(&path, &plane, &cards)?;
         report.products.insert(product.key(), path);
     }
+    terms(context, &cards, &mut batch, report)?;
     for (number, part) in images.subbands.iter().enumerate() {
         let cards = context.cards_with(&part.noise);
         let infix = format!("-sb{number:02}");

@@ -87,6 +87,9 @@ pub struct SolveRequest {
     /// Replace an existing calibration table.
     #[serde(default)]
     pub overwrite: bool,
+    /// Add the solutions to an existing calibration table of the same kind.
+    #[serde(default)]
+    pub append: bool,
     /// Longest wait for another step on the same Measurement Set \[s\].
     #[serde(default = "lock_wait_s")]
     pub lock_wait_s: f64,
@@ -138,7 +141,10 @@ pub(super) fn run_on(
     control: &Control,
 ) -> Result<SolveOutcome, Error> {
     let params = params(request, reader)?;
-    if !request.overwrite && request.output.symlink_metadata().is_ok() {
+    if request.append && request.output.symlink_metadata().is_err() {
+        return Err(bad("append", "an existing table to add to", request.output.display().to_string()));
+    }
+    if !request.overwrite && !request.append && request.output.symlink_metadata().is_ok() {
         return Err(bad(
             "output",
             "a path where nothing is (or permission to overwrite)",
@@ -161,7 +167,13 @@ pub(super) fn run_on(
         "contimg solve: term {:?}, solint {}, combine '{}', field '{}', spw '{}', uvrange '{}', refant '{}', minsnr {}",
         request.term, request.solint, request.combine, request.field, request.spw, request.uvrange, request.refant, request.minsnr
     )];
-    caltable::write(&request.output, &table, request.overwrite)?;
+    if request.append {
+        let mut whole = caltable::read(&request.output)?;
+        whole.append(table.clone())?;
+        caltable::write(&request.output, &whole, true)?;
+    } else {
+        caltable::write(&request.output, &table, request.overwrite)?;
+    }
     let names = job.chosen_fields.as_ref().map_or_else(
         || reader.meta().fields.iter().map(|f| f.name.clone()).collect(),
         |f| f.iter().map(|k| reader.meta().fields[*k as usize].name.clone()).collect(),

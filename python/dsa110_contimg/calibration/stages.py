@@ -57,6 +57,7 @@ def solve(
     *,
     gaintable: Sequence[TableLike] = (),
     model: Mapping[str, Any] | None = None,
+    smodel: Sequence[float] | None = None,
     progress: Progress = None,
     **options: Any,
 ) -> dict[str, Any]:
@@ -72,10 +73,12 @@ def solve(
         Tables applied before the solve (paths, or dicts with ``path``, ``interp``, ``spwmap``).
     model : dict, optional
         A sky of `dsa110_contimg.calibration.sky`; without one MODEL_DATA is used.
+    smodel : sequence of float, optional
+        CASA's: Stokes parameters [Jy] of a point source at the phase centre, for fields of one phase centre, unpolarised.
     **options
         CASA's vocabulary: ``calmode, solint, combine, field, spw, uvrange, refant, refantmode, minsnr, minblperant,
-        solnorm, fillgaps, smooth_type, smooth_window, robust, overwrite``;
-        ``lock_wait_s`` [s], how long to wait for another step on the same Measurement Set.
+        solnorm, fillgaps, smooth_type, smooth_window, robust, overwrite``; ``append`` adds to an existing table of the
+        same kind; ``lock_wait_s`` [s], how long to wait for another step on the same Measurement Set.
 
     Returns
     -------
@@ -85,9 +88,36 @@ def solve(
     from dsa110_contimg import _core
 
     request = {"ms": fspath(ms), "output": fspath(output), "term": term, "gaintable": table_uses(gaintable), **options}
+    if smodel is not None:
+        if model is not None:
+            raise ValueError("model: expected a sky or smodel, found both")
+        model = _point_at_centre(ms, smodel, str(options.get("field", "")))
     if model is not None:
         request["model"] = model
     return dict(_core.calibration.solve(json.dumps(request), progress=progress))
+
+
+def _point_at_centre(ms: StrPath, stokes: Sequence[float], field: str) -> dict[str, Any]:
+    """A point source where the phase centre of the selected fields is, without beam or smearing, as CASA's `smodel` has it."""
+    import math
+
+    from dsa110_contimg import _core
+    from dsa110_contimg.calibration import sky
+
+    values = [float(v) for v in stokes]
+    if not 1 <= len(values) <= 4 or not values[0] > 0 or any(values[1:]):
+        raise ValueError(f"smodel: expected [I] or [I, 0, 0, 0] with I > 0 Jy (parallel hands alone), found {values}")
+    fields = _core.ms.meta(fspath(ms))["fields"]
+    chosen = [f for k, f in enumerate(fields) if not field.strip() or field.strip() in (str(k), f["name"])]
+    places = {(round(f["centre"]["ra_rad"], 9), round(f["centre"]["dec_rad"], 9)) for f in chosen}
+    if len(places) != 1:
+        raise ValueError(
+            f"smodel: expected fields of one phase centre (one field by number or name), found {len(places)} centres; "
+            "write a model with write_model instead"
+        )
+    centre = chosen[0]["centre"]
+    place = (math.degrees(centre["ra_rad"]), math.degrees(centre["dec_rad"]))
+    return sky.model([sky.source("smodel", *place, values[0])], beam="none", smear=False)
 
 
 def apply(

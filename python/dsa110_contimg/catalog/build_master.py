@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 #: A deconvolved FIRST axis above this is resolved [arcsec].
 RESOLVED_ARCSEC = 6.0
+#: Limits of the reference views.
+LIMITS = {"goodref_snr_min": 50.0, "goodref_alpha_min": -1.2, "goodref_alpha_max": 0.2, "finalref_snr_min": 80.0}
+VIEWS = ("sources", "good_references", "final_references")
+SURVEYS = ("nvss", "vlass", "first", "racs")
 NVSS_HZ, VLASS_HZ, RACS_HZ = 1.4e9, 3.0e9, 887.5e6
 
 
@@ -95,9 +99,39 @@ def build_master(
     racs: Path | None = None,
     match_radius_arcsec: float = 7.5,
     stable_ids: Path | None = None,
+    limits: Mapping[str, float] | None = None,
+    units: Mapping[str, str] | None = None,
+    columns: Mapping[str, Mapping[str, str]] | None = None,
+    materialize: bool = False,
     export_csv: Path | None = None,
+    export_view: str = "sources",
 ) -> dict[str, Any]:
     """Build ``master_sources.sqlite3``; one that exists is replaced when the new one is whole.
+
+    Parameters
+    ----------
+    nvss, vlass, first, racs : Path
+        Catalogue files; the last three may be left out.
+    out : Path
+        Database.
+    match_radius_arcsec : float
+        Radius of the matches.
+    stable_ids : Path, optional
+        Names, one a line: only those may be final references.
+    limits : mapping, optional
+        Of the reference views: goodref_snr_min 50, goodref_alpha_min -1.2, goodref_alpha_max 0.2, finalref_snr_min 80.
+    units, columns : mapping, optional
+        By catalogue (nvss, vlass, first, racs): the unit of its flux (jy, mjy, ujy), and its columns by our names
+        (``{"nvss": {"flux_mjy": "S"}}``), where the file does not tell.
+    materialize : bool
+        Keep the final references as ``final_references_table`` too.
+    export_csv, export_view
+        Write a view (sources, good_references, final_references) as CSV.
+
+    Raises
+    ------
+    ValueError
+        An unknown limit, unit, column or view.
 
     Returns
     -------
@@ -106,8 +140,21 @@ def build_master(
     """
     from dsa110_contimg.database import open_database
 
-    others = [None if p is None else load_catalog(p) for p in (vlass, first, racs)]
-    table, extra = unify(load_catalog(nvss), *others, match_radius_arcsec=match_radius_arcsec)
+    unknown = sorted(set(limits or {}) - set(LIMITS))
+    if unknown or export_view not in VIEWS:
+        raise ValueError(
+            f"limits, view: expected {', '.join(LIMITS)}; {', '.join(VIEWS)}, found {unknown or export_view}"
+        )
+    files = {"nvss": nvss, "vlass": vlass, "first": first, "racs": racs}
+    read = {
+        name: None
+        if path is None
+        else load_catalog(path, flux_unit=(units or {}).get(name), columns=(columns or {}).get(name))
+        for name, path in files.items()
+    }
+    leading = read.pop("nvss")
+    assert leading is not None  # noqa: S101  # nvss is a path
+    table, extra = unify(leading, *read.values(), match_radius_arcsec=match_radius_arcsec)
     meta: dict[str, Any] = {"match_radius_arcsec": match_radius_arcsec}
     meta |= {k: str(p) for k, p in (("nvss", nvss), ("vlass", vlass), ("first", first), ("racs", racs)) if p}
     partial = out.with_name(f".{out.name}.partial")
@@ -119,9 +166,14 @@ def build_master(
         if stable_ids is not None:
             names = sorted({line.strip() for line in stable_ids.read_text().splitlines() if line.strip()})
             db.insert("stable_ids", [{"source_id": name} for name in names], conflict=("source_id",))
+        given = [{"name": name, "value": value} for name, value in (limits or {}).items()]
+        db.insert("reference_limits", given, conflict=("name",))
         counts = {v: len(db.select(v, columns=["source_id"])) for v in ("good_references", "final_references")}
+        if materialize:
+            names = ["source_id", "ra_deg", "dec_deg", "s_nvss", "snr_nvss", "alpha"]
+            db.insert("final_references_table", db.select("final_references", columns=names))
         if export_csv is not None:
-            db.frame("sources", order_by=["source_id"]).to_csv(export_csv, index=False)
+            db.frame(export_view, order_by=["source_id"]).to_csv(export_csv, index=False)
         del db
         _settle(partial)
         partial.replace(out)
@@ -138,6 +190,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.add_argument(f"--{name}", type=Path, default=None)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--match-radius-arcsec", type=float, default=7.5)
+    for name, value in LIMITS.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=float, default=value)
+    parser.add_argument("--materialize-final", action="store_true", help="keep final_references_table too")
+    parser.add_argument("--export-view", choices=VIEWS, default="sources", help="what --export-csv writes")
+    for name in SURVEYS:
+        parser.add_argument(f"--{name}-flux-unit", choices=("jy", "mjy", "ujy"), default=None)
+        for ours in ("ra", "dec", "flux"):
+            parser.add_argument(f"--map-{name}-{ours}", default=None, metavar="COLUMN", help=f"its {ours} column")
     options = parser.parse_args(arguments)
     try:
         done = build_master(
@@ -148,6 +208,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             racs=options.racs,
             match_radius_arcsec=options.match_radius_arcsec,
             stable_ids=options.finalref_ids,
+            limits={name: getattr(options, name) for name in LIMITS},
+            units={name: unit for name in SURVEYS if (unit := getattr(options, f"{name}_flux_unit"))},
+            columns={name: _mapped(options, name) for name in SURVEYS},
+            materialize=options.materialize_final,
+            export_view=options.export_view,
             export_csv=options.export_csv,
         )
     except (ContimgError, ValueError, OSError) as error:
@@ -155,6 +220,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     print(json.dumps(done))
     return 0
+
+
+def _mapped(options: argparse.Namespace, survey: str) -> dict[str, str]:
+    ours = {"ra": "ra_deg", "dec": "dec_deg", "flux": "flux_mjy"}
+    given = {column: getattr(options, f"map_{survey}_{short}") for short, column in ours.items()}
+    return {column: theirs for column, theirs in given.items() if theirs}
 
 
 if __name__ == "__main__":

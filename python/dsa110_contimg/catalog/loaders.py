@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,11 +50,22 @@ _SCALED = {
 }
 
 
-def load_catalog(path: str | os.PathLike[str]) -> pd.DataFrame:
+def load_catalog(
+    path: str | os.PathLike[str], *, flux_unit: str | None = None, columns: Mapping[str, str] | None = None
+) -> pd.DataFrame:
     """Read a catalogue: CSV, or anything astropy's tables read (FITS, VOTable), by the file's ending.
 
     Positions in degrees or sexagesimal (hours and degrees); the units that a FITS or VOTable column states are honoured,
     otherwise fluxes are mJy and sizes arcsec. Sizes that the catalogue gives as limits (``<``) are left out.
+
+    Parameters
+    ----------
+    path : path
+        File.
+    flux_unit : {'jy', 'mjy', 'ujy'}, optional
+        What the fluxes are in, whatever the file says.
+    columns : mapping, optional
+        Our names (ra_deg, dec_deg, flux_mjy, ...) to the file's, where it uses others than the published catalogues.
 
     Returns
     -------
@@ -79,25 +91,45 @@ def load_catalog(path: str | os.PathLike[str]) -> pd.DataFrame:
         raw, units = (pd.read_csv(file, comment="#"), {}) if plain else _table(file)
     except (pd.errors.ParserError, UnicodeDecodeError, pd.errors.EmptyDataError) as error:
         raise DataError(f"{file}: expected a table with a header line, found: {error}") from error
-    columns = _columns(raw, units)
-    missing = [name for name in ("ra_deg", "dec_deg", "flux_mjy") if name not in columns]
+    raw, units = _renamed(file, raw, units, columns or {}, flux_unit)
+    found = _columns(raw, units)
+    missing = [name for name in ("ra_deg", "dec_deg", "flux_mjy") if name not in found]
     if missing:
         raise DataError(f"{file}: expected columns {', '.join(missing)}, found {', '.join(map(str, raw.columns))}")
-    columns["ra_deg"] = _angle(columns["ra_deg"], 15.0)
-    columns["dec_deg"] = _angle(columns["dec_deg"], 1.0)
-    table = pd.DataFrame(columns).reset_index(drop=True)
+    found["ra_deg"] = _angle(found["ra_deg"], 15.0)
+    found["dec_deg"] = _angle(found["dec_deg"], 1.0)
+    table = pd.DataFrame(found).reset_index(drop=True)
     for name in table.columns.difference(list(_TEXT)):
         table[name] = pd.to_numeric(table[name], errors="coerce").astype(np.float64)
     bad = ~(np.isfinite(table["ra_deg"]) & (table["dec_deg"].abs() <= 90.0))
     if bool(bad.any()):
         row = int(np.flatnonzero(bad)[0])
-        found = f"{table['ra_deg'].iloc[row]}, {table['dec_deg'].iloc[row]}"
-        raise DataError(f"{file}, line {row + 2}: expected a position in degrees, found {found}")
+        where = f"{table['ra_deg'].iloc[row]}, {table['dec_deg'].iloc[row]}"
+        raise DataError(f"{file}, line {row + 2}: expected a position in degrees, found {where}")
     table["ra_deg"] = np.mod(table["ra_deg"], 360.0)
     for size, limit in (("maj_arcsec", "maj_limit"), ("min_arcsec", "min_limit")):
         if size in table and limit in table:
             table.loc[table[limit].astype(str).str.contains("<"), size] = np.nan
     return table.drop(columns=["maj_limit", "min_limit"], errors="ignore")
+
+
+def _renamed(
+    file: Path, raw: pd.DataFrame, units: dict[str, str], columns: Mapping[str, str], flux_unit: str | None
+) -> tuple[pd.DataFrame, dict[str, str]]:
+    """The table under our names, with the unit of its fluxes, as the caller knows them."""
+    missing = [theirs for theirs in columns.values() if theirs not in raw]
+    if missing:
+        raise DataError(f"{file}: expected columns {', '.join(missing)}, found {', '.join(map(str, raw.columns))}")
+    raw = raw.drop(columns=[ours for ours, theirs in columns.items() if ours != theirs], errors="ignore")
+    raw = raw.rename(columns={theirs: ours for ours, theirs in columns.items()})
+    units = {next((o for o, t in columns.items() if t == name), name): unit for name, unit in units.items()}
+    if flux_unit is None:
+        return raw, units
+    if flux_unit.lower() not in _UNITS["mjy"]:
+        raise DataError(f"{file}: expected a flux unit of jy, mjy or ujy, found {flux_unit!r}")
+    fluxes = {alias for ours in ("flux_mjy", "flux_err_mjy", "peak_mjy") for alias in _ALIASES[ours]}
+    stated = {str(name): flux_unit for name in raw.columns if str(name).strip().lower() in fluxes}
+    return raw, units | stated
 
 
 def _columns(raw: pd.DataFrame, units: dict[str, str]) -> dict[str, Any]:

@@ -18,13 +18,20 @@ def image(
     name: Annotated[Path, typer.Option("--name", help="Prefix of the products.")],
     imsize: Annotated[int, typer.Option("--imsize", help="Pixels a side, even; 0 covers the beam to --pblimit.")] = 0,
     cell: Annotated[float, typer.Option("--cell", help="Pixel [arcsec]; 0 is a fifth of the finest fringe.")] = 0.0,
-    weighting: Annotated[str, typer.Option("--weighting", help="natural, uniform or briggs.")] = "briggs",
+    weighting: Annotated[str, typer.Option("--weighting", help="natural, uniform, superuniform or briggs.")] = "briggs",
     robust: Annotated[float, typer.Option("--robust", help="Briggs' robustness, -2 to 2.")] = 0.5,
     taper: Annotated[float, typer.Option("--taper", help="Gaussian taper, FWHM of its beam [arcsec].")] = 0.0,
+    tukey: Annotated[str, typer.Option("--tukey", help="Tukey taper, where it is 1 and 0, as 10,12 [klambda].")] = "",
     uvrange: Annotated[str, typer.Option("--uvrange", help="Baselines, as '>1klambda' or '1~20klambda'.")] = "",
     niter: Annotated[int, typer.Option("--niter", help="Most iterations; 0 makes a dirty image.")] = 100_000,
     threshold: Annotated[str, typer.Option("--threshold", help="Stop at this brightness, as 1mJy.")] = "0Jy",
     nsigma: Annotated[float, typer.Option("--nsigma", help="Stop at this many times the noise.")] = 3.0,
+    nthermal: Annotated[
+        float,
+        typer.Option(
+            "--nthermal", help="Stop at this many times the thermal noise of the weights; 0 for no such stop."
+        ),
+    ] = 0.0,
     auto_mask: Annotated[float, typer.Option("--auto-mask", help="Seeds of the mask [sigma]; 0: everywhere.")] = 5.0,
     mask: Annotated[
         Path | None, typer.Option("--mask", help="FITS, not zero where components may lie, or DS9 regions (.reg).")
@@ -43,6 +50,10 @@ def image(
     ] = None,
     mgain: Annotated[float, typer.Option("--mgain", help="Largest share of the peak a minor cycle takes.")] = 0.92,
     non_negative: Annotated[bool, typer.Option("--non-negative", help="Positive components only.")] = False,
+    multiscale: Annotated[bool, typer.Option("--multiscale", help="Components of several widths.")] = False,
+    scales: Annotated[str, typer.Option("--scales", help="Widths of components [beams], as 0,1,2,4,8.")] = "",
+    nterms: Annotated[int, typer.Option("--nterms", help="Terms of the spectrum, 1 to 3; 2 or 3 give alpha.")] = 1,
+    pol: Annotated[str, typer.Option("--pol", help="Stokes parameter: I, Q, U or V.")] = "I",
     pblimit: Annotated[float, typer.Option("--pblimit", help="Primary-beam limit.")] = 0.2,
     beam: Annotated[Path | None, typer.Option("--beam", help="File of the primary beam, HDF5 or FITS.")] = None,
     dish_diameter: Annotated[
@@ -80,7 +91,11 @@ def image(
             threshold_jy=parse_jansky(threshold),
             nsigma=nsigma,
             datacolumn=datacolumn,
-            **_limits(backend, uvrange, pblimit),
+            mask=mask,
+            multiscale=multiscale,
+            nterms=nterms,
+            pol=pol,
+            **_limits(backend, uvrange, pblimit, auto_mask),
         )
         console.emit(payload, json_output, lambda: _print(payload))
         return
@@ -90,10 +105,12 @@ def image(
         "weighting": weighting,
         "robust": robust,
         "taper_arcsec": taper or None,
+        "tukey": [1e3 * x for x in _numbers("--tukey", tukey)] or None,
         "uvrange": parse_uvrange(uvrange),
         "niter": niter,
         "threshold_jy": parse_jansky(threshold),
         "nsigma": nsigma,
+        "nthermal": nthermal,
         "auto_mask": auto_mask,
         "mask": str(mask) if mask else None,
         "model": str(model) if model else None,
@@ -102,6 +119,10 @@ def image(
         "snapshots": snapshots,
         "mgain": mgain,
         "non_negative": non_negative,
+        "multiscale": multiscale,
+        "scales": _numbers("--scales", scales),
+        "nterms": nterms,
+        "pol": pol,
         "pblimit": pblimit,
         "cards": imaging.calibration_cards(caltable or []),
         "beam": str(beam) if beam else None,
@@ -127,6 +148,13 @@ def image(
     console.emit(report, json_output, lambda: _print(report), ok=report["outcome"] != "diverged")
 
 
+def _numbers(option: str, text: str) -> list[float]:
+    try:
+        return [float(word) for word in text.split(",") if word.strip()]
+    except ValueError:
+        raise CommandError(f"{option}: expected numbers with commas between them, found {text!r}") from None
+
+
 def _other(backend: str, ms: Path, name: Path, **options: Any) -> dict[str, Any]:
     from dsa110_contimg import imaging
 
@@ -137,10 +165,14 @@ def _other(backend: str, ms: Path, name: Path, **options: Any) -> dict[str, Any]
     raise CommandError(f"--backend: expected native, wsclean or tclean, found {backend!r}")
 
 
-def _limits(backend: str, uvrange: str, pblimit: float) -> dict[str, Any]:
+def _limits(backend: str, uvrange: str, pblimit: float, auto_mask: float) -> dict[str, Any]:
+    """Options that the two name or measure differently."""
     from dsa110_contimg.imaging.cli_imaging import parse_uvrange
 
-    return {"uvrange": parse_uvrange(uvrange)} if backend == "wsclean" else {"uvrange": uvrange, "pblimit": pblimit}
+    if backend == "wsclean":
+        return {"uvrange": parse_uvrange(uvrange), "auto_mask": auto_mask}
+    # Far from coplanar with the phase centre at most declinations: without w tclean misplaces what is off the centre.
+    return {"uvrange": uvrange, "pblimit": pblimit, "gridder": "wproject", "wprojplanes": 32}
 
 
 def _print(report: dict[str, Any]) -> None:

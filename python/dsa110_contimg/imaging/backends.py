@@ -51,13 +51,21 @@ def wsclean(
     nsigma: float = 3.0,
     mgain: float = 0.8,
     uvrange: tuple[float, float] | None = None,
+    taper_arcsec: float | None = None,
     datacolumn: str = "auto",
     mask: StrPath | None = None,
+    non_negative: bool = False,
+    multiscale: bool = False,
+    nterms: int = 1,
+    pol: str = "I",
     executable: StrPath | None = None,
     extra: tuple[str, ...] = (),
     timeout_s: float = 1800.0,
 ) -> dict[str, Any]:
-    """Image with WSClean, each run with its own temporary directory (two runs on one MS share file names otherwise).
+    """Image with WSClean; the Measurement Set is not written.
+
+    Each run has its own temporary directory (two runs on one MS share file names otherwise). Spectral terms become four
+    joined channels with a polynomial through them.
 
     Returns
     -------
@@ -77,7 +85,18 @@ def wsclean(
             f"backend wsclean: expected the program {executable or 'wsclean'!s} on PATH, found none; "
             "install it (Debian, Ubuntu: apt-get install wsclean) or use --backend native"
         )
-    command = [program, "-name", str(name), "-size", str(imsize), str(imsize), "-scale", f"{cell_arcsec}asec"]
+    # Windows of a tile are 16 spws, which WSClean does not read in place.
+    command = [
+        program,
+        "-reorder",
+        "-name",
+        str(name),
+        "-size",
+        str(imsize),
+        str(imsize),
+        "-scale",
+        f"{cell_arcsec}asec",
+    ]
     command += ["-weight", *(["briggs", str(robust)] if weighting == "briggs" else [weighting])]
     if niter:
         command += ["-niter", str(niter), "-mgain", str(mgain)]
@@ -86,6 +105,11 @@ def wsclean(
         else:
             command += ["-auto-threshold", str(nsigma)]
         command += ["-auto-mask", str(auto_mask)] if auto_mask and not mask else []
+        command += ["-no-negative"] if non_negative else []
+        command += ["-multiscale"] if multiscale else []
+    if nterms > 1:
+        command += ["-channels-out", "4", "-join-channels", "-fit-spectral-pol", str(nterms)]
+    command += ["-taper-gaussian", f"{taper_arcsec}asec"] if taper_arcsec else []
     command += ["-fits-mask", str(mask)] if mask else []
     if uvrange is not None:
         command += ["-minuv-l", str(uvrange[0])]
@@ -94,12 +118,13 @@ def wsclean(
         command += ["-data-column", {"corrected": "CORRECTED_DATA", "data": "DATA"}.get(datacolumn, datacolumn)]
     Path(name).parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{Path(name).name}-", dir=Path(name).parent) as scratch:
-        command += ["-pol", "I", "-temp-dir", scratch, *extra, str(ms)]
+        command += ["-pol", pol, "-no-update-model-required", "-temp-dir", scratch, *extra, str(ms)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False)  # noqa: S603
     if done.returncode != 0:
         tail = " | ".join((done.stdout + done.stderr).strip().splitlines()[-4:])
         raise ContimgError(f"backend wsclean: expected exit code 0, found {done.returncode}: {tail}")
-    products = {key: Path(f"{name}{ending}") for key, ending in _WSCLEAN.items()}
+    whole = f"{name}-MFS" if nterms > 1 else str(name)
+    products = {key: Path(f"{whole}{ending}") for key, ending in _WSCLEAN.items()}
     return {"products": {k: str(p) for k, p in products.items() if p.exists()}, "command": command}
 
 
@@ -130,10 +155,17 @@ def tclean(
     deconvolver: str = "hogbom",
     nterms: int = 1,
     datacolumn: str = "auto",
+    mask: StrPath | None = None,
+    auto_mask: float = 0.0,
+    multiscale: bool = False,
+    scales_px: tuple[int, ...] = (0, 6, 18, 54),
+    pol: str = "I",
     fits: bool = True,
     **more: Any,
 ) -> dict[str, Any]:
-    """Image with CASA's tclean, in a working directory of its own.
+    """Image with CASA's tclean; the Measurement Set is not written.
+
+    The mask is the region given, or grows by itself (``auto-multithresh``) when ``auto_mask`` is not 0.
 
     Returns
     -------
@@ -155,6 +187,13 @@ def tclean(
     target = Path(name).resolve()
     target.parent.mkdir(parents=True, exist_ok=True)
     column = {"auto": "corrected"}.get(datacolumn, datacolumn)
+    if multiscale or nterms > 1:
+        deconvolver = "mtmfs" if nterms > 1 else "multiscale"
+        more["scales"] = list(scales_px) if multiscale else []
+    if mask:
+        more |= {"usemask": "user", "mask": str(mask)}
+    elif auto_mask:
+        more |= {"usemask": "auto-multithresh", "noisethreshold": auto_mask}
     casatasks.tclean(
         vis=str(Path(ms).resolve()),
         imagename=str(target),
@@ -175,11 +214,16 @@ def tclean(
         specmode="mfs",
         deconvolver=deconvolver,
         nterms=nterms,
+        stokes=pol,
         datacolumn=column,
         savemodel="none",
         **more,
     )
-    products = {key: Path(f"{target}{ending}") for key, ending in _TCLEAN.items()}
+    first = ".tt0" if nterms > 1 else ""
+    plain = {"pb": ".pb" + first, "pbcor": f".image{first}.pbcor"}
+    endings = {key: plain.get(key, ending + first) for key, ending in _TCLEAN.items()}
+    products = {key: Path(f"{target}{ending}") for key, ending in endings.items()}
+    products |= {"alpha": Path(f"{target}.alpha")} if nterms > 1 else {}
     made = {key: path for key, path in products.items() if path.exists()}
     if fits:
         for key, path in made.items():

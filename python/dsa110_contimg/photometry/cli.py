@@ -52,6 +52,8 @@ def _parser() -> argparse.ArgumentParser:
     adaptive.add_argument("--max-width", type=int, default=16)
     adaptive.add_argument("--imsize", type=int, default=1024)
     adaptive.add_argument("--max-spws", type=int, default=16, help="parts of the band")
+    for command in (one, many, field):
+        command.add_argument("--use-aegean", action="store_true", help="kept for old command lines; has no effect")
     for unused in ("--quality-tier", "--backend", "--max-workers"):
         adaptive.add_argument(unused, default=None, help="kept for old command lines; has no effect")
     for unused in ("--parallel", "--serialize-ms-access"):
@@ -146,7 +148,7 @@ def _ese_detect(options: argparse.Namespace) -> dict[str, Any]:
         raise FileNotFoundError(f"{options.products_db}: expected a products database, found none")
     db = open_database(options.products_db, "products")
     if options.recompute:
-        campaign.normalise(db)
+        campaign.normalise_by(db, gate=False)
     sources = None if options.source_id is None else [options.source_id]
     judged = campaign.vary_and_nominate(db, options={"min_dip_snr": options.min_sigma}, source_ids=sources)
     found = [name for name, j in judged.items() if j["verdict"] == "candidate"]

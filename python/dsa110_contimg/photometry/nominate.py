@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from dsa110_contimg import __version__
 from dsa110_contimg.photometry import ese
 from dsa110_contimg.utils.columns import column
 
@@ -86,24 +88,24 @@ def vary_and_nominate(
     A candidate is a dip for which a plasma lens is likelier than everything else, see
     `dsa110_contimg.photometry.ese.judge_bands`. An automatic candidate that is none any more is withdrawn while nobody
     has touched it: what a person decided or noted stays. The rows depend on the measurements alone: whether epochs came
-    one by one or all at once is no matter.
+    one by one or all at once is no matter. Sources whose points, thresholds and program are those of the last time are not judged
+    again (table ``judgements``).
+
+    Returns
+    -------
+    dict
+        Judgements of all sources asked for, as `judge_curves` gives them.
     """
     names = None if source_ids is None else list(source_ids)
-    judged = judge_curves(_curves(db, names), options=options, min_log_bf=min_log_bf)
-    where = {
-        row["source_id"]: row
-        for row in db.select(
-            "photometry",
-            columns=["source_id", "ra_deg", "dec_deg", "nvss_flux_mjy", "mjd", "measured_at"],
-            order_by=["mjd"],
-        )
-    }
+    curves = _curves(db, names)
+    made, judged = _judged(db, curves, options, min_log_bf)
     now = time.time()
     auto = {r["source_id"]: r for r in db.select("ese_candidates", ("flag_type", "=", "auto"))}
     noted = {r["source_id"] for r in db.select("candidate_notes", columns=["source_id"])}
     stats, fresh, again, gone = [], [], [], []
     for name, j in judged.items():
-        stats.append(_stats(name, j, where.get(name, {}), now))
+        if name in made:
+            stats.append(_stats(name, j, _newest(db, name), now))
         old = auto.get(name)
         if j["verdict"] == "candidate":
             row = {"source_id": name, "flag_type": "auto", "flagged_by": "auto"} | _found(j)
@@ -117,11 +119,47 @@ def vary_and_nominate(
         gone,
         [
             ("variability_stats", stats, ("source_id",)),
+            ("judgements", list(made.values()), ("source_id",)),
             ("ese_candidates", fresh, ()),
             ("ese_candidates", again, ("id",)),
         ],
     )
     return judged
+
+
+def _judged(
+    db: Database, curves: Mapping[str, Bands], options: Mapping[str, Any] | None, min_log_bf: float | None
+) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:
+    """Rows of ``judgements`` of the sources that had to be judged, and the judgements of all."""
+    asked = json.dumps([dict(options or {}), min_log_bf, __version__], sort_keys=True)
+    prints = {name: _fingerprint(asked, bands) for name, bands in curves.items()}
+    known = {
+        row["source_id"]: row["judgement"]
+        for row in db.select("judgements")
+        if row["fingerprint"] == prints.get(row["source_id"])
+    }
+    changed = {name: bands for name, bands in curves.items() if name not in known}
+    fresh = judge_curves(changed, options=options, min_log_bf=min_log_bf) if changed else {}
+    made = {
+        name: {"source_id": name, "fingerprint": prints[name], "judgement": json.dumps(j)} for name, j in fresh.items()
+    }
+    return made, {name: fresh[name] if name in fresh else json.loads(known[name]) for name in curves}
+
+
+def _fingerprint(asked: str, bands: Bands) -> str:
+    digest = hashlib.sha256(asked.encode())
+    for freq, columns in bands:
+        digest.update(repr(freq).encode())
+        for values in columns:
+            digest.update(values.tobytes())
+    return digest.hexdigest()
+
+
+def _newest(db: Database, source_id: str) -> dict[str, Any]:
+    """The newest measurement of a source."""
+    columns = ["source_id", "ra_deg", "dec_deg", "nvss_flux_mjy", "mjd", "measured_at"]
+    rows = db.select("photometry", ("source_id", "=", source_id), columns=columns, order_by=[("mjd", True)], limit=1)
+    return rows[0] if rows else {}
 
 
 def _found(j: Mapping[str, Any]) -> dict[str, Any]:

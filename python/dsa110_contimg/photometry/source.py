@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dsa110_contimg.photometry.bands import band_curves, band_table
 from dsa110_contimg.photometry.export import export_regions
 from dsa110_contimg.photometry.normalize import MeasurementStore
 from dsa110_contimg.photometry.variability import summarise
@@ -147,20 +148,8 @@ class Source:
         """
         from dsa110_contimg.photometry.nominate import judge_curves
 
-        curves = {self.source_id: [(None, self.curve()), *self._band_curves()]}
+        curves = {self.source_id: [(None, self.curve()), *band_curves(self.bands, self.measurements)]}
         return judge_curves(curves, options=options)[self.source_id]
-
-    def _band_curves(self) -> list[tuple[float | None, tuple[Any, Any, Any]]]:
-        """Light curves of the parts of the band; none unless every normalised epoch was measured in parts."""
-        table = self.measurements[self.measurements["peak_norm"].notna()]
-        if table.empty or not bool(table["band_norm_ujy"].notna().all()):
-            return []
-        parts = self.bands.dropna(subset=["freq_hz", "flux_jy", "flux_err_jy"])
-        parts = parts[parts["image_path"].isin(table["image_path"])]
-        return [
-            (float(p["freq_hz"].mean()), (column(p["mjd"]), column(p["flux_jy"]), column(p["flux_err_jy"])))
-            for _, p in parts.groupby("band", sort=True)
-        ]
 
     def plot_lightcurve(
         self,
@@ -256,9 +245,13 @@ class Source:
         *,
         columns: int = 5,
         limit: int | None = 20,
+        epochs: int | None = None,
+        to_peak: bool = False,
         outfile: str | os.PathLike[str] | None = None,
     ) -> Figure:
-        """Draw the cutouts on one z-scale, so that what changes is the source.
+        """Draw the cutouts on one scale, so that what changes is the source: the z-scale, or to the brightest pixel with `to_peak`.
+
+        The first `limit` epochs, or with `epochs` so many spread over all.
 
         Raises
         ------
@@ -267,12 +260,12 @@ class Source:
         """
         from dsa110_contimg.plots.cutouts import plot_cutouts
 
-        made = self.cutouts(size_arcmin, limit=limit)
+        made = self.cutouts(size_arcmin, limit=None if epochs else limit, epochs=epochs)
         if not made:
             raise FileNotFoundError(
                 f"{self.source_id}: expected images of its {self.n_epochs} measurements, found none"
             )
-        figure = plot_cutouts(made, title=self.name, columns=columns)
+        figure = plot_cutouts(made, title=self.name, columns=columns, to_peak=to_peak)
         if outfile is not None:
             figure.savefig(Path(outfile), dpi=150)
         return figure
@@ -296,25 +289,6 @@ class Source:
 
         cache = load().paths.catalogs / "external"
         return query_services(self.coord, radius_arcsec, catalogs, timeout, cache_dir=cache)
-
-
-def band_table(rows: Sequence[Mapping[str, Any]], measurements: pd.DataFrame) -> pd.DataFrame:
-    """Rows of ``photometry_bands`` as a table, their normalised fluxes instead where the light curve has them."""
-    import json
-
-    import pandas as pd
-
-    columns = ["mjd", "image_path", "band", "freq_hz", "flux_jy", "flux_err_jy"]
-    table = pd.DataFrame(rows, columns=columns)
-    for _, row in measurements.iterrows():
-        for name, packed in (("flux_jy", row["band_norm_ujy"]), ("flux_err_jy", row["band_norm_err_ujy"])):
-            if isinstance(packed, str):
-                here = table["image_path"] == row["image_path"]
-                values = [float("nan") if v is None else 1e-6 * v for v in json.loads(packed)]
-                table.loc[here, name] = [values[int(b)] for b in table.loc[here, "band"]]
-    for name in ("mjd", "freq_hz", "flux_jy", "flux_err_jy"):
-        table[name] = column(table[name])
-    return table
 
 
 def _open(products_db: MeasurementStore | str | os.PathLike[str] | None) -> MeasurementStore:

@@ -6,10 +6,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dsa110_contimg import ContimgError
 from dsa110_contimg.pipeline.choice import Provenance, TableChoice
 
 if TYPE_CHECKING:
     from dsa110_contimg.config import Calibration
+
+
+_COLUMNS = ("origin", "snr", "flagged", "receptors", "flux_error")
 
 
 def origin(calibrator: str) -> Provenance:
@@ -48,7 +52,18 @@ def judged(epochs: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     rows = []
     for epoch in epochs:
         for path in _tables(epoch):
-            entry = quality.report([path])["tables"][0]
+            try:
+                entry = quality.report([path])["tables"][0]
+            except ContimgError as problem:  # a table that has gone bad since: said, not hidden
+                rows.append(
+                    {
+                        **dict.fromkeys(_COLUMNS, "-"),
+                        "name": Path(path).name,
+                        "verdict": "fail",
+                        "reasons": str(problem),
+                    }
+                )
+                continue
             bad = [v["reason"] for v in entry["verdicts"] if v["verdict"] in ("warn", "fail")]
             error = entry["flux_scale_error"]
             rows.append(

@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from dsa110_contimg.plots.figure import shown
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -52,10 +54,10 @@ def plot_cutouts(
     low, high = zscale(values)
     if to_peak and np.isfinite(values).any():
         high = max(high, float(np.nanmax(values)))
-    shown = None
+    drawn = None
     for axes, piece in zip(grid.flat, cutouts, strict=False):
         east, west, south, north = piece["extent"]
-        shown = axes.imshow(
+        drawn = axes.imshow(
             1e3 * piece["data_yx"],
             origin="lower",
             extent=(east, west, south, north),
@@ -76,11 +78,11 @@ def plot_cutouts(
         axes.tick_params(labelsize=7)
     for axes in list(grid.flat)[len(cutouts) :]:
         axes.set_visible(False)
-    if shown is not None:
-        bar = figure.colorbar(shown, ax=grid, shrink=0.8, pad=0.01)
+    if drawn is not None:
+        bar = figure.colorbar(drawn, ax=grid, shrink=0.8, pad=0.01)
         bar.set_label("mJy/beam", fontsize=8)
         bar.ax.tick_params(labelsize=7)
     figure.suptitle(title, fontsize=10)
     figure.supxlabel("offset east [arcmin]", fontsize=8)
     figure.supylabel("offset north [arcmin]", fontsize=8)
-    return figure
+    return shown(figure)

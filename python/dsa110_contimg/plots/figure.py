@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -42,3 +43,9 @@ def png(fig: Figure) -> bytes:
     buffer = io.BytesIO()
     fig.savefig(buffer, format="png")
     return buffer.getvalue()
+
+
+def shown(fig: Figure) -> Figure:
+    """The figure, which now shows itself where it is the result of a notebook's cell, without pyplot or magics."""
+    fig._repr_png_ = partial(png, fig)  # type: ignore[attr-defined]
+    return fig

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from dsa110_contimg.plots.figure import shown
+
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
@@ -72,7 +74,7 @@ def plot_lightcurve(
     handles, labels = axes.get_legend_handles_labels()
     if len(handles) > 1:
         figure.legend(handles, labels, loc="outside lower center", frameon=False, fontsize=8, ncols=len(handles))
-    return figure
+    return shown(figure)
 
 
 def _points(axes: Any, table: pd.DataFrame, scale: float, detection_snr: float) -> None:
@@ -155,7 +157,7 @@ def plot_eta_v(
     axes.spines[["top", "right"]].set_visible(False)
     if bool(np.any(candidate)):
         axes.legend(frameon=False, fontsize=8)
-    return figure
+    return shown(figure)
 
 
 def plot_bands(
@@ -204,4 +206,4 @@ def plot_bands(
     panels[-1].set_xlabel("MJD [days]")
     figure.supylabel("flux density over its median", fontsize=9)
     figure.suptitle(title, fontsize=10)
-    return figure
+    return shown(figure)

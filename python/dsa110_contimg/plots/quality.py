@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dsa110_contimg.plots.figure import shown
+
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
@@ -51,4 +53,4 @@ def plot_floor(epochs: pd.DataFrame, *, figsize: tuple[float, float] = (8.0, 3.2
     axes.set_ylabel("fraction of flux [%]")
     axes.spines[["top", "right"]].set_visible(False)
     figure.legend(loc="outside lower center", frameon=False, fontsize=8, ncols=3)
-    return figure
+    return shown(figure)

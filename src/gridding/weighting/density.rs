@@ -45,12 +45,23 @@ pub struct WeightParams {
     pub tapers: Vec<Taper>,
     /// Shortest and longest `sqrt(u^2 + v^2)` used \[wavelengths\].
     pub uv_range: (f64, f64),
+    /// The cells are those of an image this many times as wide: 1.2 as WSClean's (its `-padding`), 1 as CASA's.
+    pub padding: f64,
 }
 
 impl WeightParams {
     /// Without tapers, over the whole uv range.
     pub fn new(nx: usize, ny: usize, cell_x_rad: f64, cell_y_rad: f64, weighting: Weighting) -> Self {
-        Self { nx, ny, cell_x_rad, cell_y_rad, weighting, tapers: Vec::new(), uv_range: (0.0, f64::INFINITY) }
+        Self {
+            nx,
+            ny,
+            cell_x_rad,
+            cell_y_rad,
+            weighting,
+            tapers: Vec::new(),
+            uv_range: (0.0, f64::INFINITY),
+            padding: 1.2,
+        }
     }
 
     fn check(&self) -> Result<(), Error> {
@@ -69,6 +80,9 @@ impl WeightParams {
                 return Err(BadArgument::new("robust", "a finite number, usually -2 to 2", robust).into());
             }
         }
+        if !(1.0..=4.0).contains(&self.padding) {
+            return Err(BadArgument::new("padding", "1 to 4", self.padding).into());
+        }
         let (low, high) = self.uv_range;
         if !(low >= 0.0 && high > low) {
             return Err(
@@ -79,7 +93,8 @@ impl WeightParams {
     }
 }
 
-/// The cells `v >= 0` of the image's uv grid; weights of negative `v` are counted at their mirror image.
+/// The cells `v >= 0` of the (padded) image's uv grid; weights of negative `v` are counted at their mirror image. A cell
+/// reaches from a whole number to the next, as in WSClean and CASA, so that no cell is its own mirror image.
 #[derive(Clone, Copy, Debug)]
 struct Cells {
     nx: usize,
@@ -96,8 +111,8 @@ impl Cells {
     #[inline(always)]
     fn of(&self, u_m: f64, v_m: f64, freq_hz: f64) -> usize {
         let sign = if v_m < 0.0 { -1.0 } else { 1.0 };
-        let column = (sign * u_m * self.scale_u * freq_hz).round() + (self.nx / 2) as f64;
-        let row = (sign * v_m * self.scale_v * freq_hz).round();
+        let column = (sign * u_m * self.scale_u * freq_hz).floor() + (self.nx / 2) as f64;
+        let row = (sign * v_m * self.scale_v * freq_hz).floor();
         if column >= 0.0 && column < self.nx as f64 && row < self.rows as f64 {
             row as usize * self.nx + column as usize
         } else {
@@ -105,10 +120,14 @@ impl Cells {
         }
     }
 
-    fn mirror(&self, column: usize) -> Option<usize> {
-        let mirrored = 2 * (self.nx / 2);
-        (mirrored >= column && mirrored - column < self.nx).then(|| mirrored - column)
+    fn mirror(&self, column: usize) -> usize {
+        self.nx - 1 - column
     }
+}
+
+/// A multiple of four pixels, as WSClean pads.
+fn padded(pixels: usize, padding: f64) -> usize {
+    ((pixels as f64 * padding - 1e-9).ceil() as usize).next_multiple_of(4)
 }
 
 /// Sums of weights on the image's uv cells, gathered block by block.
@@ -127,11 +146,12 @@ impl WeightGrid {
     /// [`Error::Argument`] for a size, a cell, a taper or a range that cannot be.
     pub fn new(params: WeightParams) -> Result<Self, Error> {
         params.check()?;
+        let (nx, ny) = (padded(params.nx, params.padding), padded(params.ny, params.padding));
         let cells = Cells {
-            nx: params.nx,
-            rows: params.ny / 2 + 1,
-            scale_u: params.cell_x_rad * params.nx as f64 / SPEED_OF_LIGHT_M_S,
-            scale_v: params.cell_y_rad * params.ny as f64 / SPEED_OF_LIGHT_M_S,
+            nx,
+            rows: ny / 2,
+            scale_u: params.cell_x_rad * nx as f64 / SPEED_OF_LIGHT_M_S,
+            scale_v: params.cell_y_rad * ny as f64 / SPEED_OF_LIGHT_M_S,
         };
         let density = if params.weighting == Weighting::Natural {
             Vec::new()
@@ -183,11 +203,6 @@ impl WeightGrid {
             for &(cell, weight) in runs.iter().flatten() {
                 self.density[cell] += weight;
                 self.sum += weight;
-                if cell < cells.nx {
-                    if let Some(mirror) = cells.mirror(cell).filter(|&m| m != cell) {
-                        self.density[mirror] += weight;
-                    }
-                }
             }
         }
         Ok(())
@@ -211,10 +226,7 @@ impl WeightGrid {
     }
 
     fn briggs_f2(&self, robust: f64) -> f64 {
-        // Rows above v = 0 stand for their mirror images too; those of v = 0 are both present.
-        let (axis, above) = self.density.split_at(self.cells.nx);
-        let square = |d: &[f64]| -> f64 { d.iter().map(|d| d * d).sum() };
-        let mean = (0.5 * square(axis) + square(above)) / self.sum;
+        let mean = self.density.iter().map(|d| d * d).sum::<f64>() / self.sum;
         if mean > 0.0 {
             (5.0 * 10f64.powf(-robust)).powi(2) / mean
         } else {
@@ -236,14 +248,14 @@ impl WeightGrid {
             if row >= 0 {
                 return across[row as usize * nx + column];
             }
-            self.cells.mirror(column).map_or(0.0, |c| across[row.unsigned_abs() * nx + c])
+            across[(-1 - row) as usize * nx + self.cells.mirror(column)]
         };
         (0..nx * rows)
             .into_par_iter()
             .map(|i| {
                 let (row, column) = ((i / nx) as isize, i % nx);
                 let reach = cells as isize;
-                ((row - reach).max(1 - rows as isize)..=(row + reach).min(rows as isize - 1))
+                ((row - reach).max(-(rows as isize))..=(row + reach).min(rows as isize - 1))
                     .map(|r| at(r, column))
                     .sum()
             })
@@ -358,7 +370,7 @@ mod tests {
 
     fn params(weighting: Weighting) -> WeightParams {
         // Cells of one wavelength.
-        WeightParams::new(64, 64, 1.0 / 64.0, 1.0 / 64.0, weighting)
+        WeightParams { padding: 1.0, ..WeightParams::new(64, 64, 1.0 / 64.0, 1.0 / 64.0, weighting) }
     }
 
     fn weighted(params: WeightParams, uvw: &Array2<f64>, weight: &Array2<f32>) -> Array2<f32> {
@@ -373,7 +385,7 @@ mod tests {
     // Three visibilities share a cell, one of them from the other half plane; one is alone; one lies beyond the grid.
     fn coverage() -> (Array2<f64>, Array2<f32>) {
         (
-            array![[3.0, 5.0, 0.0], [3.2, 4.8, 1.0], [-3.1, -5.1, 2.0], [-7.0, 2.0, 0.0], [50.0, 1.0, 0.0]],
+            array![[3.0, 5.0, 0.0], [3.2, 5.8, 1.0], [-3.1, -5.1, 2.0], [-7.0, 2.0, 0.0], [50.0, 1.0, 0.0]],
             array![[1.0], [2.0], [3.0], [4.0], [1.0]],
         )
     }
@@ -407,17 +419,49 @@ mod tests {
 
     #[test]
     fn super_uniform_sums_over_squares_across_the_axis() {
+        // The first two share a cell after mirroring.
         let uvw = array![
-            [10.0, 0.0, 0.0],
-            [-10.0, 0.0, 0.0],
-            [11.0, 1.0, 0.0],
-            [-11.0, 1.0, 0.0],
-            [20.0, 20.0, 0.0]
+            [10.5, 0.5, 0.0],
+            [-10.5, -0.5, 0.0],
+            [11.5, 1.5, 0.0],
+            [-9.5, 0.5, 0.0],
+            [20.5, 20.5, 0.0]
         ];
         let weight = array![[1.0], [1.0], [1.0], [1.0], [1.0]];
         let out = weighted(params(Weighting::SuperUniform { cells: 1 }), &uvw, &weight);
-        // (10, 0) sees both visibilities of the axis at its cell and (11, 1), and (-11, 1) at (11, -1).
-        assert!((out[[0, 0]] - 0.25).abs() < 1e-6 && (out[[4, 0]] - 1.0).abs() < 1e-6);
+        // (9.5, -0.5), the mirror image of (-9.5, 0.5), lies beside (10.5, 0.5).
+        assert!((out[[0, 0]] - 0.25).abs() < 1e-6 && (out[[4, 0]] - 1.0).abs() < 1e-6, "{out}");
+        // And its own square holds the first two as mirror images.
+        assert!((out[[3, 0]] - 1.0 / 3.0).abs() < 1e-6, "{out}");
+    }
+
+    #[test]
+    fn a_baseline_and_its_mirror_image_weigh_the_same() {
+        let mut uvw = Array2::zeros((40, 3));
+        let mut seed = 17u64;
+        for value in uvw.iter_mut() {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            *value = (seed >> 11) as f64 / (1u64 << 53) as f64 * 20.0 - 10.0;
+        }
+        let weight = Array2::from_elem((40, 1), 1.0);
+        for weighting in
+            [Weighting::Uniform, Weighting::SuperUniform { cells: 2 }, Weighting::Briggs { robust: 0.0 }]
+        {
+            let there = weighted(params(weighting), &uvw, &weight);
+            let back = weighted(params(weighting), &uvw.mapv(|x| -x), &weight);
+            assert_eq!(there, back);
+        }
+    }
+
+    #[test]
+    fn cells_are_those_of_the_padded_image() {
+        // 64 pixels of 1/64 rad padded to 80: cells of 0.8 wavelengths; 3.1 and 3.3 lie in cells 3 and 4.
+        let mut wide = params(Weighting::Uniform);
+        wide.padding = 1.2;
+        let (uvw, weight) = (array![[3.1, 5.0, 0.0], [3.3, 5.0, 0.0]], array![[1.0], [1.0]]);
+        assert_eq!(weighted(wide, &uvw, &weight), weight);
+        assert_eq!(weighted(params(Weighting::Uniform), &uvw, &weight), array![[0.5], [0.5]]);
+        assert_eq!((padded(64, 1.2), padded(900, 1.2), padded(4096, 1.0)), (80, 1080, 4096));
     }
 
     #[test]

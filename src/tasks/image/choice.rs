@@ -6,6 +6,7 @@ use crate::beam::Beam;
 use crate::constants::SPEED_OF_LIGHT_M_S;
 use crate::coords::RaDec;
 use crate::gridding::weighting::{Taper, Weighting};
+use crate::imaging::Stokes;
 use crate::ms::{Column, Meta, ReadRequest};
 use crate::Error;
 
@@ -69,20 +70,37 @@ pub(super) fn weighting(params: &ImageParams) -> Result<Weighting, Error> {
     match params.weighting.as_str() {
         "natural" => Ok(Weighting::Natural),
         "uniform" => Ok(Weighting::Uniform),
+        "superuniform" => Ok(Weighting::SuperUniform { cells: 1 }),
         "briggs" if (-2.0..=2.0).contains(&params.robust) => Ok(Weighting::Briggs { robust: params.robust }),
         "briggs" => Err(bad("robust", "-2 to 2", params.robust)),
-        other => Err(bad("weighting", "natural, uniform or briggs", other)),
+        other => Err(bad("weighting", "natural, uniform, superuniform or briggs", other)),
     }
 }
 
-pub(super) fn taper(params: &ImageParams) -> Result<Vec<Taper>, Error> {
-    match params.taper_arcsec {
-        None => Ok(Vec::new()),
-        Some(arcsec) if arcsec.is_finite() && arcsec > 0.0 => {
-            Ok(vec![Taper::Gaussian { fwhm_rad: (arcsec / 3600.0).to_radians() }])
-        }
-        Some(found) => Err(bad("taper_arcsec", "a positive number", found)),
+pub(super) fn stokes(params: &ImageParams) -> Result<Stokes, Error> {
+    let known = Stokes::from_name(&params.pol).ok_or_else(|| bad("pol", "I, Q, U or V", &params.pol))?;
+    if known != Stokes::I && params.non_negative {
+        return Err(bad("non_negative", "Stokes I: Q, U and V have both signs", &params.pol));
     }
+    Ok(known)
+}
+
+pub(super) fn tapers(params: &ImageParams) -> Result<Vec<Taper>, Error> {
+    let mut tapers = Vec::new();
+    match params.taper_arcsec {
+        None => {}
+        Some(arcsec) if arcsec.is_finite() && arcsec > 0.0 => {
+            tapers.push(Taper::Gaussian { fwhm_rad: (arcsec / 3600.0).to_radians() });
+        }
+        Some(found) => return Err(bad("taper_arcsec", "a positive number", found)),
+    }
+    if let Some([one, zero]) = params.tukey {
+        if !(one >= 0.0 && zero >= 0.0 && one != zero && one.is_finite() && zero.is_finite()) {
+            return Err(bad("tukey", "two baselines in wavelengths, apart", format!("{one}, {zero}")));
+        }
+        tapers.push(Taper::Tukey { one, zero });
+    }
+    Ok(tapers)
 }
 
 /// A fifth of the finest fringe of the first rows, to a tenth of an arcsecond below.

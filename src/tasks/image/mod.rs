@@ -7,7 +7,7 @@ mod report;
 mod setup;
 
 pub use params::ImageParams;
-pub use report::{BeamReport, ImageReport, SnapshotReport, SubbandReport};
+pub use report::{BeamReport, ImageReport, SnapshotReport, SubbandReport, TermReport};
 
 use self::setup::Setup;
 use super::image_products;

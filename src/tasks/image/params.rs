@@ -31,12 +31,14 @@ pub struct ImageParams {
     pub spws: Option<Vec<usize>>,
     /// `auto` (CORRECTED_DATA where the column exists, else DATA), `corrected`, `data` or `model`.
     pub datacolumn: String,
-    /// `natural`, `uniform` or `briggs`.
+    /// `natural`, `uniform`, `superuniform` (weights counted over 3 x 3 cells) or `briggs`.
     pub weighting: String,
     /// Briggs' robustness, -2 (uniform) to 2 (natural).
     pub robust: f64,
     /// Gaussian taper: the beam of a point seen through it, FWHM \[arcsec\].
     pub taper_arcsec: Option<f64>,
+    /// Tukey taper: where it is one and where it is zero \[wavelengths\]; the first beyond the second tapers short baselines.
+    pub tukey: Option<[f64; 2]>,
     /// Shortest and longest baseline \[wavelengths\].
     pub uvrange: Option<[f64; 2]>,
     /// Most iterations; 0 makes a dirty image.
@@ -59,6 +61,16 @@ pub struct ImageParams {
     pub auto_mask: f32,
     /// Sources brighter than this many times the thermal noise are fitted and subtracted exactly; 0 for none.
     pub bright_sigma: f64,
+    /// Terms of the spectrum that CLEAN fits, 1 to 3.
+    pub nterms: usize,
+    /// Components of several widths, see `scales`.
+    pub multiscale: bool,
+    /// Widths of components \[beams\], 0 being points; none takes 0, 1, 2, 4 and 8 as far as they fit.
+    pub scales: Vec<f64>,
+    /// Larger scales' values are multiplied by it once a doubling.
+    pub scale_bias: f32,
+    /// Stokes parameter: `I`, `Q`, `U` or `V`.
+    pub pol: String,
     /// Components must be positive.
     pub non_negative: bool,
     /// Mask: an image FITS of the same grid, not zero where components may lie, or DS9 regions (`.reg`).
@@ -112,6 +124,7 @@ impl Default for ImageParams {
             weighting: "briggs".into(),
             robust: 0.5,
             taper_arcsec: None,
+            tukey: None,
             uvrange: None,
             niter: clean.niter,
             max_major: clean.max_major,
@@ -123,6 +136,11 @@ impl Default for ImageParams {
             nsigma: clean.nsigma,
             auto_mask: 5.0,
             bright_sigma: 300.0,
+            nterms: 1,
+            multiscale: false,
+            scales: Vec::new(),
+            scale_bias: 0.95,
+            pol: "I".into(),
             non_negative: false,
             mask: None,
             mask_positions_deg: None,

@@ -40,6 +40,17 @@ pub struct SubbandReport {
     pub outcome: Outcome,
 }
 
+/// A spectral term from the second on.
+#[derive(Clone, Debug, Serialize)]
+pub struct TermReport {
+    /// Power of `f / reference - 1`.
+    pub number: usize,
+    /// Components.
+    pub model: Option<PathBuf>,
+    /// Restored image.
+    pub restored: Option<PathBuf>,
+}
+
 /// The image of one integration.
 #[derive(Clone, Debug, Serialize)]
 pub struct SnapshotReport {
@@ -66,6 +77,8 @@ pub struct ImageReport {
     pub snapshots: Vec<SnapshotReport>,
     /// Subband images.
     pub subbands: Vec<SubbandReport>,
+    /// Spectral terms from the second on; the first is the image.
+    pub terms: Vec<TermReport>,
     /// Column imaged.
     pub datacolumn: &'static str,
     /// Centre, ICRS `[ra, dec]` \[degrees\].
@@ -106,7 +119,7 @@ pub struct ImageReport {
     pub epsilon_reached: Option<f64>,
     /// Sources fitted and subtracted exactly.
     pub bright: Vec<BrightSource>,
-    /// Stokes I visibilities used.
+    /// Visibilities used.
     pub visibilities: usize,
     /// Wall and CPU time of the parts.
     pub timings: Vec<Timing>,

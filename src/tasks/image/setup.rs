@@ -13,8 +13,8 @@ use crate::coords::{Observatory, RaDec};
 use crate::gridding::weighting::Weighting;
 use crate::image::Wcs;
 use crate::imaging::{
-    drift_pointings, BrightParams, CleanParams, Gatherer, GridOptions, Images, ImagingParams, Site, UvRange,
-    Visibilities,
+    drift_pointings, BrightParams, CleanParams, Gatherer, GridOptions, Images, ImagingParams, JointParams,
+    Site, Stokes, UvRange, Visibilities,
 };
 use crate::ms::{Column, ReadRequest};
 use crate::time::EarthOrientation;
@@ -36,6 +36,7 @@ pub(super) struct Setup {
     imsize: [usize; 2],
     beam: Beam,
     weighting: Weighting,
+    stokes: Stokes,
 }
 
 impl Setup {
@@ -88,6 +89,7 @@ impl Setup {
             imsize,
             beam,
             weighting: choice::weighting(params)?,
+            stokes: choice::stokes(params)?,
         };
         setup.check_fields(inputs, params)?;
         setup.check_memory(inputs, params)?;
@@ -124,11 +126,20 @@ impl Setup {
         inputs.iter().zip(&self.windows).map(of).sum::<u64>() as usize
     }
 
-    /// Visibilities, weights and predicted visibilities, and a dozen planes.
+    /// Visibilities, weights, their compressed form with its matrices and that of the wider field; some sixteen planes and three a subband.
     fn check_memory(&self, inputs: &[&dyn Input], params: &ImageParams) -> Result<(), Error> {
         let vis = self.rows(inputs) as f64 * self.channels.len() as f64;
         let pixels = self.imsize[0] as f64 * self.imsize[1] as f64;
-        let needed_gb = (vis * 20.0 + pixels * 4.0 * 14.0) / 1e9;
+        // Transforms of 2 n - 1 padded psfs, psfs of every scale, images by term.
+        let n = params.nterms as f64;
+        let scales = if params.multiscale { params.scales.len().max(5) as f64 } else { 1.0 };
+        let joint = if params.nterms > 1 || params.multiscale {
+            (2.0 * n - 1.0) * (4.5 + scales) + 9.0 + 8.0 * n
+        } else {
+            0.0
+        };
+        let planes = 16.0 + joint + 3.0 * params.subbands as f64;
+        let needed_gb = (vis * 28.0 + pixels * 4.0 * planes) / 1e9;
         if needed_gb > params.max_memory_gb {
             let what = format!("{vis:.2e} visibilities and {} x {} pixels", self.imsize[0], self.imsize[1]);
             let allowed_gb = params.max_memory_gb;
@@ -146,6 +157,7 @@ impl Setup {
         let uv_range = params.uvrange.map_or(UvRange::default(), |[min, max]| UvRange { min, max });
         let rows = self.rows(inputs);
         let mut gatherer = Gatherer::new(self.centre, &self.channels, rows, uv_range, self.earth.clone())?;
+        gatherer = gatherer.with_stokes(self.stokes);
         for (input, own) in inputs.iter().zip(&self.windows) {
             let meta = input.meta();
             let antenna_itrf_m: Vec<[f64; 3]> = meta.antennas.iter().map(|a| a.itrf_m).collect();
@@ -196,6 +208,7 @@ impl Setup {
             auto_mask: (params.auto_mask > 0.0).then_some(params.auto_mask),
             mask_yx,
             non_negative: params.non_negative,
+            negative_seeds: self.stokes != Stokes::I,
             ..CleanParams::default()
         };
         Ok(ImagingParams {
@@ -206,12 +219,13 @@ impl Setup {
                 cell_rad: self.cell_rad,
                 epsilon: params.epsilon,
                 slant: None,
-                max_memory_bytes: None,
+                max_memory_bytes: Some((params.max_memory_gb * 1e9) as usize),
             },
             weighting: self.weighting,
-            tapers: choice::taper(params)?,
+            tapers: choice::tapers(params)?,
             bright: BrightParams {
-                sigma: (params.bright_sigma > 0.0).then_some(params.bright_sigma),
+                // A polarised source may be negative: CLEAN takes it.
+                sigma: (params.bright_sigma > 0.0 && self.stokes == Stokes::I).then_some(params.bright_sigma),
                 outliers: params
                     .outliers_deg
                     .iter()
@@ -223,6 +237,12 @@ impl Setup {
             },
             start_yx,
             clean,
+            joint: JointParams {
+                nterms: params.nterms,
+                multiscale: params.multiscale,
+                scales_beams: params.scales.clone(),
+                scale_bias: params.scale_bias,
+            },
             beam: self.beam.clone(),
             pointings: self.pointings(vis)?,
             pb_limit: params.pblimit,
@@ -240,6 +260,7 @@ impl Setup {
             products: BTreeMap::new(),
             snapshots: Vec::new(),
             subbands: Vec::new(),
+            terms: Vec::new(),
             datacolumn: self.column.name(),
             centre_deg: [self.centre.ra_deg(), self.centre.dec_deg()],
             imsize: self.imsize,

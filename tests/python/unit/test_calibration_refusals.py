@@ -212,7 +212,7 @@ def test_what_flagged_a_field_is_named(ms: Path) -> None:
         stages.solve(ms, ms.parent / "h", "G", field="2", refant="103")
     # A reset forgets what was flagged, and by what.
     stages.flag(ms, [], reset=True)
-    stages.flag(ms, [{"step": "manual", "antenna": ""}])
+    stages.flag(ms, [{"step": "manual", "antenna": "*"}])
     with pytest.raises(DataError, match=r"field 0 .* fully flagged by manual .*; field 3 .* fully flagged by manual"):
         stages.solve(ms, ms.parent / "h", "G", **COMBINE)
     assert not (ms.parent / "h").exists()
@@ -354,3 +354,37 @@ def test_one_verdict_for_tables_and_images(ms: Path) -> None:
     assert Verdict("x", 1.0, 2.0, "warn", "r").record() == {
         "name": "x", "value": 1.0, "limit": 2.0, "verdict": "warn", "reason": "r", "ok": True,
     }  # fmt: skip
+
+
+# More of CASA's vocabulary.
+
+
+def test_append_adds_solutions_and_is_refused_onto_nothing(ms: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="append: expected an existing table"):
+        stages.solve(ms, tmp_path / "no", "G", append=True, **COMBINE)
+    whole = caltables.read(stages.solve(ms, tmp_path / "all", "G", solint="int", refant="103")["table"])
+    for k in (2, 0, 1, 3, 1):  # in any order, and one of them twice
+        stages.solve(ms, tmp_path / "part", "G", solint="int", refant="103", field=str(k), append=k != 2)
+    part = caltables.read(tmp_path / "part")
+    for a, b in zip(whole["windows"], part["windows"], strict=True):
+        np.testing.assert_array_equal(a["time_mjd_s"], b["time_mjd_s"])
+        np.testing.assert_array_equal(a["value_tafr"], b["value_tafr"])
+        np.testing.assert_array_equal(a["flag_tafr"], b["flag_tafr"])
+    before = digest(tmp_path / "part")
+    with pytest.raises(DataError, match="B solutions to append to"):
+        stages.solve(ms, tmp_path / "part", "B", append=True, **COMBINE)
+    assert digest(tmp_path / "part") == before
+
+
+def test_smodel_is_a_point_at_the_phase_centre(ms: Path, tmp_path: Path) -> None:
+    centre = _core.ms.meta(ms)["fields"][1]["centre"]
+    place = (float(np.degrees(centre["ra_rad"])), float(np.degrees(centre["dec_rad"])))
+    point = sky.model([sky.source("p", *place, 2.0)], beam="none", smear=False)
+    options = {"field": "1", "refant": "103", "solint": "int"}
+    a = caltables.read(stages.solve(ms, tmp_path / "a", "G", smodel=[2.0, 0, 0, 0], **options)["table"])
+    b = caltables.read(stages.solve(ms, tmp_path / "b", "G", model=point, **options)["table"])
+    for x, y in zip(a["windows"], b["windows"], strict=True):
+        np.testing.assert_array_equal(x["value_tafr"], y["value_tafr"])
+    for bad, field in (([2.0, 0.1, 0, 0], "1"), ([0.0], "1"), ([2.0], "")):
+        with pytest.raises(ValueError, match="smodel"):
+            stages.solve(ms, tmp_path / "c", "G", smodel=bad, field=field, refant="103")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from dsa110_contimg.catalog import query_sources, source_name
 from dsa110_contimg.catalog.ingest import ingest
 from dsa110_contimg.catalog.loaders import load_catalog
 from dsa110_contimg.database import Database, open_database
-from dsa110_contimg.photometry import campaign, candidates, cli, normalize
+from dsa110_contimg.photometry import campaign, candidates, cli, nominate, normalize
 from dsa110_contimg.photometry.source import Source
 
 NAMES = [source_name(10 + 0.1 * i, 30.0) for i in range(16)]
@@ -110,6 +111,40 @@ def test_notes_keep_a_candidate_and_rows_do_not_depend_on_the_order_of_epochs(db
     candidates.note(db, LENS, "comment", "ann", "look at this")
     campaign.vary_and_nominate(db, options={"min_dip_snr": 1e6})
     assert [c["source_id"] for c in candidates.candidates(db)] == [LENS]
+
+
+def test_only_what_changed_is_judged_again(db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[set[str]] = []
+    whole = nominate.judge_curves
+
+    def watched(curves: Any, **options: Any) -> Any:
+        asked.append(set(curves))
+        return whole(curves, **options)
+
+    monkeypatch.setattr(nominate, "judge_curves", watched)
+    fill(db, range(23))
+    campaign.normalise(db)
+    first = campaign.vary_and_nominate(db)
+    assert campaign.vary_and_nominate(db) == first
+    # An epoch that three sources were seen in, with no correction of its own: the others keep their judgement.
+    few = epoch(23).iloc[[2, 3, 7]]
+    campaign.record(db, "image23.fits", few)
+    points = ("photometry_timeseries", ("image_path", "=", "image23.fits"))
+    for row in db.select(*points):
+        changed = {"peak_norm": row["peak_jyb"], "peak_norm_err": row["peak_err_jyb"]}
+        db.update(points[0], changed, points[1], ("source_id", "=", row["source_id"]))
+    again = campaign.vary_and_nominate(db)
+    assert asked == [set(NAMES), set(few["source_id"])]
+    # The same from scratch: nothing remembered.
+    stats = db.select("variability_stats", order_by=["source_id"])
+    db.delete("judgements", ("source_id", "!=", ""))
+    assert campaign.vary_and_nominate(db) == again
+    clocks = ("updated_at", "last_measured_at")
+    for one, other in zip(stats, db.select("variability_stats", order_by=["source_id"]), strict=True):
+        assert {k: v for k, v in one.items() if k not in clocks} == {k: v for k, v in other.items() if k not in clocks}
+    # Other thresholds are another question.
+    campaign.vary_and_nominate(db, options={"min_dip_snr": 6.0})
+    assert asked[-1] == set(NAMES)
 
 
 def test_few_references_leave_the_epoch_unnormalised(db: Database) -> None:

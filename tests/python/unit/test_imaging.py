@@ -90,6 +90,28 @@ def test_missing_wsclean_says_how_to_get_it(tmp_path: Path) -> None:
         imaging.wsclean(tmp_path / "a.ms", tmp_path / "a", imsize=64, cell_arcsec=5, executable="no-such-wsclean")
 
 
+@pytest.mark.parametrize(
+    ("backend", "remedy"), [("wsclean", "apt-get install wsclean"), ("tclean", "pip install casatasks casadata")]
+)
+def test_a_missing_imager_is_one_line_of_the_command(
+    backend: str, remedy: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from importlib import util
+
+    from dsa110_contimg.cli import main
+
+    monkeypatch.setenv("PATH", str(tmp_path))
+    found = util.find_spec
+    monkeypatch.setattr(util, "find_spec", lambda name, *a: None if name == "casatasks" else found(name, *a))
+    (tmp_path / "a.ms").mkdir()
+    asked = f"image {tmp_path / 'a.ms'} --name {tmp_path / 'x'} --imsize 64 --cell 5 --backend {backend}"
+    assert main(asked.split()) != 0
+    shown = capsys.readouterr().err
+    assert remedy in shown
+    assert "native" in shown
+    assert "Traceback" not in shown
+
+
 def test_export_draws_a_png_and_overlay_needs_an_image(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rng = np.random.default_rng(1)
     fits.PrimaryHDU(rng.normal(size=(100, 100)).astype(np.float32), header()).writeto(tmp_path / "a-image.fits")
