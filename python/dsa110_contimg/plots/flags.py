@@ -97,6 +97,7 @@ def _waterfall(fig: Any, axes: Any, report: Mapping[str, Any]) -> None:
         axes.axvline(edge, lw=0.3, color="0.5")
     axes.set_xlabel("channel, windows side by side")
     axes.set_ylabel("integration")
+    axes.grid(visible=False)
     axes.set_title("time and channel")
     fig.colorbar(image, ax=axes, pad=0.01, label="flagged [%]")
 

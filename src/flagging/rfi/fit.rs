@@ -29,9 +29,10 @@ pub(super) struct Aligned {
 }
 
 impl Aligned {
-    /// Turn the samples of `tile` back by so much from channel to channel and from time to time \[rad\].
+    /// Turn the samples of `tile` back by so much from channel to channel, from time to time, and with the square of time from the
+    /// middle \[rad\].
     #[inline(always)]
-    pub(super) fn align(&mut self, tile: &Tile, (in_freq, in_time): (f32, f32)) {
+    pub(super) fn align(&mut self, tile: &Tile, (in_freq, in_time, curve): (f32, f32, f32)) {
         let (nt, nf) = (tile.nt, tile.nf);
         self.cos.clear();
         self.sin.clear();
@@ -42,7 +43,8 @@ impl Aligned {
         }
         self.of_time.clear();
         self.of_time.extend((0..nt).map(|t| {
-            let (sin, cos) = (-in_time * t as f32).sin_cos();
+            let off = t as f32 - 0.5 * (nt - 1) as f32;
+            let (sin, cos) = (-in_time * t as f32 - curve * off * off).sin_cos();
             [cos, sin]
         }));
         for values in [&mut self.re, &mut self.im] {

@@ -16,6 +16,8 @@ const SOURCES: usize = 3;
 const SWEEPS: usize = 2;
 /// A source leaves less variance than this part of what was there.
 const QUIETER: f32 = 0.97;
+/// Second differences of phase over the blocks exceed their scatter by this factor where there is a curvature.
+const SCATTER: f64 = 2.0;
 /// Samples below which a part is no place to look for a source.
 const FEWEST: usize = 60;
 
@@ -35,10 +37,10 @@ pub(super) struct Scratch {
     models: Vec<Model>,
 }
 
-/// One source: its turns of phase from channel to channel and from time to time, and its visibilities.
+/// One source: its turns of phase from channel to channel, from time to time, and with the square of time; its visibilities.
 #[derive(Default)]
 struct Model {
-    turn: (f32, f32),
+    turn: (f32, f32, f32),
     re: Vec<f32>,
     im: Vec<f32>,
 }
@@ -58,9 +60,15 @@ pub(super) fn subtract(tile: &mut Tile, scratch: &mut Scratch) -> (f32, f32) {
         if scratch.models.len() <= found {
             scratch.models.push(Model::default());
         }
-        scratch.aligned.align(tile, rough);
-        let finer = finer(tile, scratch);
-        scratch.models[found].turn = (rough.0 + finer.0, rough.1 + finer.1);
+        scratch.aligned.align(tile, (rough.0, rough.1, 0.0));
+        blocks(tile, scratch);
+        let curve = curve(tile, &scratch.blocks);
+        if curve != 0.0 {
+            scratch.aligned.align(tile, (rough.0, rough.1, curve));
+            blocks(tile, scratch);
+        }
+        let finer = finer(tile, &scratch.blocks);
+        scratch.models[found].turn = (rough.0 + finer.0, rough.1 + finer.1, curve);
         let flux = take(tile, found, scratch);
         let after = level(tile, scratch);
         if !(after < QUIETER * variance) {
@@ -200,11 +208,16 @@ fn lag(
     [x.iter().sum(), y.iter().sum()]
 }
 
-/// What is left of the turns after a first alignment, from sums over blocks.
+/// Channels and times of a block.
+fn size(tile: &Tile) -> (usize, usize) {
+    ((tile.nf / 8).max(1), (tile.nt / 6).max(1))
+}
+
+/// Sums of aligned samples over blocks.
 #[inline(always)]
-fn finer(tile: &Tile, scratch: &mut Scratch) -> (f32, f32) {
+fn blocks(tile: &Tile, scratch: &mut Scratch) {
     let (nt, nf) = (tile.nt, tile.nf);
-    let (wide, high) = ((nf / 8).max(1), (nt / 6).max(1));
+    let (wide, high) = size(tile);
     let (columns, rows) = (nf / wide, nt / high);
     scratch.blocks.clear();
     scratch.blocks.resize(rows * columns, [0.0; 2]);
@@ -214,7 +227,7 @@ fn finer(tile: &Tile, scratch: &mut Scratch) -> (f32, f32) {
         aligned.re[k] * aligned.re[k] + aligned.im[k] * aligned.im[k]
     });
     if scratch.values.is_empty() {
-        return (0.0, 0.0);
+        return;
     }
     let bound = BOUND * BOUND * median(&mut scratch.values);
     let [x, y] = &mut scratch.lag;
@@ -239,14 +252,57 @@ fn finer(tile: &Tile, scratch: &mut Scratch) -> (f32, f32) {
             *block = [x[part.clone()].iter().sum(), y[part].iter().sum()];
         }
     }
-    let blocks = &scratch.blocks;
+}
+
+/// `a` times the conjugate of `b`.
+fn against(a: [f32; 2], b: [f32; 2]) -> [f32; 2] {
+    [a[0] * b[0] + a[1] * b[1], a[1] * b[0] - a[0] * b[1]]
+}
+
+/// How the phase goes with the square of time \[rad / sample^2\]: where phase centres follow the meridian, a source that drifts past it
+/// on a long baseline turns ever faster.
+fn curve(tile: &Tile, blocks: &[[f32; 2]]) -> f32 {
+    let (wide, high) = size(tile);
+    let (columns, rows) = (tile.nf / wide, tile.nt / high);
+    if rows < 5 {
+        return 0.0;
+    }
+    let (mut sum, mut norm) = ([0.0f64; 2], 0.0f64);
+    for t in 0..rows - 2 {
+        for f in 0..columns {
+            let at = |k: usize| blocks[(t + k) * columns + f];
+            let [re, im] = against(against(at(2), at(1)), against(at(1), at(0)));
+            sum = [sum[0] + f64::from(re), sum[1] + f64::from(im)];
+            norm += f64::from(re.hypot(im));
+        }
+    }
+    // Beats of sources and noise scatter about none.
+    let scatter = (2.0 * (1.0 - sum[0].hypot(sum[1]) / norm.max(f64::MIN_POSITIVE))).max(0.0).sqrt();
+    if !(sum[1].atan2(sum[0]).abs() > SCATTER * scatter) {
+        return 0.0;
+    }
+    // A second difference is twice the curvature.
+    let curve = sum[1].atan2(sum[0]) / (2 * high * high) as f64;
+    // The polynomial follows what turns the ends of the tile by less than a third of a radian.
+    let half = 0.5 * tile.nt as f64;
+    if curve.abs() * half * half > 0.33 {
+        curve as f32
+    } else {
+        0.0
+    }
+}
+
+/// What is left of the turns after a first alignment, from sums over blocks.
+fn finer(tile: &Tile, blocks: &[[f32; 2]]) -> (f32, f32) {
+    let (wide, high) = size(tile);
+    let (columns, rows) = (tile.nf / wide, tile.nt / high);
     let slope = |dt: usize, df: usize, turn: f32| -> f32 {
         let mut sum = [0.0f32; 2];
         if dt < rows && df < columns {
             for t in 0..rows - dt {
                 for f in 0..columns - df {
-                    let (a, b) = (blocks[t * columns + f], blocks[(t + dt) * columns + f + df]);
-                    sum = [sum[0] + b[0] * a[0] + b[1] * a[1], sum[1] + b[1] * a[0] - b[0] * a[1]];
+                    let product = against(blocks[(t + dt) * columns + f + df], blocks[t * columns + f]);
+                    sum = [sum[0] + product[0], sum[1] + product[1]];
                 }
             }
         }
