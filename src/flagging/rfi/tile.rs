@@ -90,8 +90,8 @@ fn one<const P: usize>(
     let (im, good, used) = (&mut im[..n], &mut good[..n], &mut used[..n]);
     for f in 0..n {
         let v = vis[f][p];
-        // What is not finite leaves no zero when taken from itself.
-        let number = (v.re - v.re) + (v.im - v.im) == 0.0;
+        // Both are looked at always: no branch.
+        let number = v.re.is_finite() & v.im.is_finite();
         let fine = number & !flag[f][p];
         re[f] = if fine { v.re * inverse[f] } else { 0.0 };
         im[f] = if fine { v.im * inverse[f] } else { 0.0 };
