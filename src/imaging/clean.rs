@@ -320,7 +320,7 @@ impl State {
         }
         let Some(joint) = psf.joint.filter(|j| j.scales() > 1) else {
             let peak = peak_in(&self.residual[0], Some(mask), sign);
-            return Ok(peak.map(|p| (p.value.abs(), target)));
+            return Ok(peak.map(|p| (sized(sign, p.value), target)));
         };
         let mut peak: Option<f32> = None;
         let mut ratios = Vec::new();
@@ -334,7 +334,7 @@ impl State {
             if grows && plane.width_px > 0.0 {
                 grow_mask(mask, plane.image_yx, allowed, &own, &seeds(plane.max_sidelobe, plane.width_px));
             }
-            let here = peak_in(plane.image_yx, Some(mask), sign).map(|p| p.value.abs() / quiet);
+            let here = peak_in(plane.image_yx, Some(mask), sign).map(|p| sized(sign, p.value) / quiet);
             peak = peak.into_iter().chain(here).reduce(f32::max);
         };
         joint.survey(&self.residual[0], look, control)?;
@@ -414,6 +414,15 @@ impl State {
         let (model_yx, residual_yx) = (models.remove(0), residuals.remove(0));
         let (more_models_yx, more_residuals_yx) = (models, residuals);
         Cleaned { model_yx, residual_yx, mask_yx: self.mask, report, more_models_yx, more_residuals_yx }
+    }
+}
+
+/// What counts of a peak: its value where only positive ones do, else its magnitude.
+fn sized(sign: Sign, value: f32) -> f32 {
+    if sign == Sign::Positive {
+        value
+    } else {
+        value.abs()
     }
 }
 

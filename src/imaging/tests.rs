@@ -237,6 +237,7 @@ fn the_thermal_stop_counts_from_the_noise_that_was_expected() {
             threshold_jy,
             nsigma: 0.0,
             thermal_jy: Some(2e-3),
+            mgain: 0.8,
             auto_mask,
             ..CleanParams::default()
         };
