@@ -180,8 +180,8 @@ fn sources_come_out_where_they_are_and_as_bright() {
     let sources = [(0.0103, -0.0151, 1.0), (-0.0050, 0.0031, 0.6), (0.0002, 0.0003, 0.3)];
     let sky = observe(16.2, &sources, 0.0);
     let clean = CleanParams { nsigma: 0.0, threshold_jy: 2e-3, mgain: 0.8, ..CleanParams::default() };
-    let images = sky.image(1024, 8.0, clean);
-    // Sources between pixels of a third of the beam: components on pixels may leave more than 2 mJy of a Jy for good.
+    let images = sky.image(1280, 6.4, clean);
+    // Sources between pixels, under uniform weights almost: components on pixels may leave more than 2 mJy of a Jy for good.
     assert!(matches!(images.clean.outcome, Outcome::Threshold | Outcome::Stalled), "{:?}", images.clean);
     assert!(images.noise.measured_jy < 2e-3, "{:?}", images.noise);
     assert!(images.wcs.slant[1].abs() > 0.1, "the plane of w was not taken out: {:?}", images.wcs.slant);
@@ -189,12 +189,12 @@ fn sources_come_out_where_they_are_and_as_bright() {
         let position = crate::coords::Lmn::from_lm(l, m).direction(sky.centre);
         let (peak, found) = measured(&images, position);
         let off = found.separation_rad(position).to_degrees() * 3600.0;
-        // Left uncorrected, aberration is 0.37 arcsec a degree out; components on pixels of 8 arcsec and the depth of
-        // cleaning give 0.34. The peers' test holds the position to hundredths on a finer grid.
-        assert!(off < 0.45, "{off} arcsec at {l} {m}");
+        // Left uncorrected, aberration is 0.37 arcsec a degree out; components on pixels of 6.4 arcsec and the depth of
+        // cleaning give less. The peers' test holds the position to hundredths on a finer grid.
+        assert!(off < 0.3, "{off} arcsec at {l} {m}");
         // Cleaned to 0.2 % of the brightest, and components on pixels for sources between them.
-        // On pixels this coarse the brightest loses 3.2 % of its peak.
-        assert!((peak / flux - 1.0).abs() < 0.05, "{peak} for {flux}");
+        // On pixels this coarse the brightest loses 2 to 3 % of its peak.
+        assert!((peak / flux - 1.0).abs() < 0.03, "{peak} for {flux}");
     }
     assert!(images.epsilon_reached.unwrap() < 3e-5, "{:?}", images.epsilon_reached);
     let beam = images.beam;
@@ -211,9 +211,9 @@ fn sources_come_out_where_they_are_and_as_bright() {
         assert!((peak - 1.0).abs() < 0.05, "{peak}");
     }
     // The beam: a fixed pointing would have 1 at its centre; a drift of half a degree either way takes some per cent.
-    let centre = images.pb_yx[[512, 512]];
+    let centre = images.pb_yx[[640, 640]];
     assert!(centre > 0.94 && centre < 0.99, "{centre}");
-    let (corrected, plain) = (images.pbcor_yx[[512, 512]], images.restored_yx[[512, 512]]);
+    let (corrected, plain) = (images.pbcor_yx[[640, 640]], images.restored_yx[[640, 640]]);
     assert!((corrected * centre - plain).abs() <= 1e-4 * plain.abs(), "{corrected} {plain}");
 }
 

@@ -29,7 +29,7 @@ def selfcal(
     imsize: Annotated[int, typer.Option("--imsize", help="Pixels a side; 0 covers the beam.")] = 0,
     cell: Annotated[float, typer.Option("--cell", help="Pixel [arcsec]; 0 is a fifth of the finest fringe.")] = 0.0,
     niter: Annotated[int, typer.Option("--niter", help="Most CLEAN iterations of each image.")] = 10_000,
-    robust: Annotated[float, typer.Option("--robust", help="Briggs' robustness, -2 to 2.")] = 0.0,
+    robust: Annotated[float, typer.Option("--robust", help="Briggs' robustness, -2 to 2.")] = 0.5,
     json_output: JsonOption = False,
 ) -> None:
     """Image, solve against the image's model, apply; a round that does not help is undone."""

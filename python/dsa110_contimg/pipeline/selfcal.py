@@ -148,6 +148,11 @@ class _Run:
         from dsa110_contimg import imaging
 
         report = imaging.image(self.ms, self.out / f"selfcal{k}", **self.image_options)
+        if k == 0 and not report["iterations"] and not report["bright"]:
+            # With wrong phases a source may drown in its own sidelobes: look deeper before giving up; a false component is
+            # undone by the rounds' own check.
+            deeper = {**self.image_options, "nsigma": 3.0, "auto_mask": 3.0}
+            report = imaging.image(self.ms, self.out / f"selfcal{k}", **deeper)
         if report["outcome"] == "diverged":
             raise ConvergenceError(
                 f"{self.ms}: expected an image that converges, found a CLEAN that diverged (round {k})"

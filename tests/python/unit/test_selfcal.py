@@ -16,7 +16,7 @@ from dsa110_contimg import _core, imaging
 from dsa110_contimg.calibration import stages
 from dsa110_contimg.pipeline.selfcal import SelfcalOptions, selfcal
 
-IMAGE = {"imsize": 128, "cell_arcsec": 30.0, "niter": 500, "nsigma": 5.0, "robust": 0.0}
+IMAGE = {"imsize": 128, "cell_arcsec": 30.0, "niter": 500, "nsigma": 5.0, "robust": 0.5}
 
 
 def _made() -> ModuleType:
