@@ -74,6 +74,8 @@ def flag(
         "extend": {"grow_time": growtime / 100, "grow_freq": growfreq / 100} if growtime or growfreq else None,
     }
     chosen = _chosen(mode, steps, named)
+    if backend != "native" and all(step["step"] != "rfi" for step in chosen):
+        raise CommandError(f"--backend {backend}: expected --mode rfi (or rfi among --steps), found no such step")
     if save:
         flagging.save_flags(ms, save)
     before = None
