@@ -60,6 +60,11 @@ impl Airy {
         2.0 * (HALF_POWER * SPEED_OF_LIGHT_M_S / (freq_hz * self.diameter_m)).min(1.0).asin()
     }
 
+    /// Diameter \[m\] of the dish whose beam has this full width at half power at `freq_hz`: [`Airy::fwhm_rad`] turned round.
+    pub fn diameter_m_of(fwhm_rad: f64, freq_hz: f64) -> f64 {
+        HALF_POWER * SPEED_OF_LIGHT_M_S / (freq_hz * (0.5 * fwhm_rad).sin())
+    }
+
     /// Radius of the first null \[rad\] at `freq_hz`: 1.22 lambda / D.
     pub fn first_null_rad(&self, freq_hz: f64) -> f64 {
         (FIRST_NULL * SPEED_OF_LIGHT_M_S / (freq_hz * self.diameter_m)).min(1.0).asin()

@@ -1,8 +1,11 @@
 //! A tile against a catalogue: its flux scale and its place, measured and taken out.
 
+use ndarray::s;
+
 use super::{Interpolation, Sampler, Tile};
 use crate::coords::{Lmn, RaDec};
 use crate::image::RestoringBeam;
+use crate::math::robust::median;
 
 /// A source of the catalogue.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -130,41 +133,32 @@ pub fn apply(tile: &mut Tile, correction: &Correction) {
         .direction(tile.wcs.centre);
 }
 
-/// Median; NaN of nothing.
-pub(super) fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    match values.len() {
-        0 => f64::NAN,
-        n if n % 2 == 1 => values[n / 2],
-        n => 0.5 * (values[n / 2 - 1] + values[n / 2]),
-    }
+/// Pixels of `limit` and more where the beam is at least `pb_least` and no neighbour within two pixels is brighter.
+pub(super) fn peaks(tile: &Tile, limit: f32, pb_least: f32) -> impl Iterator<Item = [usize; 2]> + '_ {
+    let (ny, nx) = tile.image_yx.dim();
+    let inside = (2..ny.saturating_sub(2)).flat_map(move |y| (2..nx.saturating_sub(2)).map(move |x| [x, y]));
+    inside.filter(move |[x, y]| {
+        let value = tile.image_yx[[*y, *x]];
+        value >= limit
+            && tile.pb_yx[[*y, *x]] >= pb_least
+            && !tile.image_yx.slice(s![y - 2..=y + 2, x - 2..=x + 2]).iter().any(|v| *v > value)
+    })
 }
 
 /// Fluxes of the same peaks on two tiles: the median ratio of `image / pb`, and how many peaks were compared. Peaks are local
 /// maxima of the first of 20 sigma and more where both beams are at least 0.3.
 pub fn seam(first: &Tile, second: &Tile) -> (f64, usize) {
     let (beam, sampler) = (Sampler::new(Interpolation::Bilinear), Sampler::new(Interpolation::Matched));
-    let (ny, nx) = first.image_yx.dim();
     let mut ratios = Vec::new();
-    let limit = (SNR_LEAST * first.sigma_jy) as f32;
-    for y in 2..ny.saturating_sub(2) {
-        for x in 2..nx.saturating_sub(2) {
-            let value = first.image_yx[[y, x]];
-            if !(value >= limit && first.pb_yx[[y, x]] >= PB_LEAST) {
-                continue;
-            }
-            let window = first.image_yx.slice(ndarray::s![y - 2..=y + 2, x - 2..=x + 2]);
-            if window.iter().any(|v| *v > value) {
-                continue;
-            }
-            let Some(at) = second.wcs.sky_to_pixel(first.wcs.pixel_to_sky([x as f64, y as f64])) else {
-                continue;
-            };
-            let power = beam.at(&second.pb_yx.view(), at);
-            let other = sampler.at(&second.image_yx.view(), at);
-            if power >= PB_LEAST && f64::from(other) >= SNR_LEAST * second.sigma_jy {
-                ratios.push(f64::from(other / power) / f64::from(value / first.pb_yx[[y, x]]));
-            }
+    for [x, y] in peaks(first, (SNR_LEAST * first.sigma_jy) as f32, PB_LEAST) {
+        let value = first.image_yx[[y, x]];
+        let Some(at) = second.wcs.sky_to_pixel(first.wcs.pixel_to_sky([x as f64, y as f64])) else {
+            continue;
+        };
+        let power = beam.at(&second.pb_yx.view(), at);
+        let other = sampler.at(&second.image_yx.view(), at);
+        if power >= PB_LEAST && f64::from(other) >= SNR_LEAST * second.sigma_jy {
+            ratios.push(f64::from(other / power) / f64::from(value / first.pb_yx[[y, x]]));
         }
     }
     let count = ratios.len();

@@ -1,9 +1,10 @@
 //! What must be true of a mosaic once it is made (facts 5 of the original system), as verdicts.
 
-use super::correct::{median, peak_near};
+use super::correct::{peak_near, peaks};
 use super::{Tile, Verdict};
 use crate::coords::Lmn;
 use crate::image::RestoringBeam;
+use crate::math::robust::{median, median_mad};
 
 /// Scatter of the mosaic over what its weights promise.
 const NOISE_RATIO: f64 = 1.5;
@@ -39,7 +40,7 @@ fn verdict(name: &str, passed: bool, value: f64, limit: f64, reason: String) -> 
 
 /// Robust scatter of image times the root of its weight: 1 when the tiles' noises are right.
 fn noise(mosaic: &Tile, weight_yx: &ndarray::Array2<f32>) -> Verdict {
-    let mut scaled: Vec<f64> = mosaic
+    let scaled: Vec<f64> = mosaic
         .image_yx
         .iter()
         .zip(weight_yx)
@@ -47,9 +48,7 @@ fn noise(mosaic: &Tile, weight_yx: &ndarray::Array2<f32>) -> Verdict {
         .filter(|(value, weight)| value.is_finite() && **weight > 0.0)
         .map(|(value, weight)| f64::from(*value) * f64::from(*weight).sqrt())
         .collect();
-    let middle = median(&mut scaled);
-    scaled.iter_mut().for_each(|v| *v = (*v - middle).abs());
-    let value = 1.4826 * median(&mut scaled);
+    let value = median_mad(&scaled).sigma;
     verdict(
         "noise_ratio",
         value <= NOISE_RATIO,
@@ -90,28 +89,16 @@ fn overlap(mosaic: &Tile, weight_yx: &ndarray::Array2<f32>, tiles: &[Tile], pb_f
 fn shift(mosaic: &Tile, beam: &RestoringBeam, tiles: &[Tile]) -> Option<Verdict> {
     let mut shifts = Vec::new();
     for tile in tiles {
-        let (ny, nx) = tile.image_yx.dim();
-        let limit = (SNR_LEAST * tile.sigma_jy) as f32;
-        for y in 2..ny.saturating_sub(2) {
-            for x in 2..nx.saturating_sub(2) {
-                let value = tile.image_yx[[y, x]];
-                // Where another tile dominates, its noise moves the peak, not the mosaic.
-                if !(value >= limit && tile.pb_yx[[y, x]] >= 0.5) {
-                    continue;
-                }
-                let window = tile.image_yx.slice(ndarray::s![y - 2..=y + 2, x - 2..=x + 2]);
-                if window.iter().any(|v| *v > value) {
-                    continue;
-                }
-                let near = tile.wcs.pixel_to_sky([x as f64, y as f64]);
-                let (Some((here, _)), Some((there, _))) =
-                    (peak_near(tile, beam, near), peak_near(mosaic, beam, near))
-                else {
-                    continue;
-                };
-                let away = Lmn::of(mosaic.wcs.pixel_to_sky(there), tile.wcs.pixel_to_sky(here));
-                shifts.push(away.l.hypot(away.m).to_degrees() * 3600.0);
-            }
+        // Where another tile dominates, its noise moves the peak, not the mosaic.
+        for [x, y] in peaks(tile, (SNR_LEAST * tile.sigma_jy) as f32, 0.5) {
+            let near = tile.wcs.pixel_to_sky([x as f64, y as f64]);
+            let (Some((here, _)), Some((there, _))) =
+                (peak_near(tile, beam, near), peak_near(mosaic, beam, near))
+            else {
+                continue;
+            };
+            let away = Lmn::of(mosaic.wcs.pixel_to_sky(there), tile.wcs.pixel_to_sky(here));
+            shifts.push(away.l.hypot(away.m).to_degrees() * 3600.0);
         }
     }
     let count = shifts.len();

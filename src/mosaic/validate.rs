@@ -1,8 +1,9 @@
 //! What must be true of tiles before they are added (facts 5 of the original system), as verdicts.
 
 use crate::image::RestoringBeam;
+use crate::math::robust::median;
 
-use super::correct::{median, seam, SOURCES_LEAST};
+use super::correct::{seam, SOURCES_LEAST};
 use super::{Correction, Tile};
 
 /// One judgement.

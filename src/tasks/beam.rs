@@ -6,7 +6,6 @@ use serde::Serialize;
 
 use crate::beam::{Airy, Beam, Radial};
 use crate::beamfile::{self, BeamTable};
-use crate::constants::SPEED_OF_LIGHT_M_S;
 use crate::kind::BadArgument;
 use crate::Error;
 
@@ -70,10 +69,7 @@ pub fn describe(path: &Path) -> Result<BeamFileReport, Error> {
     let (freq_hz, asymmetry) = (table.freq_hz.clone(), table.asymmetry);
     let beam = radial(table)?;
     let half: Vec<Option<f64>> = freq_hz.iter().map(|f| half_width(&beam, *f, reach_rad)).collect();
-    // x = pi D sin(theta) / lambda is 1.616340 at half power of the Airy pattern.
-    let diameter = |(half, f): (&Option<f64>, &f64)| {
-        half.map(|h| 1.616_340 * SPEED_OF_LIGHT_M_S / (std::f64::consts::PI * h.sin() * f))
-    };
+    let diameter = |(half, f): (&Option<f64>, &f64)| half.map(|h| Airy::diameter_m_of(2.0 * h, *f));
     let shown: Vec<f64> = (0..=180).map(|i| reach_rad * f64::from(i) / 180.0).collect();
     let row = |f: &f64| shown.iter().map(|r| beam.power(r.sin().powi(2), *f)).collect();
     Ok(BeamFileReport {

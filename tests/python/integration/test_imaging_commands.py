@@ -58,7 +58,7 @@ class Made:
         return Path(shutil.copytree(self.ms, folder / self.ms.name))
 
     def residual(self, ms: Path, tmp_path: Path) -> float:
-        """Noise of CORRECTED_DATA - not there - so of DATA less MODEL_DATA, by their images' difference [Jy/beam]."""
+        """Largest difference between the dirty images of DATA and of MODEL_DATA [Jy/beam]."""
         planes = []
         for column in ("data", "model"):
             report = imaging.image(ms, tmp_path / column, datacolumn=column, **{**IMAGE, "niter": 0, "outliers": False})

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
-import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -14,20 +11,10 @@ import pytest
 
 from dsa110_contimg import _core
 from dsa110_contimg.calibration import caltables, sky, stages
+from support.modules import unit_test_module
 
 pytestmark = pytest.mark.oracle
 pytest.importorskip("casatasks")
-
-
-def _unit_tests() -> ModuleType:
-    path = Path(__file__).parents[1] / "unit" / "test_calibration.py"
-    spec = importlib.util.spec_from_file_location("unit_test_calibration", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +22,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """A noisy calibrator Measurement Set with its model, flagged; CASA's tables and ours of it."""
     import casatasks
 
-    unit = _unit_tests()
+    unit = unit_test_module("test_calibration", called="unit_test_calibration")
     directory = tmp_path_factory.mktemp("casa")
     files = unit.simulate(directory, sefd_jy=2.0, dead=[])
     ms = directory / "c.ms"

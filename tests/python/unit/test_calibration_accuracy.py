@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 
 from dsa110_contimg import _core
 from dsa110_contimg.calibration import caltables, sky, stages
+from support.modules import unit_test_module
 
-
-def _made() -> ModuleType:
-    path = Path(__file__).with_name("test_calibration.py")
-    spec = importlib.util.spec_from_file_location("unit_test_calibration_accuracy_made", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-made = _made()
+made = unit_test_module("test_calibration", called="unit_test_calibration_accuracy_made")
 
 
 def test_amplitudes_scatter_about_the_truth_as_their_errors_say(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import math
 import shutil
@@ -10,7 +9,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -32,23 +30,13 @@ from dsa110_contimg.calibration import (
 from dsa110_contimg.calibration import cli as calibration_cli
 from dsa110_contimg.cli import app
 from dsa110_contimg.database import registry_cli
+from support.modules import unit_test_module
 
 DATA = Path(__file__).parents[2] / "data" / "calibration"
 LIST = DATA / "vlacalibrators_excerpt.txt"
 
 
-def _made() -> ModuleType:
-    path = Path(__file__).with_name("test_calibration.py")
-    spec = importlib.util.spec_from_file_location("unit_test_calibration_made", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-made = _made()
+made = unit_test_module("test_calibration", called="unit_test_calibration_made")
 
 
 @pytest.fixture(scope="module")

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
-import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -15,25 +12,15 @@ import pytest
 from dsa110_contimg import _core, imaging
 from dsa110_contimg.calibration import stages
 from dsa110_contimg.pipeline.selfcal import SelfcalOptions, selfcal
+from support.modules import unit_test_module
 
 IMAGE = {"imsize": 128, "cell_arcsec": 30.0, "niter": 500, "nsigma": 5.0, "robust": 0.5}
-
-
-def _made() -> ModuleType:
-    path = Path(__file__).with_name("test_calibration.py")
-    spec = importlib.util.spec_from_file_location("unit_test_calibration_selfcal", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Phases off by 0.6 rad an antenna, and by 0.3 rad more a dump."""
-    made = _made()
+    made = unit_test_module("test_calibration", called="unit_test_calibration_selfcal")
     rng = np.random.default_rng(3)
     n = len(made.STATIONS)
     band = np.full((n, 2, made.CHANNELS * len(made.SUBBANDS)), 0.07 + 0j)
