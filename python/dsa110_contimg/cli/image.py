@@ -36,6 +36,17 @@ def image(
     mask: Annotated[
         Path | None, typer.Option("--mask", help="FITS, not zero where components may lie, or DS9 regions (.reg).")
     ] = None,
+    mask_catalog: Annotated[
+        str, typer.Option("--mask-catalog", help="Components only near sources of this catalogue: nvss or a file.")
+    ] = "",
+    mask_radius: Annotated[float, typer.Option("--mask-radius", help="For --mask-catalog [arcsec].")] = 60.0,
+    seed_catalog: Annotated[
+        str,
+        typer.Option("--seed-catalog", help="Start from this catalogue, seen through the beam: nvss or a file."),
+    ] = "",
+    min_flux: Annotated[
+        float, typer.Option("--min-flux", help="For --mask-catalog and --seed-catalog [mJy, before the beam].")
+    ] = 10.0,
     model: Annotated[Path | None, typer.Option("--model", help="Model FITS of an earlier run to go on from.")] = None,
     bright_sigma: Annotated[
         float,
@@ -48,6 +59,7 @@ def image(
     source_list: Annotated[
         Path | None, typer.Option("--source-list", help="WSClean list of the fitted bright sources to write.")
     ] = None,
+    gain: Annotated[float, typer.Option("--gain", help="Share of a peak that one component takes.")] = 0.1,
     mgain: Annotated[float, typer.Option("--mgain", help="Largest share of the peak a minor cycle takes.")] = 0.92,
     non_negative: Annotated[bool, typer.Option("--non-negative", help="Positive components only.")] = False,
     multiscale: Annotated[bool, typer.Option("--multiscale", help="Components of several widths.")] = False,
@@ -66,8 +78,11 @@ def image(
         list[Path] | None, typer.Option("--caltable", help="Table behind the data, for the header; may be repeated.")
     ] = None,
     centre: Annotated[str, typer.Option("--centre", help="Centre, 'RA DEC' as CASA or in degrees.")] = "",
-    quick: Annotated[bool, typer.Option("--quick", help="Coarse: three times the cell, two major cycles.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A quick look: three times the cell, one major cycle, and a PNG.")
+    ] = False,
     png: Annotated[bool, typer.Option("--png", help="Also a PNG of the restored image.")] = False,
+    skip_fits: Annotated[bool, typer.Option("--skip-fits", help="Leave no FITS, only the PNG; needs --quick.")] = False,
     max_memory_gb: Annotated[float, typer.Option("--max-memory", help="Most memory [GB].")] = 4.0,
     backend: Annotated[str, typer.Option("--backend", help="native, wsclean or tclean.")] = "native",
     json_output: JsonOption = False,
@@ -117,6 +132,7 @@ def image(
         "bright_sigma": bright_sigma,
         "outliers": outliers,
         "snapshots": snapshots,
+        "gain": gain,
         "mgain": mgain,
         "non_negative": non_negative,
         "multiscale": multiscale,
@@ -133,19 +149,43 @@ def image(
         "centre_deg": parse_phasecenter(centre),
         "max_memory_gb": max_memory_gb,
     }
+    if skip_fits and not quick:
+        raise CommandError("--skip-fits: expected --quick with it; without a quick look the FITS files are the result")
     if quick:
-        options |= {"max_major": 2, "epsilon": max(epsilon, 1e-3)}
+        options |= {"max_major": 1, "epsilon": max(epsilon, 1e-3)}
         options |= {"cell_arcsec": 3.0 * cell, "imsize": 2 * (imsize // 6) or None} if cell else {"taper_arcsec": 60.0}
+        options |= {"products": ["restored"]} if skip_fits else {}
+    options |= _catalogued(ms[0], mask_catalog, mask_radius, seed_catalog, min_flux, dish_diameter or None)
     with console.bar("image", quiet=json_output) as progress:
         report = imaging.image(ms, name, progress=progress, **options)
     if source_list is not None:
         imaging.write_wsclean_list(source_list, imaging.bright_sources(report))
         report["source_list"] = str(source_list)
-    if png:
+    if png or quick:
         from dsa110_contimg.plots.images import save_png
 
         report["png"] = str(save_png(report["products"]["restored"], f"{name}-image.png"))
+    if skip_fits:
+        Path(report["products"].pop("restored")).unlink()
     console.emit(report, json_output, lambda: _print(report), ok=report["outcome"] != "diverged")
+
+
+def _catalogued(
+    ms: Path, mask_catalog: str, radius_arcsec: float, seed_catalog: str, min_flux_mjy: float, dish_m: float | None
+) -> dict[str, Any]:
+    """Options that come from catalogues."""
+    if not mask_catalog and not seed_catalog:
+        return {}
+    from dsa110_contimg.imaging import known
+
+    options: dict[str, Any] = {}
+    if mask_catalog:
+        table = known.known_sources(ms, mask_catalog, min_flux_mjy=min_flux_mjy, dish_diameter_m=dish_m)
+        options |= {"mask_positions_deg": known.mask_positions(table), "mask_radius_arcsec": radius_arcsec}
+    if seed_catalog:
+        table = known.known_sources(ms, seed_catalog, min_flux_mjy=min_flux_mjy, dish_diameter_m=dish_m)
+        options["seeds"] = known.seeds(table)
+    return options
 
 
 def _numbers(option: str, text: str) -> list[float]:
@@ -177,7 +217,10 @@ def _limits(backend: str, uvrange: str, pblimit: float, auto_mask: float) -> dic
 
 def _print(report: dict[str, Any]) -> None:
     table = Table("product", "file")
-    for key, path in report["products"].items():
+    for key, path in [
+        *report["products"].items(),
+        *((key, report[key]) for key in ("png", "source_list") if key in report),
+    ]:
         table.add_row(key, str(path))
     console.out.print(table)
     if "beam" not in report:

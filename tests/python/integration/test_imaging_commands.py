@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from astropy.io import fits
+from astropy.wcs import WCS
 
 from dsa110_contimg import _core, imaging
 from dsa110_contimg.calibration import sky, stages
@@ -187,3 +188,61 @@ def test_qa_judges_the_tile_against_its_own_sky(made: Made, tmp_path: Path, caps
     assert (good, said["ok"]) == (0, True), said
     assert (bad, wrong["ok"]) == (1, False), wrong
     assert (tmp_path / "qa.png").read_bytes().startswith(b"\x89PNG")
+
+
+def catalogue(made: Made, path: Path) -> Path:
+    """The group's sources as an NVSS-like table, and one far outside the beam."""
+    lines = ["ra_deg,dec_deg,flux_mjy"]
+    lines += [f"{s.ra_deg:.7f},{s.dec_deg:.7f},{1e3 * s.flux_jy:.3f}" for s in made.sources]
+    path.write_text("\n".join([*lines, "12.0,-20.0,9000.0", ""]))
+    return path
+
+
+def test_catalogue_gives_mask_and_seeds(made: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = catalogue(made, tmp_path / "nvss.csv")
+    common = [
+        "--imsize",
+        "256",
+        "--cell",
+        "24",
+        "--nsigma",
+        "5",
+        "--bright-sigma",
+        "0",
+        "--no-outliers",
+        "--datacolumn",
+        "data",
+        "--json",
+    ]
+    name = tmp_path / "known"
+    known = ["--mask-catalog", str(file), "--mask-radius", "90", "--auto-mask", "0"]
+    assert main(["image", str(made.ms), "--name", str(name), *known, *common]) == 0
+    report = json.loads(capsys.readouterr().out)
+    model = fits.getdata(report["products"]["model"]).squeeze()
+    with fits.open(report["products"]["model"]) as hdus:
+        wcs = WCS(hdus[0].header).celestial
+    places = np.array([wcs.all_world2pix(s.ra_deg, s.dec_deg, 0) for s in made.sources])
+    y, x = np.nonzero(model)
+    apart = np.hypot(x[:, None] - places[:, 0], y[:, None] - places[:, 1]).min(axis=1)
+    assert len(x)
+    # 90 arcsec are 3.75 pixels, and a pixel counts by its centre.
+    assert apart.max() <= 90.0 / 24.0 + 0.75
+    assert main(["image", str(made.ms), "--name", str(name), "--seed-catalog", str(file), "--niter", "0", *common]) == 0
+    seeded = json.loads(capsys.readouterr().out)
+    dirty, rest = (fits.getdata(seeded["products"][key]).squeeze() for key in ("dirty", "residual"))
+    # Sources lie up to half of these coarse pixels (a third of the beam) off the seeds: most of them goes, not all.
+    assert np.abs(rest).max() < 0.35 * np.abs(dirty).max()
+
+
+def test_quick_look_leaves_a_picture_and_no_fits(
+    made: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = tmp_path / "look"
+    options = ["--imsize", "768", "--cell", "8", "--quick", "--skip-fits", "--datacolumn", "data", "--json"]
+    assert main(["image", str(made.ms), "--name", str(name), *options]) == 0
+    report = json.loads(capsys.readouterr().out)
+    # One cycle, and one more where the fit of the bright sources moved after it.
+    assert report["n_major"] <= 2
+    assert report["imsize"] == [256, 256]
+    assert [p.name for p in tmp_path.iterdir()] == ["look-image.png"]
+    assert main(["image", str(made.ms), "--name", str(name), "--skip-fits"]) != 0
