@@ -100,7 +100,9 @@ def chunks(make: Any, sky: Any, n: int, seed: int, keep: Path | None, **options:
     parts = []
     for first in range(0, n, CHUNK):
         last = min(first + CHUNK, n)
-        file = keep / "-".join(map(str, (sky.__name__, make.__name__, seed, first, last, len(options)))) if keep else None
+        file = (
+            keep / "-".join(map(str, (sky.__name__, make.__name__, seed, first, last, len(options)))) if keep else None
+        )
         if file is None or not file.with_suffix(".npy").is_file():
             parts.append(make(sky, seed, first, last, **options))
             if file is not None:

@@ -276,9 +276,8 @@ fn update_sql(table: &str, columns: &[&String]) -> String {
     if columns.is_empty() {
         return "NOTHING".to_owned();
     }
-    let list = |name: &dyn Fn(&String) -> String| {
-        columns.iter().map(|c| name(c)).collect::<Vec<_>>().join(", ")
-    };
+    let list =
+        |name: &dyn Fn(&String) -> String| columns.iter().map(|c| name(c)).collect::<Vec<_>>().join(", ");
     let (old, new) = (list(&|c| format!("{}.{c}", quoted(table))), list(&|c| format!("excluded.{c}")));
     format!("UPDATE SET {} WHERE ({old}) IS NOT ({new})", list(&|c| format!("{c} = excluded.{c}")))
 }

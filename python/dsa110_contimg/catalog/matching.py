@@ -117,7 +117,9 @@ def match_database(
         sources["flux_jy"] = np.array(milli, dtype=float) / 1e3
         ra, dec = column(sources["ra_deg"]), column(sources["dec_deg"])
         row = np.floor(dec / _CELL_DEG)
-        cells = pd.Series(row).astype(str) + " " + pd.Series(np.floor(ra * np.cos(np.radians(dec)) / _CELL_DEG)).astype(str)
+        cells = (
+            pd.Series(row).astype(str) + " " + pd.Series(np.floor(ra * np.cos(np.radians(dec)) / _CELL_DEG)).astype(str)
+        )
         for _, own in sources.groupby(cells.to_numpy()):
             # The mean direction; right across RA 0 h and at the poles.
             a, d = np.radians(column(own["ra_deg"])), np.radians(column(own["dec_deg"]))

@@ -116,9 +116,7 @@ def match(
 
     if not db.is_file():
         raise CommandError(f"{db}: expected a products database, found none")
-    found = match_database(
-        open_database(db, "products"), catalog, catalog_path=path, radius_arcsec=radius_arcsec
-    )
+    found = match_database(open_database(db, "products"), catalog, catalog_path=path, radius_arcsec=radius_arcsec)
     rows = found.to_dict("records")
 
     def human() -> None:

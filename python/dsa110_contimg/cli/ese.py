@@ -64,7 +64,13 @@ def ese(
         for name, j in judged.items()
     ]
     nominated = [s["source_id"] for s in sources if s["verdict"] == "candidate"]
-    payload = {"db": str(db), "epochs": len(epochs), "normalisation": methods, "sources": sources, "nominated": nominated}
+    payload = {
+        "db": str(db),
+        "epochs": len(epochs),
+        "normalisation": methods,
+        "sources": sources,
+        "nominated": nominated,
+    }
 
     def human() -> None:
         from rich.table import Table

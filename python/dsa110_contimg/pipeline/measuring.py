@@ -27,7 +27,10 @@ def image_files(outputs: Outputs) -> list[str]:
 
 def fingerprint(catalog: Sequence[CatalogSource], blank_fits: int) -> dict[str, Any]:
     """What the measurements depend on besides the images."""
-    return {"blank_fits": blank_fits, "positions": [(s.name, s.ra_deg, s.dec_deg, *(s.size_deg or ())) for s in catalog]}
+    return {
+        "blank_fits": blank_fits,
+        "positions": [(s.name, s.ra_deg, s.dec_deg, *(s.size_deg or ())) for s in catalog],
+    }
 
 
 def measure(

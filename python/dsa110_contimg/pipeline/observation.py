@@ -55,7 +55,9 @@ def pointing_of(path: str | os.PathLike[str]) -> Pointing:
     header = _core.uvh5.read_header(path)
     mid_mjd_s = float(header["mid_mjd_s"])
     ra, dec = _core.coords.meridian_icrs(np.array([mid_mjd_s]), float(header["phase_center_dec_rad"]))
-    return Pointing(mid_mjd_s / 86400.0, float(np.degrees(ra[0])), float(np.degrees(dec[0])), measuring.averaging_of(header))
+    return Pointing(
+        mid_mjd_s / 86400.0, float(np.degrees(ra[0])), float(np.degrees(dec[0])), measuring.averaging_of(header)
+    )
 
 
 @dataclass
