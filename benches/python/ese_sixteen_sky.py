@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import ese_other_sky
 import numpy as np
-from ese_other_sky import DAYS, MEAN_HZ, Array, Event, _observed, scintillation
+from ese_other_sky import DAYS, MEAN_HZ, Array, Event, _observed
 
 FREQ_HZ = np.linspace(1.317e9, 1.493e9, 16)
 CONTAMINANTS = {"scintillator": 0.06, "flare": 0.03, "drift": 0.02, "gain step": 0.005, "flat dip": 0.003}

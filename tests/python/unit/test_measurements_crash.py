@@ -21,7 +21,7 @@ from dsa110_contimg.photometry.rows import record
 SOURCES, EPOCHS, KILLS = 40, 24, 6
 
 #: What the killed process does: the same as `everything`, in a process of its own.
-_WORK = "import sys; sys.path[:0] = sys.argv[2:]; from {module} import everything; everything(sys.argv[1])"
+_WORK = "import sys; sys.path[:0] = sys.argv[3:]; from {module} import limited; limited(sys.argv[1], int(sys.argv[2]))"
 
 
 def everything(path: str | Path) -> None:
@@ -49,6 +49,14 @@ def everything(path: str | Path) -> None:
             campaign.vary_and_nominate(db)
 
 
+def limited(path: str, largest_file: int) -> None:
+    """`everything`, on a disk that is full when a file reaches `largest_file` bytes (0: never)."""
+    if largest_file:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
+    everything(path)
+
+
 def content(path: Path) -> dict[str, list[str]]:
     """What does not depend on when it was written, row by row as text (so that NULL equals NULL)."""
     series = "SELECT source_id, mjd, image_path, peak_jyb, peak_norm, peak_norm_err, band_norm_ujy FROM photometry_timeseries"
@@ -67,19 +75,14 @@ def truth(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float]:
     return path, time.monotonic() - began
 
 
-def start(path: Path, largest_file: int | None = None) -> subprocess.Popen[bytes]:
-    def limit() -> None:
-        if largest_file is not None:
-            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-            resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
-
+def start(path: Path, largest_file: int = 0) -> subprocess.Popen[bytes]:
     work = _WORK.format(module=Path(__file__).stem)
-    command = [sys.executable, "-c", work, str(path), str(Path(__file__).parent)]
+    command = [sys.executable, "-c", work, str(path), str(largest_file), str(Path(__file__).parent)]
     with path.with_suffix(".log").open("wb") as log:
-        return subprocess.Popen(command, stderr=log, preexec_fn=limit)
+        return subprocess.Popen(command, stderr=log)
 
 
-def finish(path: Path, largest_file: int | None = None) -> int:
+def finish(path: Path, largest_file: int = 0) -> int:
     """Run to the end; the exit code."""
     with start(path, largest_file) as process:
         return process.wait()
