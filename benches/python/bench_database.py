@@ -61,16 +61,20 @@ def main() -> None:
         path = Path(directory) / "products.sqlite3"
         db = open_database(path, "products")
         made = epoch(rng, names, where, 60000.0, 16)
-        spent = wall = 0.0
+        costs = []
         for e in range(options.images):
             made[0]["mjd"] = 60000.0 + e
-            c, w = cpu_and_wall(lambda e=e: record(db, f"/data/images/2026/{e:05d}.image.fits", *made))
-            spent, wall = spent + c, wall + w
+            costs.append(cpu_and_wall(lambda e=e: record(db, f"/data/images/2026/{e:05d}.image.fits", *made)))
+        spent, wall = (float(sum(c[k] for c in costs)) for k in (0, 1))
         rows = options.sources * options.images
         size = sum(p.stat().st_size for p in Path(directory).iterdir())
         print(f"{rows} measurements with 16 bands, and as many light-curve points")
         rates = f"{2 * rows / spent:10.0f} rows/s of CPU, {2 * rows / wall:10.0f} rows/s of wall"
         print(f"insert       {rates}; {size / rows:.0f} bytes a measurement")
+        tenth = max(options.images // 10, 1)
+        for name, part in (("first", costs[:tenth]), ("last", costs[-tenth:])):
+            each = sum(c[0] for c in part) / (2 * options.sources * len(part))
+            print(f"the {name:5s} {len(part)} images {1 / each:10.0f} rows/s of CPU")
         curve = best(
             lambda i: db.select(
                 "photometry_timeseries", ("source_id", "=", names[(37 * i) % len(names)]), order_by=["mjd"]

@@ -8,6 +8,7 @@ The light curves are made in `ese_sky`, by ray tracing and processes that the pa
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import resource
 import sys
@@ -20,12 +21,14 @@ sys.path.insert(0, str(Path(__file__).parent))
 import itertools
 
 import ese_other_sky
+import ese_sixteen_sky
 import ese_sky
 
+from dsa110_contimg import _core
 from dsa110_contimg._core import ese
 
-CHUNK = 500
-SKIES = {"first": ese_sky, "other": ese_other_sky}
+CHUNK = 250
+SKIES = {"first": ese_sky, "other": ese_other_sky, "sixteen": ese_sixteen_sky}
 EVENT = np.dtype(
     [("kind", "U16"), ("depth", float), ("days", float), ("snr", float), ("named", bool), ("trigger", bool)]
     + [(name, float) for name in ("log_bf", "score", "eta", "v")]
@@ -92,13 +95,33 @@ def lenses(sky: Any, seed: int, first: int, last: int, until_middle: bool = Fals
     return batch.judge()
 
 
-def chunks(make: Any, sky: Any, n: int, seed: int, **options: Any) -> np.ndarray:
-    """All of `n`, a chunk at a time."""
+def chunks(make: Any, sky: Any, n: int, seed: int, keep: Path | None, **options: Any) -> np.ndarray:
+    """All of `n`, a chunk at a time; with `keep` the chunks that an interrupted run of the same program left there are taken."""
     parts = []
     for first in range(0, n, CHUNK):
-        parts.append(make(sky, seed, first, min(first + CHUNK, n), **options))
-        print(f"{make.__name__}: {min(first + CHUNK, n)} of {n}", file=sys.stderr)
+        last = min(first + CHUNK, n)
+        file = (
+            keep / "-".join(map(str, (sky.__name__, make.__name__, seed, first, last, len(options)))) if keep else None
+        )
+        if file is None or not file.with_suffix(".npy").is_file():
+            parts.append(make(sky, seed, first, last, **options))
+            if file is not None:
+                np.save(file.with_suffix(".npy"), parts[-1])
+        else:
+            parts.append(np.load(file.with_suffix(".npy")))
+        print(f"{make.__name__}: {last} of {n}", file=sys.stderr)
     return np.concatenate(parts) if parts else np.zeros(0, EVENT)
+
+
+def kept(directory: Path | None) -> Path | None:
+    """A directory of this program's chunks: those of another build or generator are not taken."""
+    if directory is None:
+        return None
+    sources = [Path(_core.__file__), *sorted(Path(__file__).parent.glob("ese*.py"))]
+    digest = hashlib.sha256(b"".join(p.read_bytes() for p in sources)).hexdigest()[:16]
+    own = directory / digest
+    own.mkdir(parents=True, exist_ok=True)
+    return own
 
 
 def statistics(table: np.ndarray) -> dict[str, np.ndarray]:
@@ -202,11 +225,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=20261122)
     parser.add_argument("--figures", type=Path, help="directory of ese_completeness.png")
     parser.add_argument("--sky", choices=sorted(SKIES), default="first")
+    parser.add_argument("--keep", type=Path, help="directory of finished chunks, to go on after an interruption")
     options = parser.parse_args()
-    sky = SKIES[options.sky]
-    quiet = chunks(others, sky, options.source_years, options.seed)
-    found = chunks(lenses, sky, options.events, options.seed)
-    early = chunks(lenses, sky, options.events // 3, options.seed + 1, until_middle=True)
+    sky, keep = SKIES[options.sky], kept(options.keep)
+    quiet = chunks(others, sky, options.source_years, options.seed, keep)
+    found = chunks(lenses, sky, options.events, options.seed, keep)
+    early = chunks(lenses, sky, options.events // 3, options.seed + 1, keep, until_middle=True)
     if options.figures:
         draw(quiet, found, options.figures)
     used = resource.getrusage(resource.RUSAGE_SELF)

@@ -123,9 +123,9 @@ def scintillation(rng: np.random.Generator, t: Array, index: float, tau: float) 
     return np.exp(index * np.array(out))
 
 
-def contaminant(rng: np.random.Generator, kind: str, t: Array) -> Array:
+def contaminant(rng: np.random.Generator, kind: str, t: Array, freq_hz: Array = FREQ_HZ) -> Array:
     """Relative flux (band, epoch) of what is no lens."""
-    one, ratio = np.ones((len(FREQ_HZ), len(t))), (FREQ_HZ / MEAN_HZ)[:, None]
+    one, ratio = np.ones((len(freq_hz), len(t))), (freq_hz / MEAN_HZ)[:, None]
     if kind == "quiet":
         return one
     if kind == "scintillator":

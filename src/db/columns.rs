@@ -135,8 +135,14 @@ impl Database {
         let mut text = String::new();
         for (batch, (sql, rows)) in batches.iter().zip(&prepared) {
             let mut statement = transaction.prepare_cached(sql).map_err(&wrap)?;
+            // A value that is the same in every row stays bound from the first.
+            let (same, own): (Vec<_>, Vec<_>) =
+                batch.columns.iter().enumerate().partition(|(_, (_, column))| column.rows().is_none());
+            for (i, (_, column)) in same {
+                column.bind(&mut statement, i + 1, 0, &mut text).map_err(&wrap)?;
+            }
             for row in 0..*rows {
-                for (i, (_, column)) in batch.columns.iter().enumerate() {
+                for (i, (_, column)) in &own {
                     column.bind(&mut statement, i + 1, row, &mut text).map_err(&wrap)?;
                 }
                 statement.raw_execute().map_err(&wrap)?;

@@ -202,14 +202,10 @@ impl Database {
         let marks = vec!["?"; names.len()].join(", ");
         let mut sql = format!("INSERT INTO {} ({}) VALUES ({marks})", quoted(table), names.join(", "));
         if !keys.is_empty() {
-            let updates: Vec<String> =
-                names.iter().filter(|n| !keys.contains(n)).map(|n| format!("{n} = excluded.{n}")).collect();
-            let action = if updates.is_empty() {
-                "NOTHING".to_owned()
-            } else {
-                format!("UPDATE SET {}", updates.join(", "))
-            };
-            sql.push_str(&format!(" ON CONFLICT ({}) DO {action}", keys.join(", ")));
+            let others: Vec<&String> = names.iter().filter(|n| !keys.contains(n)).collect();
+            let prefix = self.schema().conflict_prefix(table).map(str::to_owned);
+            let target: Vec<String> = prefix.into_iter().chain(keys.iter().cloned()).collect();
+            sql.push_str(&format!(" ON CONFLICT ({}) DO {}", target.join(", "), update_sql(table, &others)));
         }
         Ok(sql)
     }
@@ -273,6 +269,17 @@ pub(super) fn fetch(statement: &mut Statement<'_>, parameters: Vec<Value>) -> ru
         rows.push(values.collect::<rusqlite::Result<Row>>()?);
     }
     Ok(rows)
+}
+
+/// What becomes of a row that is there already: the columns that are not its key are set. A row that would stay as it is is not written.
+fn update_sql(table: &str, columns: &[&String]) -> String {
+    if columns.is_empty() {
+        return "NOTHING".to_owned();
+    }
+    let list =
+        |name: &dyn Fn(&String) -> String| columns.iter().map(|c| name(c)).collect::<Vec<_>>().join(", ");
+    let (old, new) = (list(&|c| format!("{}.{c}", quoted(table))), list(&|c| format!("excluded.{c}")));
+    format!("UPDATE SET {} WHERE ({old}) IS NOT ({new})", list(&|c| format!("{c} = excluded.{c}")))
 }
 
 fn where_sql(table: &str, known: &[String], conditions: &[Condition]) -> Result<(String, Vec<Value>), Error> {

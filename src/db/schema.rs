@@ -54,6 +54,7 @@ impl Schema {
                 include_str!("schema/products_2.sql"),
                 include_str!("schema/products_3.sql"),
                 include_str!("schema/products_4.sql"),
+                include_str!("schema/products_5.sql"),
             ],
             Self::Catalog => &[
                 include_str!("schema/catalog_1.sql"),
@@ -61,6 +62,11 @@ impl Schema {
                 include_str!("schema/catalog_3.sql"),
             ],
         }
+    }
+
+    /// An expression that the unique index of `table` begins with: an upsert must name it before its own columns.
+    pub(super) fn conflict_prefix(self, table: &str) -> Option<&'static str> {
+        (self == Self::Products && table == "photometry_timeseries").then_some("CAST(mjd / 4 AS INTEGER)")
     }
 
     /// Newest version.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -76,3 +77,62 @@ def record_matches(db: Database, matches: pd.DataFrame) -> int:
         {**{str(k): v for k, v in row.items()}, "created_at": now} for row in matches.to_dict("records")
     ]
     return db.insert("cross_matches", rows, conflict=("source_id", "catalog_type"))
+
+
+#: Sources are looked up together in cells of this side [degrees].
+_CELL_DEG = 2.0
+
+
+def match_database(
+    db: Database,
+    catalog_type: str,
+    *,
+    catalog_path: str | os.PathLike[str] | None = None,
+    radius_arcsec: float = 10.0,
+) -> pd.DataFrame:
+    """Match all sources of a products database with a catalogue and fill ``cross_matches``; matches that are none any more go.
+
+    Parameters
+    ----------
+    catalog_type : str
+        ``nvss``, ``first``, ``rax``, ``vlass`` or ``master``.
+    catalog_path : path, optional
+        Its file or database; the configured one when left out.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The rows written, as `cross_match` gives them.
+    """
+    import numpy as np
+    import pandas as pd
+
+    from dsa110_contimg.catalog.query import query_sources
+
+    sources = db.frame("sources", columns=["source_id", "ra_deg", "dec_deg"], order_by=["source_id"])
+    flux = {r["source_id"]: r["mean_flux_mjy"] for r in db.select("variability_stats")}
+    parts = []
+    if not sources.empty:
+        milli = [np.nan if flux.get(name) is None else flux[name] for name in sources["source_id"]]
+        sources["flux_jy"] = np.array(milli, dtype=float) / 1e3
+        ra, dec = column(sources["ra_deg"]), column(sources["dec_deg"])
+        row = np.floor(dec / _CELL_DEG)
+        cells = (
+            pd.Series(row).astype(str) + " " + pd.Series(np.floor(ra * np.cos(np.radians(dec)) / _CELL_DEG)).astype(str)
+        )
+        for _, own in sources.groupby(cells.to_numpy()):
+            # The mean direction; right across RA 0 h and at the poles.
+            a, d = np.radians(column(own["ra_deg"])), np.radians(column(own["dec_deg"]))
+            x, y, z = (np.cos(d) * np.cos(a)).mean(), (np.cos(d) * np.sin(a)).mean(), np.sin(d).mean()
+            centre = float(np.degrees(np.arctan2(y, x)) % 360.0), float(np.degrees(np.arctan2(z, np.hypot(x, y))))
+            apart = _compiled.catalog.match_pairs(
+                column([centre[0]]), column([centre[1]]), column(own["ra_deg"]), column(own["dec_deg"]), 648000.0
+            )[2]
+            reach = (float(apart.max()) + radius_arcsec) / 3600.0
+            near = query_sources(catalog_type, *centre, reach, catalog_path=catalog_path)
+            parts.append(cross_match(own, near, catalog_type, radius_arcsec=radius_arcsec))
+    found = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({"source_id": []})
+    now = time.time()
+    rows = [{**{str(k): v for k, v in r.items()}, "created_at": now} for r in found.to_dict("records")]
+    db.replace_all([("cross_matches", [("catalog_type", "=", catalog_type)])], [("cross_matches", rows, ())])
+    return found

@@ -142,7 +142,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of our stdout went away; nothing more can be told to it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except (CommandError, ContimgError, ValueError, OSError) as error:
+    except (CommandError, ContimgError, ValueError, OSError, ModuleNotFoundError) as error:
         return _report(error, "--json" in argv)
     return int(code) if isinstance(code, int) else 0
 

@@ -16,6 +16,7 @@ def register(app: typer.Typer) -> None:
     group.command("ingest")(ingest)
     group.command("cone")(cone)
     group.command("build-master")(build_master)
+    group.command("match")(match)
     app.add_typer(group, name="catalog")
 
 
@@ -99,3 +100,37 @@ def build_master(
     )
     text = f"{done['rows']} sources, {done['good_references']} good and {done['final_references']} final references"
     emit(done, json_output, lambda: out.print(f"{text} in {done['output']}"))
+
+
+def match(
+    db: Annotated[Path, typer.Argument(help="Products database.")],
+    catalog: Annotated[str, typer.Option(help="nvss, first, rax, vlass or master.")] = "nvss",
+    path: Annotated[Path | None, typer.Option(help="Catalogue file or database; default: the configured one.")] = None,
+    radius_arcsec: Annotated[float, typer.Option(min=0.0, help="Largest distance.")] = 10.0,
+    json_output: JsonOption = False,
+) -> None:
+    """Match the measured sources with a catalogue and record it in `cross_matches`."""
+    from dsa110_contimg.catalog.matching import match_database
+    from dsa110_contimg.cli.console import CommandError
+    from dsa110_contimg.database import open_database
+
+    if not db.is_file():
+        raise CommandError(f"{db}: expected a products database, found none")
+    found = match_database(open_database(db, "products"), catalog, catalog_path=path, radius_arcsec=radius_arcsec)
+    rows = found.to_dict("records")
+
+    def human() -> None:
+        from rich.table import Table
+
+        shown = Table("source", catalog, "distance [arcsec]", "flux ratio", "match")
+        for r in rows:
+            shown.add_row(
+                r["source_id"],
+                str(r["catalog_source_id"]),
+                f"{r['separation_arcsec']:.2f}",
+                f"{r['flux_ratio']:.3f}",
+                r["match_quality"],
+            )
+        out.print(shown)
+
+    emit({"db": str(db), "catalog": catalog, "n": len(rows), "matches": rows}, json_output, human)

@@ -23,18 +23,32 @@ def ese(
     min_log_bf: Annotated[float, typer.Option(help="ln Bayes factor of a lens from which a dip is nominated.")] = 7.0,
     min_epochs: Annotated[int, typer.Option(help="Fewest epochs of a nomination.")] = 20,
     normalise: Annotated[bool, typer.Option(help="Normalise all epochs again first.")] = True,
+    method: Annotated[
+        str | None, typer.Option(help="ensemble, field or auto; default: the configured one, as contimg run takes it.")
+    ] = None,
     json_output: JsonOption = False,
 ) -> None:
-    """Normalise the light curves by the reference ensemble, judge every source, and record candidates."""
+    """Normalise the light curves as `contimg run` does, judge every source, and record candidates."""
+    from dsa110_contimg.config import load
     from dsa110_contimg.database import open_database
     from dsa110_contimg.photometry import campaign
 
     if not db.is_file():
         raise CommandError(f"{db}: expected a products database, found none")
     handle = open_database(db, "products")
+    settings = load().photometry
     with bar("judging", quiet=json_output):
-        epochs = campaign.normalise(handle, reference or None) if normalise else []
+        if normalise:
+            campaign.normalise_by(
+                handle,
+                method or settings.normalisation,
+                references=reference or None,
+                gate=settings.gate,
+                max_rms_jy=1e-3 * settings.max_rms_mjy,
+            )
         judged = campaign.vary_and_nominate(handle, options={"min_epochs": min_epochs}, min_log_bf=min_log_bf)
+    epochs = handle.select("epoch_gains", columns=["method"])
+    methods = sorted({str(row["method"]) for row in epochs})
     sources = [
         {
             "source_id": name,
@@ -50,7 +64,13 @@ def ese(
         for name, j in judged.items()
     ]
     nominated = [s["source_id"] for s in sources if s["verdict"] == "candidate"]
-    payload = {"db": str(db), "epochs": len(epochs), "sources": sources, "nominated": nominated}
+    payload = {
+        "db": str(db),
+        "epochs": len(epochs),
+        "normalisation": methods,
+        "sources": sources,
+        "nominated": nominated,
+    }
 
     def human() -> None:
         from rich.table import Table

@@ -131,6 +131,9 @@ class Photometry(_Section):
     gate: bool = Field(True, description="Epochs off the catalogue's flux scale enter no light curve")
     max_rms_mjy: float = Field(17.1, gt=0, description="Largest median noise of an epoch that passes the gate")
     score_threshold: float = Field(0.6, gt=0)
+    blank_fits: int = Field(
+        2000, ge=0, description="Empty positions of each image whose fits scale the errors; 0: noise per beam"
+    )
 
 
 class Config(_Section):

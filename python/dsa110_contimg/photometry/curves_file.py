@@ -71,7 +71,7 @@ def _load(file: Path) -> pd.DataFrame:
     kind = file.suffix.lower()
     try:
         if kind in {".parquet", ".pq"}:
-            return pd.read_parquet(file)
+            return _read_parquet(file)
         if kind in {".vot", ".xml", ".votable", ".ecsv", ".fits", ".fit"}:
             from astropy.table import Table
 
@@ -88,6 +88,17 @@ def _load(file: Path) -> pd.DataFrame:
         )
     except (ValueError, ImportError, TypeError) as error:
         raise DataError(f"{file}: expected a table with a header line, found: {error}") from error
+
+
+def _read_parquet(file: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    from dsa110_contimg.photometry.export import NO_PARQUET
+
+    try:
+        return pd.read_parquet(file, engine="pyarrow")
+    except ImportError as error:
+        raise ValueError(NO_PARQUET) from error
 
 
 def _with_unit(name: str, unit: str) -> str:

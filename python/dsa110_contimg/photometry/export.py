@@ -42,11 +42,15 @@ def write_table(table: pd.DataFrame, path: str | os.PathLike[str]) -> Path:
     return target
 
 
+#: What is said where a Parquet file is asked for and cannot be had.
+NO_PARQUET = "Parquet: expected the package pyarrow, found none; the extra 'parquet' brings it: pip install 'dsa110_contimg[parquet]'"
+
+
 def _parquet(table: pd.DataFrame, path: Path) -> None:
     try:
         table.to_parquet(path, index=False, engine="pyarrow")
     except ImportError as error:
-        raise ModuleNotFoundError("Parquet: expected the package pyarrow (extra 'parquet'), found none") from error
+        raise ModuleNotFoundError(NO_PARQUET) from error
 
 
 def _votable(table: pd.DataFrame, path: Path) -> None:

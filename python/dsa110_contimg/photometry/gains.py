@@ -76,9 +76,10 @@ def epoch_points(db: Database) -> pd.DataFrame:
     """Points of all light curves with what was measured beside them; epochs that failed the gate are left out."""
     import pandas as pd
 
-    frame = db.frame("photometry_timeseries", order_by=["mjd", "image_path", "source_id"])
+    frame = db.frame("photometry_timeseries")
     if frame.empty:
         return frame
+    frame = frame.sort_values(["mjd", "image_path", "source_id"], ignore_index=True)
     failed = {r["image_path"] for r in db.select("epoch_scale", ("verdict", "=", "fail"), columns=["image_path"])}
     _withdraw(db, frame[frame["image_path"].isin(failed) & frame["peak_norm"].notna()])
     frame = frame[~frame["image_path"].isin(failed)].reset_index(drop=True)

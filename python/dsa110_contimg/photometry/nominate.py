@@ -31,10 +31,10 @@ def _curves(db: Database, source_ids: Iterable[str] | None) -> dict[str, Bands]:
     for row in db.select("image_bands", columns=["image_path", "band", "freq_hz"]):
         freq.setdefault(row["image_path"], {})[row["band"]] = row["freq_hz"]
     for condition in conditions:
-        frame = db.frame("photometry_timeseries", *condition, order_by=["source_id", "mjd"])
+        frame = db.frame("photometry_timeseries", *condition)
         if frame.empty:
             continue
-        frame = frame[frame["peak_norm"].notna()]
+        frame = frame[frame["peak_norm"].notna()].sort_values(["source_id", "mjd", "image_path"])
         for name, part in frame.groupby("source_id", sort=True):
             whole = (column(part["mjd"]), column(part["peak_norm"]), column(part["peak_norm_err"]))
             out[str(name)] = [(None, whole), *_bands(part.to_dict("records"), freq)]
@@ -158,7 +158,9 @@ def _fingerprint(asked: str, bands: Bands) -> str:
 def _newest(db: Database, source_id: str) -> dict[str, Any]:
     """The newest measurement of a source."""
     columns = ["source_id", "ra_deg", "dec_deg", "nvss_flux_mjy", "mjd", "measured_at"]
-    rows = db.select("photometry", ("source_id", "=", source_id), columns=columns, order_by=[("mjd", True)], limit=1)
+    own = ("source_id", "=", source_id)
+    last = db.select("photometry_timeseries", own, columns=["image_path"], order_by=[("mjd", True)], limit=1)
+    rows = db.select("photometry", ("image_path", "=", last[0]["image_path"]), own, columns=columns) if last else []
     return rows[0] if rows else {}
 
 

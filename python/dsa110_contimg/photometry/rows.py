@@ -140,7 +140,7 @@ def prune(db: Database, keep_days: float, *, now_mjd: float | None = None) -> in
     int
         Rows deleted.
     """
-    newest = db.select("photometry", columns=["mjd"], order_by=[("mjd", True)], limit=1)
+    newest = db.select("photometry_timeseries", columns=["mjd"], order_by=[("mjd", True)], limit=1)
     if not newest or newest[0]["mjd"] is None:
         return 0
     last = newest[0]["mjd"] if now_mjd is None else now_mjd

@@ -198,7 +198,7 @@ class Source:
     def plot_bands(
         self, figsize: tuple[float, float] = (8.0, 5.0), events: Sequence[Mapping[str, Any]] | None = None
     ) -> Figure:
-        """Draw one panel a part of the band (at most eight, neighbours averaged), on one scale of flux over its median.
+        """Draw one panel a part of the band (at most eight, neighbours averaged), on one scale of flux over its level outside the events.
 
         `events` (``mjd_start``, ``mjd_end``) are shaded; the dips of `judge` when left out.
 
@@ -227,13 +227,15 @@ class Source:
     ) -> list[dict[str, Any]]:
         """Cutouts of the images that it was measured in: data_yx, extent [arcmin], mjd, image_path, beam; missing files left out.
 
-        `limit` takes the first ones, `epochs` so many spread over all.
+        `limit` takes the first ones, `epochs` so many spread over all whose images are there.
         """
         import numpy as np
 
         from dsa110_contimg.photometry.cutouts import cutout
 
         paths = self.measurements[["image_path", "mjd"]].to_dict("records")[:limit]
+        if epochs is not None:
+            paths = [row for row in paths if Path(row["image_path"]).is_file()]
         if epochs is not None and len(paths) > epochs:
             paths = [paths[i] for i in np.unique(np.linspace(0, len(paths) - 1, epochs).round().astype(int))]
         made = (cutout(row["image_path"], self.ra_deg, self.dec_deg, size_arcmin) for row in paths)

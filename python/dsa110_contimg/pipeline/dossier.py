@@ -40,7 +40,9 @@ def dossier(db: Database, source: Mapping[str, Any], size_arcmin: float = 12.0) 
     bands = found.bands
     if not bands.empty:
         figure = found.plot_bands(figsize=(6.4, 5.2), events=source.get("events") or [])
-        pictures.append(("The same light curve in parts of the band, each over its own median.", _png(figure)))
+        pictures.append(
+            ("The same light curve in parts of the band, each over its own level outside the event.", _png(figure))
+        )
     cutouts = found.cutouts(size_arcmin, epochs=EPOCHS)
     if cutouts:
         from dsa110_contimg.plots.cutouts import plot_cutouts

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dsa110_contimg.pipeline.sky import CatalogSource
@@ -12,20 +12,38 @@ if TYPE_CHECKING:
     from dsa110_contimg.database import Database
 
 
+def averaging_of(header: Mapping[str, Any]) -> tuple[float, float] | None:
+    """Integration [s] and channel width [Hz] of a UVH5 header; None where one integration tells neither."""
+    if header["times"] < 2:
+        return None
+    span_s = float(header["end_mjd_s"]) - float(header["start_mjd_s"])
+    return span_s / (header["times"] - 1), float(abs(header["width_hz"][0]))
+
+
 def image_files(outputs: Outputs) -> list[str]:
     """Files that a measurement reads: image and primary beam of the band and of its parts."""
     return [outputs["image"], outputs["pb"], *(path for pair in outputs.get("bands", []) for path in pair)]
 
 
-def fingerprint(catalog: Sequence[CatalogSource]) -> dict[str, Any]:
+def fingerprint(catalog: Sequence[CatalogSource], blank_fits: int) -> dict[str, Any]:
     """What the measurements depend on besides the images."""
-    return {"positions": [(s.name, s.ra_deg, s.dec_deg, *(s.size_deg or ())) for s in catalog]}
+    return {
+        "blank_fits": blank_fits,
+        "positions": [(s.name, s.ra_deg, s.dec_deg, *(s.size_deg or ())) for s in catalog],
+    }
 
 
 def measure(
-    products_db: Database, catalog: Sequence[CatalogSource], outputs: Outputs, mid_mjd: float, min_pb: float
+    products_db: Database,
+    catalog: Sequence[CatalogSource],
+    outputs: Outputs,
+    mid_mjd: float,
+    min_pb: float,
+    *,
+    averaging: tuple[float, float] | None = None,
+    blank_fits: int = 0,
 ) -> Outputs:
-    """Measure and record the catalogue on one tile; resolved sources are fitted as such.
+    """Measure and record the catalogue on one tile; resolved sources are fitted as such, and all as wide as averaging made them.
 
     Parameters
     ----------
@@ -39,6 +57,10 @@ def measure(
         Middle of the tile [MJD].
     min_pb : float
         Positions below this primary-beam response are outside.
+    averaging : tuple of float, optional
+        Integration [s] and channel [Hz] of the visibilities.
+    blank_fits : int
+        Empty positions whose fits scale the errors.
     """
     import pandas as pd
 
@@ -63,5 +85,7 @@ def measure(
         min_pb=min_pb,
         bands=[tuple(pair) for pair in outputs.get("bands", [])],
         sizes_deg=[s.size_deg for s in catalog],
+        averaging=averaging,
+        blank_fits=blank_fits,
     )
     return {"measured": int(measured["flux_jy"].notna().sum())}

@@ -36,11 +36,14 @@ class Pointing:
         UTC [MJD days].
     ra_deg, dec_deg : float
         ICRS [degrees].
+    averaging : tuple of float or None
+        Integration [s] and channel [Hz].
     """
 
     mid_mjd: float
     ra_deg: float
     dec_deg: float
+    averaging: tuple[float, float] | None = None
 
 
 def pointing_of(path: str | os.PathLike[str]) -> Pointing:
@@ -52,7 +55,9 @@ def pointing_of(path: str | os.PathLike[str]) -> Pointing:
     header = _core.uvh5.read_header(path)
     mid_mjd_s = float(header["mid_mjd_s"])
     ra, dec = _core.coords.meridian_icrs(np.array([mid_mjd_s]), float(header["phase_center_dec_rad"]))
-    return Pointing(mid_mjd_s / 86400.0, float(np.degrees(ra[0])), float(np.degrees(dec[0])))
+    return Pointing(
+        mid_mjd_s / 86400.0, float(np.degrees(ra[0])), float(np.degrees(dec[0])), measuring.averaging_of(header)
+    )
 
 
 @dataclass
@@ -151,7 +156,7 @@ class Observation:
         )
 
     def _measure(self) -> Stage:
-        depends = measuring.fingerprint(self.context.catalog)
+        depends = measuring.fingerprint(self.context.catalog, self.context.config.photometry.blank_fits)
         return Stage("measure", self.measure, ("image",), ("measured",), fingerprint=depends)
 
     # The work.
@@ -380,4 +385,12 @@ class Observation:
         """Forced fluxes of the catalogue on the tile and on each part of its band, corrected for the primary beam."""
         pblimit = self.context.config.imaging.pblimit
         catalog = self.context.catalog
-        return measuring.measure(self.context.products, catalog, outputs, self.pointing.mid_mjd, pblimit)
+        return measuring.measure(
+            self.context.products,
+            catalog,
+            outputs,
+            self.pointing.mid_mjd,
+            pblimit,
+            averaging=self.pointing.averaging,
+            blank_fits=self.context.config.photometry.blank_fits,
+        )

@@ -197,7 +197,9 @@ def _light_curves(context: Context, result: RunResult) -> None:
         judged = campaign.vary_and_nominate(context.products, options=options)
     result.stages.append({"name": "light curves", "status": "done", **vars(cost)})
     _describe_epochs(context, result)
-    positions = {s.name: s for s in context.catalog}
+    # The database knows sources that this run's catalogue no longer has.
+    places = {row["source_id"]: (row["ra_deg"], row["dec_deg"]) for row in context.products.select("sources")}
+    places |= {s.name: (s.ra_deg, s.dec_deg) for s in context.catalog}
     references = {
         row["source_id"]
         for row in context.products.select("photometry_timeseries", ("is_reference", "=", 1), columns=["source_id"])
@@ -205,12 +207,12 @@ def _light_curves(context: Context, result: RunResult) -> None:
     curves = campaign.light_curves(context.products)
     for name, judgement in judged.items():
         mjd, flux, err = curves[name]
-        where = positions.get(name)
+        ra_deg, dec_deg = places[name]
         result.sources.append(
             {
                 "source_id": name,
-                "ra_deg": where.ra_deg if where else None,
-                "dec_deg": where.dec_deg if where else None,
+                "ra_deg": ra_deg,
+                "dec_deg": dec_deg,
                 "is_reference": name in references,
                 "mjd": mjd.tolist(),
                 "flux_jy": flux.tolist(),

@@ -78,6 +78,8 @@ def plot_cutouts(
         axes.tick_params(labelsize=7)
     for axes in list(grid.flat)[len(cutouts) :]:
         axes.set_visible(False)
+    for axes in grid[-2][len(cutouts) - columns * (rows - 1) :] if rows > 1 else []:
+        axes.tick_params(labelbottom=True)
     if drawn is not None:
         bar = figure.colorbar(drawn, ax=grid, shrink=0.8, pad=0.01)
         bar.set_label("mJy/beam", fontsize=8)

@@ -152,6 +152,8 @@ def plot_eta_v(
     axes.loglog(drawn["eta"][candidate], drawn["v"][candidate], "o", ms=6, color=_EVENT, label="candidate")
     axes.axvline(eta_cut, color="0.5", lw=0.8, ls="--")
     axes.axhline(v_cut, color="0.5", lw=0.8, ls="--")
+    # Those that stand out are in the corner: room for them.
+    axes.margins(0.08)
     axes.set_xlabel("eta")
     axes.set_ylabel("V")
     axes.spines[["top", "right"]].set_visible(False)
@@ -168,7 +170,7 @@ def plot_bands(
     events: Sequence[Mapping[str, Any]] = (),
     figsize: tuple[float, float] = (8.0, 5.0),
 ) -> Figure:
-    """Draw light curves of the parts of the band, one panel each, as flux over the part's own median.
+    """Draw light curves of the parts of the band, one panel each, as flux over the part's own level outside the events.
 
     Parameters
     ----------
@@ -188,7 +190,7 @@ def plot_bands(
     panels = figure.subplots(len(groups), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
     for axes, group in zip(panels, groups[::-1], strict=True):
         rows = table[table["freq_hz"].isin(group) & (table["flux_err_jy"] > 0)].copy()
-        level = rows.groupby("freq_hz")["flux_jy"].transform("median")
+        level = rows["freq_hz"].map(_levels(rows, events))
         rows["r"], rows["w"] = rows["flux_jy"] / level, (level / rows["flux_err_jy"]) ** 2
         rows["rw"] = rows["r"] * rows["w"]
         sums = rows.groupby("mjd")[["rw", "w"]].sum()
@@ -197,13 +199,21 @@ def plot_bands(
         axes.axhline(1.0, color=_BASE, lw=0.8, ls="--", zorder=0)
         for event in events:
             axes.axvspan(event["mjd_start"], event["mjd_end"], color=_EVENT, alpha=0.14, lw=0, zorder=0)
-        axes.text(
-            0.995, 0.92, f"{np.mean(group) / 1e6:.0f} MHz", transform=axes.transAxes, ha="right", va="top", fontsize=7
-        )
+        # Beside the panel, where no point can be.
+        axes.text(1.005, 0.5, f"{np.mean(group) / 1e6:.0f} MHz", transform=axes.transAxes, va="center", fontsize=7)
         axes.tick_params(labelsize=7)
         axes.spines[["top", "right"]].set_visible(False)
     panels[-1].ticklabel_format(axis="x", useOffset=False, style="plain")
     panels[-1].set_xlabel("MJD [days]")
-    figure.supylabel("flux density over its median", fontsize=9)
+    figure.supylabel("flux density over its level", fontsize=9)
     figure.suptitle(title, fontsize=10)
     return shown(figure)
+
+
+def _levels(rows: pd.DataFrame, events: Sequence[Mapping[str, Any]]) -> pd.Series[Any]:
+    """Median flux by frequency outside the events: a long dip draws the median of all points down."""
+    outside = rows
+    for event in events:
+        outside = outside[(outside["mjd"] < event["mjd_start"]) | (outside["mjd"] > event["mjd_end"])]
+    enough = outside["mjd"].nunique() >= 3
+    return (outside if enough else rows).groupby("freq_hz")["flux_jy"].median()

@@ -19,9 +19,16 @@ ROOT = Path(__file__).parents[3]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 
+def _offsets(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Squared distance of every pixel from every source [degrees^2]."""
+    row, col = np.mgrid[0:200, 0:200]
+    east, north = -0.002 * (col - 100), 0.002 * (row - 100)
+    return (east - x[:, None, None] * np.cos(np.radians(50))) ** 2 + (north - y[:, None, None]) ** 2
+
+
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Thirty sources in 28 epochs of two bands; one dips, more at the lower frequency, and one image is there."""
+    """Thirty sources in 28 epochs of two bands; one dips, more at the lower frequency; every fourth image is there."""
     from astropy.io import fits
 
     folder = tmp_path_factory.mktemp("notebooks")
@@ -35,8 +42,6 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "BMAJ": 0.01,
         "BMIN": 0.008,
     }
-    data = np.random.default_rng(1).normal(0, 1e-3, (200, 200)).astype(np.float32)
-    fits.writeto(folder / "image00.fits", data, fits.Header(header))
     path = folder / "p.sqlite3"
     db = open_database(path, "products")
     rng = np.random.default_rng(4)
@@ -54,6 +59,11 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
         table = table.assign(flux_jy=0.5 * (parts[0] + parts[1]), flux_err_jy=2e-4, local_rms_jy=2e-4, flags=0)
         table = table.assign(mjd=61000.0 + 3 * e, x_deg=x, y_deg=y, nvss_flux_mjy=1e3 * flux)
+        if e % 4 == 2:
+            noise = np.random.default_rng(e).normal(0, 5e-4, (200, 200))
+            beams = np.exp(-4 * np.log(2) * _offsets(x, y) / 0.009**2)
+            image = noise + np.tensordot(0.5 * (parts[0] + parts[1]), beams, 1)
+            fits.writeto(folder / f"image{e:02d}.fits", image.astype(np.float32), fits.Header(header))
         bands = [
             {"path": f"b{k}", "freq_hz": f, "bandwidth_hz": 9e7, "noise_jy": 3e-4, "beam_deg": None}
             | {"flux_jy": parts[k], "flux_err_jy": np.full(30, 3e-4)}

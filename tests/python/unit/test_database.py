@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -135,3 +136,41 @@ def test_a_table_made_again_elsewhere_is_applied_once(tmp_path: Path) -> None:
             registry.register_set(db, "x", [table], valid_start_mjd=61000.0, valid_end_mjd=61001.0)
     found = registry.get_active_applylist(db, 61000.5)
     assert found == [str(tmp_path / "new" / "x_bpcal"), str(tmp_path / "new" / "x_gpcal")]
+
+
+@pytest.mark.parametrize(
+    ("table", "filters"),
+    [
+        ("photometry_timeseries", "source_id IS 'S007' ORDER BY mjd"),
+        ("photometry_timeseries", "image_path IS 'i007.fits'"),
+        ("photometry_timeseries", "mjd >= 61001 AND mjd <= 61002"),
+        ("photometry_bands", "source_id IS 'S007' ORDER BY mjd"),
+        ("photometry", "source_id IS 'S007'"),
+    ],
+)
+def test_no_light_curve_and_no_image_needs_all_points(db: Database, table: str, filters: str) -> None:
+    plan = query(db.path, f"EXPLAIN QUERY PLAN SELECT * FROM {table} WHERE {filters}")  # noqa: S608
+    steps = " / ".join(plan["detail"])
+    assert not re.search(r"SCAN (photometry|t|p)\b", steps), steps
+    assert "INDEX" in steps
+
+
+def test_a_point_is_there_once_and_what_is_the_same_already_is_not_written(db: Database) -> None:
+    n, epochs = 30, 40
+    names = [f"S{i:03d}" for _ in range(epochs) for i in range(n)]
+    columns = {
+        "source_id": names,
+        "mjd": np.repeat(61000.0 + np.arange(epochs), n),
+        "image_path": [f"i{e:03d}.fits" for e in range(epochs) for _ in range(n)],
+        "peak_jyb": np.arange(float(n * epochs)),
+    }
+    key = ("source_id", "mjd", "image_path")
+    db.insert_columns([("photometry_timeseries", columns, key)])
+    journal = db.path.with_name(db.path.name + "-wal")
+    size = journal.stat().st_size
+    db.insert_columns([("photometry_timeseries", columns, key)])
+    assert journal.stat().st_size == size
+    curve = db.select("photometry_timeseries", ("source_id", "=", "S007"), columns=["peak_jyb"], order_by=["mjd"])
+    assert [row["peak_jyb"] for row in curve] == [7.0 + n * e for e in range(epochs)]
+    db.insert_columns([("photometry_timeseries", columns | {"peak_jyb": np.zeros(n * epochs)}, key)])
+    assert {row["peak_jyb"] for row in db.select("photometry_timeseries")} == {0.0}

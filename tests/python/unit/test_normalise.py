@@ -171,3 +171,28 @@ def test_interactive_figures_hold_the_points(year: Path) -> None:
     query = Query(open_database(year, "products"))
     assert len(query.show_eta_v().renderers) >= 1
     assert query[NAMES[0]].show_lightcurve().title.text == NAMES[0]
+
+
+def test_a_year_of_gain_errors_leaves_one_percent_at_most() -> None:
+    """200 epochs with errors of 10 % in common, 3 % over the beam (each of five terms) and 2 % a frequency; sources of S/N 100 to 1000."""
+    rng = np.random.default_rng(7)
+    sources, epochs, bands, noise = 60, 200, 4, 2e-4
+    snr = np.exp(rng.uniform(np.log(100), np.log(1000), sources))
+    truth = snr[:, None] * noise * np.exp(0.02 * rng.normal(size=(sources, bands)))
+    # A transit takes each source through three tiles.
+    x = rng.uniform(-1.2, 1.2, sources)[:, None] + 0.1 * (np.arange(epochs) % 3 - 1.0)
+    y = np.repeat(rng.uniform(-1.2, 1.2, sources)[:, None], epochs, axis=1)
+    u, v = x / 1.5, y / 1.5
+    terms = 0.03 * rng.normal(size=(5, epochs))
+    field = terms[0] * u + terms[1] * v + terms[2] * u * u + terms[3] * u * v + terms[4] * v * v
+    gain = np.exp(0.1 * rng.normal(size=epochs) + field)[:, :, None] * np.exp(0.02 * rng.normal(size=(epochs, bands)))
+    err = np.full((sources, epochs, bands), noise)
+    flux = truth[:, None, :] * gain + noise * rng.normal(size=err.shape)
+    freq = np.linspace(1.33e9, 1.48e9, bands)
+    fit = core.gain_field(flux, err, x, y, freq, [True] * sources, options={})
+    norm = fit["norm_sef"]
+    seen, thermal = norm.std(axis=1, ddof=1) / norm.mean(axis=1), noise / norm.mean(axis=1)
+    beyond = np.sqrt(np.maximum(seen**2 - thermal**2, 0.0))
+    # The issue's limit; what was measured is 0.3 % in the band and 0.5 % in sixteen parts.
+    assert beyond.max() < 0.01
+    assert np.median(beyond) < 0.002
