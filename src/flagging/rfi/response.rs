@@ -1,5 +1,7 @@
 //! Shape of the bandpass that all baselines share.
 
+use ndarray::Axis;
+
 use crate::vis::VisBlock;
 
 /// Samples that the median of a channel is taken of.
@@ -14,23 +16,25 @@ const BUMP: f32 = 1.1;
 pub(super) fn response(block: &VisBlock, rows: &[usize]) -> Vec<Vec<f32>> {
     let (_, nf, np) = block.vis_rfp.dim();
     let stride = (rows.len() / SAMPLE).max(1);
-    let mut values = Vec::new();
+    // One pass over the rows, each of them whole: amplitudes by (channel, product).
+    let mut values = vec![Vec::with_capacity(rows.len().div_ceil(stride)); nf * np];
+    for row in rows.iter().step_by(stride) {
+        let vis = block.vis_rfp.index_axis(Axis(0), *row);
+        let flag = block.flag_rfp.index_axis(Axis(0), *row);
+        for ((v, f), of_channel) in vis.iter().zip(&flag).zip(&mut values) {
+            let power = v.norm_sqr();
+            if !f && power.is_finite() {
+                of_channel.push(power.sqrt());
+            }
+        }
+    }
     (0..np)
         .map(|p| {
             let level: Vec<f32> = (0..nf)
-                .map(|f| {
-                    values.clear();
-                    values.extend(rows.iter().step_by(stride).filter_map(|row| {
-                        let k = [*row, f, p];
-                        let amp = block.vis_rfp[k].norm_sqr().sqrt();
-                        (!block.flag_rfp[k] && amp.is_finite()).then_some(amp)
-                    }));
+                .map(|f| match &mut values[f * np + p] {
                     // Too few to know a channel by: it is taken as its neighbours are.
-                    if values.len() < 200 {
-                        f32::NAN
-                    } else {
-                        median(&mut values)
-                    }
+                    few if few.len() < 200 => f32::NAN,
+                    enough => median(enough),
                 })
                 .collect();
             shape(&level)
