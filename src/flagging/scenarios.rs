@@ -222,7 +222,8 @@ fn make(s: &Scenario, seed: u64) -> (VisBlock, Array3<f32>) {
                     // One phase a baseline with a drift of its own, or one a sample.
                     let mut turn = (pair.wrapping_mul(e.phase | 1) >> 40) as f32 / 16_777_216.0;
                     if e.phase % 2 == 0 {
-                        turn += t as f32 * ((pair.wrapping_mul(e.phase ^ 0x5555) >> 44) as f32 / 1_048_576.0 - 0.5);
+                        turn += t as f32
+                            * ((pair.wrapping_mul(e.phase ^ 0x5555) >> 44) as f32 / 1_048_576.0 - 0.5);
                     } else {
                         turn = rng.random();
                     }
@@ -266,6 +267,30 @@ fn score(s: &Scenario, seed: u64) -> Score {
     let baselines = s.antennas * (s.antennas - 1) / 2;
     let mut out = Score::default();
     for b in 0..baselines {
+        if std::env::var("RFI_DEBUG").is_ok() {
+            let n = (0..nt * nf).filter(|k| block.flag_rfp[[(k / nf) * baselines + b, k % nf, 0]]).count();
+            println!("{:?} {n}", block.rows.uvw_m[b].map(|x| x as i32));
+            if n > 100 {
+                for t in 0..nt {
+                    println!(
+                        "{}",
+                        (0..nf)
+                            .map(|f| if block.flag_rfp[[t * baselines + b, f, 0]] {
+                                if truth[[t * baselines + b, f, 0]] < 0.0 {
+                                    'F'
+                                } else {
+                                    '+'
+                                }
+                            } else if truth[[t * baselines + b, f, 0]] < 0.0 {
+                                '.'
+                            } else {
+                                'o'
+                            })
+                            .collect::<String>()
+                    );
+                }
+            }
+        }
         let row = |t: usize| t * baselines + b;
         let bad: Vec<bool> = (0..nt * nf).map(|k| truth[[row(k / nf), k % nf, 0]] >= 3.0).collect();
         let large = pieces(&bad, (nt, nf));
@@ -356,11 +381,13 @@ fn scenarios() -> Vec<(String, Scenario)> {
         ("quiet, no noise", Scenario { events: 0, noise: 1e-4, ..base() }),
     ];
     let single: [&[f32]; 4] = [&[], &[0.4], &[4.0], &[20.0]];
-    let several: [&[f32]; 5] = [&[4.0, 2.0], &[20.0, 8.0], &[50.0, 20.0], &[80.0, 10.0], &[20.0, 10.0, 6.0, 4.0, 2.0, 1.0]];
+    let several: [&[f32]; 5] =
+        [&[4.0, 2.0], &[20.0, 8.0], &[50.0, 20.0], &[80.0, 10.0], &[20.0, 10.0, 6.0, 4.0, 2.0, 1.0]];
     let mut out = Vec::new();
     for (name, scenario) in kinds {
         let quiet = scenario.events == 0;
-        let skies = single.iter().chain(several.iter().filter(|_| quiet || name == "8 events" || name == "ripples"));
+        let skies =
+            single.iter().chain(several.iter().filter(|_| quiet || name == "8 events" || name == "ripples"));
         for sky in skies.filter(|sky| scenario.noise > 0.1 || !sky.is_empty()) {
             out.push((name.to_owned(), Scenario { sky: sky.to_vec(), ..scenario.clone() }));
         }
@@ -376,7 +403,8 @@ fn table() {
     for (name, scenario) in scenarios().into_iter().filter(|(name, _)| name.contains(&only)) {
         let (first, count) = (1000 * seed, if scenario.antennas > 20 { 1 } else { 6 });
         let s = total(&scenario, first..first + count);
-        let miss = (s.0[0] > 0.0 && s.found() < 0.95) || s.wrong() > if scenario.events > 0 { 0.01 } else { 0.002 };
+        let miss =
+            (s.0[0] > 0.0 && s.found() < 0.95) || s.wrong() > if scenario.events > 0 { 0.01 } else { 0.002 };
         println!(
             "{name:24} {:28} found {:7.3} % false {:7.3} %{}",
             format!("{:?}", scenario.sky),

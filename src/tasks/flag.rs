@@ -288,7 +288,11 @@ pub fn run(params: &FlagParams, control: &Control) -> Result<FlagReport, Error> 
     let mut tally = Tally::new(reader.meta().antennas.len());
     for spw in chosen {
         control.check()?;
-        let request = ReadRequest { fields: chosen_fields.clone(), without_weights: true, ..ReadRequest::new(spw, column) };
+        let request = ReadRequest {
+            fields: chosen_fields.clone(),
+            without_weights: true,
+            ..ReadRequest::new(spw, column)
+        };
         let mut block = reader.read(&request)?;
         tally.before(&block);
         let mut bits = params.provenance.is_some().then(|| Array3::zeros(block.flag_rfp.dim()));
@@ -496,7 +500,8 @@ impl Tally {
             }
         }
         self.channels.push(channels.into_iter().map(fraction).collect());
-        let rows = at_time.into_values().map(|(here, all)| here.into_iter().map(|n| fraction([n, all])).collect());
+        let rows =
+            at_time.into_values().map(|(here, all)| here.into_iter().map(|n| fraction([n, all])).collect());
         self.waterfall.push(rows.collect());
     }
 

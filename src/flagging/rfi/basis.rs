@@ -57,6 +57,22 @@ pub(super) struct Lanes {
     lanes: Vec<f32>,
 }
 
+impl Lanes {
+    /// Sums over time of weights times two polynomials, channel by channel.
+    #[inline(always)]
+    pub(super) fn of_products(&mut self, weight: &[f32], (a, b): (&[f32], &[f32]), nf: usize) -> &[f32] {
+        self.lanes.clear();
+        self.lanes.resize(nf, 0.0);
+        for ((line, x), y) in weight.chunks_exact(nf).zip(a).zip(b) {
+            let (lane, y) = (&mut self.lanes[..nf], x * y);
+            for f in 0..nf {
+                lane[f] += y * line[f];
+            }
+        }
+        &self.lanes
+    }
+}
+
 /// Coefficients of the first `count` polynomials of samples (time-major): `out` is (of time, of frequency).
 #[inline(always)]
 pub(super) fn project(

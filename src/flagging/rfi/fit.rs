@@ -35,6 +35,8 @@ pub(super) struct Aligned {
     power: Vec<f32>,
     /// Residuals of the samples that take part.
     rest: [Vec<f32>; 2],
+    /// 1 where a sample takes part.
+    weight: Vec<f32>,
     pub coefficients: [Vec<f32>; 2],
     steps: [Vec<f32>; 2],
     time: Polynomials,
@@ -231,32 +233,52 @@ fn widen(aligned: &mut Aligned, from: (usize, usize), to: (usize, usize)) {
 #[inline(always)]
 fn step(tile: &Tile, aligned: &mut Aligned, count: (usize, usize), (limit, least): (f32, f32)) -> bool {
     let n = tile.nt * tile.nf;
-    let Aligned { re, im, model_re, model_im, power, rest, coefficients, steps, time, freq, lanes, .. } =
-        &mut *aligned;
+    let Aligned {
+        re,
+        im,
+        model_re,
+        model_im,
+        power,
+        rest,
+        weight,
+        coefficients,
+        steps,
+        time,
+        freq,
+        lanes,
+        ..
+    } = &mut *aligned;
     let [rest_re, rest_im] = rest;
     rest_re.resize(n, 0.0);
     rest_im.resize(n, 0.0);
+    weight.resize(n, 0.0);
     let kept = remains(
         (&tile.used[..n], &power[..n], limit),
         ([&re[..n], &im[..n]], [&model_re[..n], &model_im[..n]]),
-        (&mut rest_re[..n], &mut rest_im[..n]),
+        (&mut rest_re[..n], &mut rest_im[..n], &mut weight[..n]),
     );
     if kept < 12.0 {
         return false;
     }
-    // What takes no part is as the model has it, so steps fall short by the fraction that does.
     let part = kept / n as f32;
     let polynomials = (&*time, &*freq);
     for (samples, out) in [&*rest_re, &*rest_im].into_iter().zip(steps.iter_mut()) {
         out.resize(count.0 * count.1, 0.0);
         project(samples, polynomials, count, lanes, out);
     }
+    if count.0 <= LOW && count.1 <= LOW {
+        // The few low terms are solved for: a twist of phase over the plane begins with samples that hardly know of it.
+        solve(gram(&weight[..n], polynomials, count, lanes), count.0 * count.1, steps);
+    } else {
+        // What takes no part is as the model has it, so steps fall short by the fraction that does.
+        steps.iter_mut().flatten().for_each(|x| *x /= part);
+    }
     let [a, b] = coefficients;
     let least = least / part;
     for k in 0..count.0 {
         for j in 0..count.1 {
             let at = k * count.1 + j;
-            let (x, y) = (a[at] + steps[0][at] / part, b[at] + steps[1][at] / part);
+            let (x, y) = (a[at] + steps[0][at], b[at] + steps[1][at]);
             let keep = (k < LOW && j < LOW) || x * x + y * y > least;
             (a[at], b[at]) = if keep { (x, y) } else { (0.0, 0.0) };
         }
@@ -265,12 +287,71 @@ fn step(tile: &Tile, aligned: &mut Aligned, count: (usize, usize), (limit, least
     true
 }
 
+/// Terms of the low polynomials.
+const TERMS: usize = LOW * LOW;
+
+/// Sums of products of the low polynomials over the samples that take part.
+#[inline(always)]
+fn gram(
+    weight: &[f32],
+    (time, freq): (&Polynomials, &Polynomials),
+    count: (usize, usize),
+    lanes: &mut Lanes,
+) -> [[f64; TERMS]; TERMS] {
+    let nf = freq.n;
+    let mut out = [[0.0; TERMS]; TERMS];
+    for k in 0..count.0 {
+        for l in k..count.0 {
+            let lane = lanes.of_products(weight, (time.of(k), time.of(l)), nf);
+            for j in 0..count.1 {
+                for i in 0..count.1 {
+                    let sum = lane.iter().zip(freq.of(j)).zip(freq.of(i)).map(|((w, a), b)| w * a * b);
+                    let sum = f64::from(sum.sum::<f32>());
+                    out[k * count.1 + j][l * count.1 + i] = sum;
+                    out[l * count.1 + i][k * count.1 + j] = sum;
+                }
+            }
+        }
+    }
+    out
+}
+
+/// Solve for the steps in place (Gauss and Jordan: the matrix is symmetric and positive, so no pivots are sought).
+fn solve(mut matrix: [[f64; TERMS]; TERMS], terms: usize, steps: &mut [Vec<f32>; 2]) {
+    let mut right = [[0.0f64; TERMS]; 2];
+    for (right, steps) in right.iter_mut().zip(steps.iter()) {
+        for (x, y) in right.iter_mut().zip(steps) {
+            *x = f64::from(*y);
+        }
+    }
+    for i in 0..terms {
+        // A ridge keeps terms in bounds that few samples tell of.
+        matrix[i][i] += if i == 0 { 1e-9 } else { 1e-3 };
+    }
+    for i in 0..terms {
+        let scale = 1.0 / matrix[i][i];
+        let row = matrix[i].map(|v| v * scale);
+        matrix[i] = row;
+        right.iter_mut().for_each(|r| r[i] *= scale);
+        for j in (0..terms).filter(|j| *j != i) {
+            let factor = matrix[j][i];
+            matrix[j].iter_mut().zip(&row).for_each(|(a, b)| *a -= factor * b);
+            right.iter_mut().for_each(|r| r[j] -= factor * r[i]);
+        }
+    }
+    for (right, steps) in right.iter().zip(steps) {
+        for (x, y) in right.iter().zip(steps) {
+            *y = *x as f32;
+        }
+    }
+}
+
 /// Residuals of the samples that take part, 0 for the others; returns how many take part.
 #[inline(always)]
 fn remains(
     (used, power, limit): (&[f32], &[f32], f32),
     ([re, im], [model_re, model_im]): ([&[f32]; 2], [&[f32]; 2]),
-    (rest_re, rest_im): (&mut [f32], &mut [f32]),
+    (rest_re, rest_im, weight): (&mut [f32], &mut [f32], &mut [f32]),
 ) -> f32 {
     const LANES: usize = 16;
     let n = used.len();
@@ -282,6 +363,7 @@ fn remains(
             let w = if power[k] < limit { used[k] } else { 0.0 };
             rest_re[k] = w * (re[k] - model_re[k]);
             rest_im[k] = w * (im[k] - model_im[k]);
+            weight[k] = w;
             kept[lane] += w;
         }
     }
@@ -289,6 +371,7 @@ fn remains(
         let w = if power[k] < limit { used[k] } else { 0.0 };
         rest_re[k] = w * (re[k] - model_re[k]);
         rest_im[k] = w * (im[k] - model_im[k]);
+        weight[k] = w;
         kept[0] += w;
     }
     kept.iter().sum()

@@ -53,8 +53,9 @@ impl Stack {
         let faint = if baselines < FEWEST { None } else { faint(members, size, windows, scratch) };
         let rest = |k: usize| faint.as_ref().map_or(0.0, |faint| if faint[k] { FAINT } else { 0.0 });
         // Odds by the number of the others that flag a sample.
-        let added =
-            |own: u16| (0..size).map(|k| odds[usize::from(flagged[k].saturating_sub(own))] + rest(k)).collect();
+        let added = |own: u16| {
+            (0..size).map(|k| odds[usize::from(flagged[k].saturating_sub(own))] + rest(k)).collect()
+        };
         Self { baselines, flags: added(1), does_not: added(0) }
     }
 

@@ -122,7 +122,9 @@ impl<'a> Source<'a> {
     /// Put the flags back that a window had after the steps; returns whether there were any.
     fn recall(&self, spw: usize, block: &mut VisBlock) -> bool {
         let flags = self.flags.lock().unwrap_or_else(PoisonError::into_inner);
-        let (Some(bits), Some(flags)) = (flags.get(&spw), block.flag_rfp.as_slice_mut()) else { return false };
+        let (Some(bits), Some(flags)) = (flags.get(&spw), block.flag_rfp.as_slice_mut()) else {
+            return false;
+        };
         for (part, word) in flags.chunks_mut(64).zip(bits) {
             for (k, flag) in part.iter_mut().enumerate() {
                 *flag = word >> k & 1 == 1;
