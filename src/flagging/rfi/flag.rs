@@ -130,6 +130,11 @@ struct Search<'a> {
     windows: BTreeMap<usize, Vec<Window>>,
 }
 
+/// Flagged part of a mask.
+fn fraction(mask: &[bool]) -> f32 {
+    mask.iter().map(|m| u32::from(*m)).sum::<u32>() as f32 / mask.len().max(1) as f32
+}
+
 /// Evidence in units of its noise on unflagged samples, 0 elsewhere.
 #[inline(always)]
 fn excess_body(plane: &Plane, mask: &[bool], products: usize, out: &mut Vec<f32>) {
@@ -154,7 +159,7 @@ super::vectorized! {
 
 super::vectorized! {
     fn mark = chain::mark;
-    (evidence: &[f32], shape: (usize, usize), bound: f32, mask: &mut [bool], scratch: &mut chain::Scratch)
+    (evidence: &[f32], shape: (usize, usize), odds: (f32, f32), mask: &mut [bool], scratch: &mut chain::Scratch)
 }
 
 impl Search<'_> {
@@ -180,9 +185,9 @@ impl Search<'_> {
                 &mut plane,
                 &mut scratch.evidence,
             );
-            mark(&plane.either, (plane.nt, plane.nf), self.bound, &mut mask, &mut scratch.chain);
-            let flagged = mask.iter().map(|m| usize::from(*m)).sum::<usize>();
-            if flagged as f32 <= least * mask.len() as f32 {
+            let odds = (self.bound, fraction(&mask));
+            mark(&plane.either, (plane.nt, plane.nf), odds, &mut mask, &mut scratch.chain);
+            if fraction(&mask) <= least {
                 break;
             }
         }
@@ -199,7 +204,8 @@ impl Search<'_> {
         for found in group {
             if (found.plane.nt, found.plane.nf) == shape && self.params.stack > 1 {
                 stack.inform(&found.plane, &found.mask, &mut scratch.informed);
-                mark(&scratch.informed, shape, self.bound, &mut found.mask, &mut scratch.chain);
+                let odds = (self.bound, fraction(&found.mask));
+                mark(&scratch.informed, shape, odds, &mut found.mask, &mut scratch.chain);
             }
             self.finish(found, scratch);
         }

@@ -17,14 +17,27 @@ pub(super) fn response(block: &VisBlock, rows: &[usize]) -> Vec<Vec<f32>> {
     let (_, nf, np) = block.vis_rfp.dim();
     let stride = (rows.len() / SAMPLE).max(1);
     // One pass over the rows, each of them whole: amplitudes by (channel, product).
+    let mut of_row = Vec::with_capacity(nf);
     let mut values = vec![Vec::with_capacity(rows.len().div_ceil(stride)); nf * np];
     for row in rows.iter().step_by(stride) {
         let vis = block.vis_rfp.index_axis(Axis(0), *row);
         let flag = block.flag_rfp.index_axis(Axis(0), *row);
-        for ((v, f), of_channel) in vis.iter().zip(&flag).zip(&mut values) {
-            let power = v.norm_sqr();
-            if !f && power.is_finite() {
-                of_channel.push(power.sqrt());
+        for p in 0..np {
+            let power = |f: usize| vis[[f, p]].norm_sqr();
+            of_row.clear();
+            of_row
+                .extend((0..nf).filter(|f| !flag[[*f, p]]).map(power).filter(|y| y.is_finite() && *y > 0.0));
+            if of_row.is_empty() {
+                continue;
+            }
+            // In units of the row's own: baselines differ by far more than channels, and interference on some of the times would
+            // take the median from one to the other.
+            let unit = 1.0 / median(&mut of_row);
+            for f in 0..nf {
+                let y = power(f) * unit;
+                if !flag[[f, p]] && y.is_finite() {
+                    values[f * np + p].push(y.sqrt());
+                }
             }
         }
     }

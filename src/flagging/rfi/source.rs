@@ -20,14 +20,14 @@ const SCATTER: f64 = 2.0;
 /// Channels whose level differs from the sources' by more than this fraction are interference, no ripple of the bandpass, and so
 /// are those that differ by more than so many times what the channels do in the middle.
 const RIPPLE: f32 = 0.3;
-const UNLIKE: f32 = 4.0;
+const UNLIKE: f32 = 6.0;
 /// Square of the mean power over the mean square: 1 for a source, 2 / 3 for the beat of two, the part that is covered for interference.
 const EVEN: f32 = 0.4;
 /// Samples below which a part is no place to look for a source.
 const FEWEST: usize = 60;
 
 /// What a smooth model leaves of one source, and of several, as a fraction of the amplitude.
-const STRUCTURE: (f32, f32) = (0.02, 0.05);
+const STRUCTURE: (f32, f32) = (0.02, 0.06);
 
 /// Buffers.
 #[derive(Default)]
