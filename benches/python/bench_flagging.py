@@ -5,10 +5,13 @@ Without arguments a group of 24 antennas is simulated (24
 integrations, 16 x 48 channels, a 10 Jy calibrator, 60 events over a range of 10 dB) and converted. With a Measurement Set and
 the truth that ``contimg simulate`` wrote beside its group, that one is used (it is copied twice). ``--add`` takes a Measurement Set
 without interference (in Jy, noise of 2.59 Jy a component) and adds some to a copy: by default 24 events over the band, 3.2 to 32
-sigma, one of four on baselines below 200 m only (python-casacore). AOFlagger gets a copy whose rows are all of one FIELD: it looks at each field by
-itself, and where the phase centre follows the meridian each of the 24 times is a field, so that it would see planes of one time. Prints CPU seconds (user and
-system, of the whole process), the fraction found of samples with interference above 3 sigma of a real component, chirps apart
-(they need not have 8 samples in a row), and the fraction flagged of samples without interference.
+sigma, one of four on baselines below 200 m only (python-casacore).
+
+AOFlagger gets a copy whose rows are all of one FIELD: it looks at each field by itself, and where the phase centre follows the
+meridian each of the 24 times is a field, so that it would see planes of one time.
+
+Prints CPU seconds (user and system, of the whole process), the fraction found of samples with interference above 3 sigma of a
+real component, chirps apart (they need not have 8 samples in a row), and the fraction flagged of samples without interference.
 """
 
 from __future__ import annotations
