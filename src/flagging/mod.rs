@@ -19,4 +19,7 @@ pub use run::{run, run_recorded, StepReport};
 pub use step::{Channel, Context, Layout, Manual, QuackMode, Step};
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::print_stdout)]
+mod scenarios;
+#[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 //! A run of steps over a block.
 
 use ndarray::{Array3, Zip};
+use rayon::prelude::*;
 
 use super::{antennas, extend, residual, rfi, samples, selection, Context, Error, Step};
 use crate::control::Control;
@@ -71,21 +72,23 @@ pub fn run_recorded(
         note(bits, block, 1);
     }
     let mut reports = Vec::new();
+    let mut before = count(block);
     for step in steps {
         control.check()?;
-        let before = count(block);
         one(block, step, context, control)?;
         if let Some(bits) = &mut bits_rfp {
             note(bits, block, step.bit());
         }
+        let after = count(block);
         reports.push(StepReport {
             step: step.name().to_owned(),
             bit: step.bit(),
             parameters: step.parameters(),
             samples: block.flag_rfp.len() as u64,
             before,
-            added: count(block) - before,
+            added: after - before,
         });
+        before = after;
     }
     Ok(reports)
 }
@@ -100,7 +103,13 @@ fn note(bits_rfp: &mut Array3<u16>, block: &VisBlock, bit: u16) {
 }
 
 fn count(block: &VisBlock) -> u64 {
-    block.flag_rfp.iter().map(|f| u64::from(*f)).sum()
+    /// Samples whose sum fits narrow lanes.
+    const PART: usize = 1 << 12;
+    let part = |flags: &[bool]| u64::from(flags.iter().map(|f| u16::from(*f)).sum::<u16>());
+    match block.flag_rfp.as_slice() {
+        Some(flags) => flags.par_chunks(64 * PART).map(|c| c.chunks(PART).map(part).sum::<u64>()).sum(),
+        None => block.flag_rfp.iter().map(|f| u64::from(*f)).sum(),
+    }
 }
 
 fn one(block: &mut VisBlock, step: &Step, context: Context<'_>, control: &Control) -> Result<(), Error> {

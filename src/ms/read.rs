@@ -34,9 +34,14 @@ impl MsReader {
         let mut block = VisBlock {
             rows: self.rows(&runs)?,
             channels,
-            vis_rfp: vis,
-            weight_rfp: self.weights(request.column, &runs, shape)?,
+            weight_rfp: if request.without_weights {
+                // Pages of zeros that nobody touches cost nothing.
+                Array3::zeros((vis.dim().0, shape[0], shape[1]))
+            } else {
+                self.weights(request.column, &runs, shape)?
+            },
             flag_rfp: self.flags(&runs, shape)?,
+            vis_rfp: vis,
             model_rfp: model,
             products,
         };
@@ -44,7 +49,7 @@ impl MsReader {
             reverse_channels(&mut block);
         }
         order_antennas(&mut block, self)?;
-        flag_not_finite(&mut block);
+        flag_not_finite(&mut block, !request.without_weights);
         Ok(block)
     }
 
@@ -251,16 +256,29 @@ fn turn<T: Copy>(cube: &mut Array3<T>, row: usize, order: &[usize], f: impl Fn(T
     }
 }
 
-fn flag_not_finite(block: &mut VisBlock) {
+/// What is no number becomes zero, with a flag; so do weights, where they were read.
+fn flag_not_finite(block: &mut VisBlock, weights_too: bool) {
+    /// Samples that a thread takes at once.
+    const PART: usize = 1 << 14;
     let vis = block.vis_rfp.as_slice_mut().unwrap_or(&mut []);
     let flags = block.flag_rfp.as_slice_mut().unwrap_or(&mut []);
-    let weights = block.weight_rfp.as_slice_mut().unwrap_or(&mut []);
-    vis.par_iter_mut().zip(flags).zip(weights).for_each(|((v, f), w)| {
-        if !(v.re.is_finite() && v.im.is_finite()) {
+    vis.par_chunks_mut(PART).zip(flags.par_chunks_mut(PART)).for_each(|(vis, flags)| {
+        // A first look at all of them without a branch: bad ones are rare.
+        if vis.iter().fold(true, |all, v| all & v.re.is_finite() & v.im.is_finite()) {
+            return;
+        }
+        for (v, f) in vis.iter_mut().zip(flags).filter(|(v, _)| !(v.re.is_finite() && v.im.is_finite())) {
             *v = Complex32::new(0.0, 0.0);
             *f = true;
         }
-        if !w.is_finite() || *w < 0.0 {
+    });
+    if !weights_too {
+        return;
+    }
+    let flags = block.flag_rfp.as_slice_mut().unwrap_or(&mut []);
+    let weights = block.weight_rfp.as_slice_mut().unwrap_or(&mut []);
+    weights.par_chunks_mut(PART).zip(flags.par_chunks_mut(PART)).for_each(|(weights, flags)| {
+        for (w, f) in weights.iter_mut().zip(flags).filter(|(w, _)| !(w.is_finite() && **w >= 0.0)) {
             *w = 0.0;
             *f = true;
         }

@@ -63,6 +63,8 @@ pub struct ReadRequest {
     pub time_range_mjd_s: Option<[f64; 2]>,
     /// Leave out autocorrelations.
     pub without_autos: bool,
+    /// Read no weights: they are all 0 then, and none of them flags its sample.
+    pub without_weights: bool,
 }
 
 impl ReadRequest {

@@ -63,6 +63,7 @@ fn read<'py>(
         fields,
         time_range_mjd_s: time_range_mjd_s.map(|(a, b)| [a, b]),
         without_autos,
+        without_weights: false,
     };
     let block = run_detached(py, None, |_| MsReader::open(&path)?.read(&request))?;
     block_dict(py, block)

@@ -4,7 +4,7 @@ use std::collections::btree_map::Entry;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use ndarray::Array3;
+use ndarray::{Array3, ArrayView2};
 
 use super::input::Input;
 use super::selection::{fields, windows, LOCK_WAIT};
@@ -288,7 +288,11 @@ pub fn run(params: &FlagParams, control: &Control) -> Result<FlagReport, Error> 
     let mut tally = Tally::new(reader.meta().antennas.len());
     for spw in chosen {
         control.check()?;
-        let request = ReadRequest { fields: chosen_fields.clone(), ..ReadRequest::new(spw, column) };
+        let request = ReadRequest {
+            fields: chosen_fields.clone(),
+            without_weights: true,
+            ..ReadRequest::new(spw, column)
+        };
         let mut block = reader.read(&request)?;
         tally.before(&block);
         let mut bits = params.provenance.is_some().then(|| Array3::zeros(block.flag_rfp.dim()));
@@ -445,7 +449,7 @@ impl Tally {
 
     fn before(&mut self, block: &VisBlock) {
         self.samples += block.flag_rfp.len() as u64;
-        self.before += block.flag_rfp.iter().filter(|f| **f).count() as u64;
+        self.before += block.flag_rfp.outer_iter().map(count).sum::<u64>();
     }
 
     fn after(&mut self, block: &VisBlock, reports: Vec<StepReport>) {
@@ -459,21 +463,24 @@ impl Tally {
         let mut window = [0u64; 2];
         let (_, nf, np) = block.flag_rfp.dim();
         let mut channels = vec![[0u64; 2]; nf];
-        let mut at_time: BTreeMap<u64, Vec<[u64; 2]>> = BTreeMap::new();
+        // Flagged of each channel, and all of one channel.
+        let mut at_time: BTreeMap<u64, (Vec<u64>, u64)> = BTreeMap::new();
         for (row, flags) in block.flag_rfp.outer_iter().enumerate() {
-            let flagged = flags.iter().filter(|f| **f).count() as u64;
+            let flagged = count(flags);
             self.after += flagged;
             let (i, j) = (block.rows.antenna1[row] as usize, block.rows.antenna2[row] as usize);
             if i != j {
                 let size = flags.len() as u64;
-                let here =
-                    at_time.entry(block.rows.time_mjd_s[row].to_bits()).or_insert_with(|| vec![[0; 2]; nf]);
-                for (f, count) in here.iter_mut().enumerate() {
-                    count[0] += (0..np).map(|p| u64::from(flags[[f, p]])).sum::<u64>();
-                    count[1] += np as u64;
-                }
                 // Modified Julian seconds are positive: their bits sort as they do.
-                let time = self.times.entry(block.rows.time_mjd_s[row].to_bits()).or_default();
+                let when = block.rows.time_mjd_s[row].to_bits();
+                let here = at_time.entry(when).or_insert_with(|| (vec![0; nf], 0));
+                here.1 += np as u64;
+                if flagged > 0 {
+                    for (sum, sample) in here.0.iter_mut().zip(flags.outer_iter()) {
+                        *sum += sample.iter().map(|f| u64::from(*f)).sum::<u64>();
+                    }
+                }
+                let time = self.times.entry(when).or_default();
                 let length = block.rows.uvw_m[row].iter().map(|x| x * x).sum::<f64>().sqrt().max(1.0);
                 let step = self.lengths.entry((length.ln() / LENGTH_STEP.ln()).ceil() as i32).or_default();
                 for count in [&mut window, &mut self.antennas[i], time, step] {
@@ -487,13 +494,14 @@ impl Tally {
         self.cross[0] += window[0];
         self.cross[1] += window[1];
         self.windows.push((block.channels.spw, fraction(window)));
-        for here in at_time.values() {
-            for (sum, count) in channels.iter_mut().zip(here) {
-                *sum = [sum[0] + count[0], sum[1] + count[1]];
+        for (here, all) in at_time.values() {
+            for (sum, flagged) in channels.iter_mut().zip(here) {
+                *sum = [sum[0] + flagged, sum[1] + all];
             }
         }
         self.channels.push(channels.into_iter().map(fraction).collect());
-        let rows = at_time.into_values().map(|here| here.into_iter().map(fraction).collect());
+        let rows =
+            at_time.into_values().map(|(here, all)| here.into_iter().map(|n| fraction([n, all])).collect());
         self.waterfall.push(rows.collect());
     }
 
@@ -513,6 +521,15 @@ impl Tally {
             lengths: self.lengths.into_iter().map(|(k, c)| (LENGTH_STEP.powi(k), fraction(c))).collect(),
             steps: self.steps,
         }
+    }
+}
+
+/// Flagged samples of a row.
+fn count(flags: ArrayView2<'_, bool>) -> u64 {
+    match flags.as_slice() {
+        // A row has fewer samples than 32 bits hold, and narrow sums take several at once.
+        Some(flags) => u64::from(flags.iter().map(|f| u32::from(*f)).sum::<u32>()),
+        None => flags.iter().map(|f| u64::from(*f)).sum(),
     }
 }
 

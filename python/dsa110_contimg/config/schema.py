@@ -7,7 +7,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 
 class _Section(BaseModel):
@@ -86,6 +86,41 @@ class Grouping(_Section):
     min_subbands: int = Field(12, ge=1)
 
 
+#: Steps of the flagger that have a default for each of their parameters.
+_PLAIN_STEPS = ("zeros", "autos", "dead", "channels", "shadow", "quack", "rfi", "residual", "extend")
+
+
+class Flagging(_Section):
+    """What is flagged before anything is solved."""
+
+    steps: tuple[str | dict[str, Any], ...] = Field(
+        ("zeros", "autos", "dead"),
+        description="Steps in their order: names, or tables with step and its parameters",
+    )
+    false_alarm: float = Field(2e-4, gt=0, lt=0.5, description="Part of quiet data that rfi may take of a baseline")
+
+    @field_validator("steps", mode="before")
+    @classmethod
+    def _names(cls, value: Any) -> Any:
+        """A comma list, as environment variables have it, is a list."""
+        return tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value
+
+    @field_validator("steps")
+    @classmethod
+    def _known(cls, value: tuple[str | dict[str, Any], ...]) -> tuple[str | dict[str, Any], ...]:
+        for step in value:
+            if isinstance(step, str) and step not in _PLAIN_STEPS:
+                raise ValueError(f"expected {', '.join(_PLAIN_STEPS)}, or a table with 'step' and its parameters")
+            if isinstance(step, dict) and not isinstance(step.get("step"), str):
+                raise ValueError("expected 'step' in every table")
+        return value
+
+    def requests(self) -> list[dict[str, Any]]:
+        """Steps as the core wants them."""
+        named = [{"step": step} if isinstance(step, str) else dict(step) for step in self.steps]
+        return [{"false_alarm": self.false_alarm, **step} if step["step"] == "rfi" else step for step in named]
+
+
 class Calibration(_Section):
     """Solving and validity."""
 
@@ -141,6 +176,7 @@ class Config(_Section):
 
     paths: Paths = Paths()
     grouping: Grouping = Grouping()
+    flagging: Flagging = Flagging()
     calibration: Calibration = Calibration()
     imaging: Imaging = Imaging()
     photometry: Photometry = Photometry()
@@ -160,6 +196,8 @@ _ENVIRONMENT = {
     "REGISTRY_DB": ("paths", "registry_db"),
     "PRODUCTS_DB": ("paths", "products_db"),
     "EXPECTED_SUBBANDS": ("grouping", "expected_subbands"),
+    "FLAG_STEPS": ("flagging", "steps"),
+    "FLAG_FALSE_ALARM": ("flagging", "false_alarm"),
     "CAL_BP_MINSNR": ("calibration", "bandpass_minsnr"),
     "CAL_GAIN_MINSNR": ("calibration", "gain_minsnr"),
     "CAL_GAIN_SOLINT": ("calibration", "gain_solint"),

@@ -37,6 +37,7 @@ class FastObservation(Observation):
         config = self.context.config
         depends: dict[str, Any] = {
             "tables": self.choose().tables,
+            "flagging": config.flagging.requests(),
             "calibration": config.calibration.model_dump(),
             "imaging": config.imaging.model_dump(),
             "model": [s.name for s in self.model_sources()],
@@ -58,7 +59,8 @@ class FastObservation(Observation):
         from dsa110_contimg.imaging.tile import tile
 
         choice = self.choose()
-        settings, paths = self.context.config.calibration, self.context.config.paths
+        config = self.context.config
+        settings, paths = config.calibration, config.paths
         if choice.provenance is Provenance.NONE:
             raise DataError(
                 f"{self.group.group_id}: expected a bandpass within {settings.borrow_days} days "
@@ -75,7 +77,7 @@ class FastObservation(Observation):
             tables=uses,
             image=self.image_options(choice.provenance.value, choice.tables),
             own_gain={"output": str(own), "term": "G", "gaintable": uses, **request},
-            flag=[dict(step) for step in stages.STANDARD_STEPS],
+            flag=config.flagging.requests(),
             reset_flags=True,
             **calibrating.reach(settings, choice.provenance),
             archive=archive,

@@ -123,7 +123,8 @@ class Observation:
         return Stage("convert", self.convert, ("files",), ("ms",), lambda o: [o["ms"]])
 
     def _flag(self) -> Stage:
-        return Stage("flag", self.flag, ("ms",), ("flagged_fraction", "flag_report"))
+        depends = {"steps": self.context.config.flagging.requests()}
+        return Stage("flag", self.flag, ("ms",), ("flagged_fraction", "flag_report"), fingerprint=depends)
 
     def _solve(self) -> Stage:
         calibration = self.context.config.calibration.model_dump()
@@ -202,10 +203,10 @@ class Observation:
         return {"ms": str(path), "verdicts": report.get("verdicts", [])}
 
     def flag(self, outputs: Outputs) -> Outputs:
-        """Zeros and NaN, autocorrelations, dead antennas; the report lies beside the Measurement Set."""
+        """The configured steps; the report lies beside the Measurement Set."""
         from dsa110_contimg.calibration import stages
 
-        steps, progress = stages.STANDARD_STEPS, self.context.progress
+        steps, progress = self.context.config.flagging.requests(), self.context.progress
         report = stages.flag(outputs["ms"], steps, reset=True, waterfall=True, progress=progress)
         path = Path(outputs["ms"]).with_suffix(".flags.json")
         path.write_text(json.dumps(report), encoding="utf-8")

@@ -1,5 +1,6 @@
 //! The group as an input of the stages: read, flagged and calibrated on demand, never written.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{mpsc, Mutex, PoisonError};
 
@@ -26,6 +27,9 @@ pub(super) struct Source<'a> {
     pub(super) options: ApplyOptions,
     pub(super) control: &'a Control,
     tally: Mutex<Tally>,
+    /// Flags of the windows after the steps, a bit each: a group is read for its own gain and for the image, and interference is
+    /// looked for once.
+    flags: Mutex<BTreeMap<usize, Vec<u64>>>,
     /// Told when the last window of the imager's pass has been read.
     read: Mutex<Option<mpsc::Sender<()>>>,
 }
@@ -52,6 +56,7 @@ impl<'a> Source<'a> {
             options,
             control,
             tally: Mutex::default(),
+            flags: Mutex::default(),
             read: Mutex::new(None),
         }
     }
@@ -76,7 +81,10 @@ impl<'a> Source<'a> {
         let mut block = self.group.read(spw, self.control)?;
         watch.lap("read");
         if let Some(flagger) = &self.flagger {
-            self.flag(flagger, spw, &mut block)?;
+            if !self.recall(spw, &mut block) {
+                self.flag(flagger, spw, &mut block)?;
+                self.keep(spw, &block);
+            }
             watch.lap("flag");
         }
         if let Some(tables) = self.tables.as_ref().filter(|_| corrected) {
@@ -99,6 +107,30 @@ impl<'a> Source<'a> {
             }
         }
         Ok(block)
+    }
+
+    fn keep(&self, spw: usize, block: &VisBlock) {
+        let bits = block.flag_rfp.as_slice().map(|flags| {
+            let word = |part: &[bool]| part.iter().rev().fold(0u64, |word, f| word << 1 | u64::from(*f));
+            flags.chunks(64).map(word).collect()
+        });
+        if let Some(bits) = bits {
+            self.flags.lock().unwrap_or_else(PoisonError::into_inner).insert(spw, bits);
+        }
+    }
+
+    /// Put the flags back that a window had after the steps; returns whether there were any.
+    fn recall(&self, spw: usize, block: &mut VisBlock) -> bool {
+        let flags = self.flags.lock().unwrap_or_else(PoisonError::into_inner);
+        let (Some(bits), Some(flags)) = (flags.get(&spw), block.flag_rfp.as_slice_mut()) else {
+            return false;
+        };
+        for (part, word) in flags.chunks_mut(64).zip(bits) {
+            for (k, flag) in part.iter_mut().enumerate() {
+                *flag = word >> k & 1 == 1;
+            }
+        }
+        true
     }
 
     fn flag(&self, flagger: &Flagger, spw: usize, block: &mut VisBlock) -> Result<(), Error> {

@@ -69,6 +69,26 @@ def test_configuration_file_environment_and_override(tmp_path: Path, monkeypatch
     assert load(path, paths={"root": "/d"}).paths.products == Path("/d/state/products.sqlite3")
 
 
+def test_flagging_steps_are_chosen_by_name_or_with_parameters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [step["step"] for step in load().flagging.requests()] == ["zeros", "autos", "dead"]
+    path = tmp_path / "contimg.toml"
+    path.write_text(
+        '[flagging]\nfalse_alarm = 1e-5\nsteps = ["rfi", {step = "clip", min = 0, max = 0.5}, "residual"]\n'
+    )
+    assert load(path).flagging.requests() == [
+        {"step": "rfi", "false_alarm": 1e-5},
+        {"step": "clip", "min": 0, "max": 0.5},
+        {"step": "residual"},
+    ]
+    monkeypatch.setenv("CONTIMG_FLAG_STEPS", "zeros, autos")
+    monkeypatch.setenv("CONTIMG_FLAG_FALSE_ALARM", "1e-3")
+    assert load(path).flagging.requests() == [{"step": "zeros"}, {"step": "autos"}]
+    assert load(path).flagging.false_alarm == 1e-3
+    monkeypatch.setenv("CONTIMG_FLAG_STEPS", "zeros,clip")
+    with pytest.raises(ValueError, match=r"flagging\.steps"):
+        load(path)
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [("[imaging]\nrobust = 7\n", "imaging.robust"), ("[imagin]\n", "imagin"), ("not toml", "expected TOML")],
