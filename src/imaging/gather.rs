@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ndarray::parallel::prelude::*;
 use ndarray::{s, Array2, ArrayViewMut1, Axis};
@@ -14,6 +14,7 @@ use super::Error;
 use crate::constants::{SECONDS_PER_DAY, SPEED_OF_LIGHT_M_S};
 use crate::control::Control;
 use crate::coords::{ApparentFrame, Observatory, RaDec, UvwBasis};
+use crate::gridding::Real;
 use crate::kind::BadArgument;
 use crate::time::EarthOrientation;
 use crate::vis::{Channels, Product, Rows, Samples, VisBlock};
@@ -171,8 +172,8 @@ impl Gatherer {
         let out = Visibilities {
             freq_hz,
             width_hz,
-            // Zeroed pages cost nothing until they are written.
-            vis_rf: Array2::zeros(shape),
+            // Zeroed pages cost nothing until they are written, and `Array2::zeros` of complex numbers writes them all.
+            vis_rf: Array2::from_shape_vec(shape, f32::zeros(shape.0 * shape.1)).unwrap_or_default(),
             weight_rf: Array2::zeros(shape),
             ..Visibilities::default()
         };
@@ -283,12 +284,16 @@ impl Gatherer {
             .zip(weight.axis_chunks_iter_mut(Axis(0), STRIP))
             .zip(source.chunks(STRIP))
             .collect();
+        // As many buffers as strips are ever filled at once.
+        let idle: Mutex<Vec<B>> = Mutex::new(Vec::new());
+        let pool = || idle.lock().unwrap_or_else(PoisonError::into_inner);
         let found = strips
             .into_par_iter()
-            .map_init(B::default, |buffers, ((mut vis, mut weight), sources)| {
+            .map(|((mut vis, mut weight), sources)| {
                 control.check().map_err(Error::from)?;
+                let mut buffers = pool().pop().unwrap_or_default();
                 let mut found = Found::default();
-                fill(buffers, sources, &mut |k, plan, samples| {
+                fill(&mut buffers, sources, &mut |k, plan, samples| {
                     let (mut vis, mut weight) = (vis.row_mut(k), weight.row_mut(k));
                     // Channels are the last axis of arrays made here.
                     if let (Some(vis), Some(weight)) = (vis.as_slice_mut(), weight.as_slice_mut()) {
@@ -296,6 +301,7 @@ impl Gatherer {
                     }
                     uv_range.apply(&mut weight, plan.uv_m, freq_hz);
                 })?;
+                pool().push(buffers);
                 Ok(found)
             })
             .try_reduce(Found::default, |a, b| Ok::<_, E>(a.plus(b)))?;
