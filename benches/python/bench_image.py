@@ -103,7 +103,7 @@ def common(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def dirty(args: argparse.Namespace, root: Path) -> None:
-    cpu, peak, made = ours(**common(args), name=str(root / "dirty"), niter=0, products=["dirty", "psf"])
+    cpu, peak, made = ours(**common(args), name=str(root / "dirty"), niter=0, products=["dirty"])
     print(f"| dirty | ours | {cpu:.1f} | {peak:.2f} | | rms {rms(made['products']['dirty']):.2f} mJy |", flush=True)
     for label, more in (("w-stacking", []), ("wgridder", ["-use-wgridder"])):
         other, high, _ = wsclean(args.peer_ms, root / f"dirty-{label}", args, *more)

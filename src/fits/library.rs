@@ -249,25 +249,8 @@ impl Writer {
         check(status, &format!("write keyword {}", card.keyword))
     }
 
-    pub(super) fn pixels(&mut self, axes: usize, data: &[f32]) -> Result<(), Error> {
-        let mut first = vec![1 as sys::LONGLONG; axes];
-        let mut status = 0;
-        // SAFETY: `data` is only read, its length is told.
-        unsafe {
-            sys::ffppxll(
-                self.file,
-                TFLOAT,
-                first.as_mut_ptr(),
-                data.len() as sys::LONGLONG,
-                data.as_ptr() as *mut c_void,
-                &mut status,
-            );
-        }
-        check(status, "write the pixels")
-    }
-
-    /// The bytes of the file.
-    pub(super) fn bytes(&mut self) -> Result<&[u8], Error> {
+    /// The blocks before the pixels.
+    pub(super) fn header(&mut self) -> Result<Vec<u8>, Error> {
         let (mut head, mut data, mut end, mut status) = (0, 0, 0, 0);
         // SAFETY: an open file and pointers to locals.
         unsafe {
@@ -275,12 +258,12 @@ impl Writer {
             sys::ffghadll(self.file, &mut head, &mut data, &mut end, &mut status);
         }
         check(status, "flush")?;
-        let length = (end.max(0) as usize).min(self.place.1);
+        let length = (data.max(0) as usize).min(self.place.1);
         if self.place.0.is_null() {
-            return Ok(&[]);
+            return Ok(Vec::new());
         }
-        // SAFETY: the library's buffer holds at least `length` written bytes and is not touched while borrowed.
-        Ok(unsafe { std::slice::from_raw_parts(self.place.0.cast::<u8>(), length) })
+        // SAFETY: the library's buffer holds at least `length` written bytes and is not touched while they are copied.
+        Ok(unsafe { std::slice::from_raw_parts(self.place.0.cast::<u8>(), length) }.to_vec())
     }
 }
 

@@ -1,6 +1,6 @@
 //! Image FITS in and out.
 //!
-//! Files are read and written whole through the operating system, and handed to cfitsio as memory: a user's file
+//! Files are read and written through the operating system; what is read and the headers that are written are handed to cfitsio as memory: a user's file
 //! name never reaches the library's extended file name syntax (`name[filter]`, `!name`, pipes, URLs), and every
 //! error of the disk is the system's own.
 

@@ -56,6 +56,24 @@ fn what_is_written_is_read() {
     assert_eq!(kept.text("TELESCOP"), Some("DSA_110"));
 }
 
+/// More pixels than are written at once, from a view that is not contiguous, a row of them no number.
+#[test]
+fn pixels_of_another_array_are_written_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.fits");
+    let wide =
+        Array2::from_shape_fn((601, 997), |(y, x)| if y == 5 { f32::NAN } else { (1000 * y + x) as f32 });
+    for part in [wide.view(), wide.slice(ndarray::s![3..500, 10..700])] {
+        let mut batch = Batch::new();
+        batch.stage_pixels(&path, &plane(), part, &Cards::new()).unwrap();
+        batch.commit().unwrap();
+        let read = read_plane(&path).unwrap().data_yx;
+        assert_eq!(read.dim(), part.dim());
+        assert!(read.iter().zip(part).all(|(a, b)| a.to_bits() == b.to_bits()));
+        assert_eq!(fs::metadata(&path).unwrap().len() % 2880, 0);
+    }
+}
+
 #[test]
 fn truncated_and_foreign_files_are_refused_with_a_name() {
     let dir = tempfile::tempdir().unwrap();

@@ -10,7 +10,7 @@ use super::sky::Sky;
 use super::wterm::{moments_needed, WTerm, MOMENT_PHASE};
 use super::Error;
 
-/// Share of epsilon for one axis of the kernel, and for the w term. (Compression has 0.2; the squares sum to less than one.)
+/// Share of epsilon for one axis of the kernel, and for the w term. (Compression has 0.2, resampling 0.2 twice; the squares sum to less than one.)
 const AXIS_SHARE: f64 = 0.62;
 const W_SHARE: f64 = 0.25;
 

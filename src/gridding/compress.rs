@@ -6,6 +6,8 @@
 //! the nodes' frequencies, `V'_p = sum_c L_p(t_c) w_c V_c`. Nothing is averaged away: every pixel of the dirty image comes out
 //! within epsilon of `sum |w V|`, wherever the sources lie, and degridding interpolates back with the same matrix (its adjoint).
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use num_complex::Complex;
@@ -13,7 +15,7 @@ use num_complex::Complex;
 use crate::constants::SPEED_OF_LIGHT_M_S;
 use crate::control::Control;
 
-use super::interpolate::{reach, Table, MOST_NODES};
+use super::interpolate::{reach, Table, ToNodes, MOST_NODES};
 use super::real::Real;
 use super::runs::Block;
 use super::sky::Sky;
@@ -85,6 +87,12 @@ impl Compression {
         control: &Control,
     ) -> Result<Vec<Vec<Complex<T>>>, Error> {
         self.packings.iter().zip(values).map(|(packing, values)| packing.pack(values, control)).collect()
+    }
+
+    /// The weights of a plan of one block to samples: [`Self::pack`] of visibilities of one.
+    pub fn pack_weights<T: Real>(&self, weight: &[T], control: &Control) -> Result<Vec<Complex<T>>, Error> {
+        let Some(packing) = self.packings.first() else { return Ok(Vec::new()) };
+        packing.fill(control, |matrix, range, target| matrix.apply_weights(&weight[range], target))
     }
 
     /// Samples to visibilities: the transpose of [`Self::pack`] with unit weights.
@@ -162,7 +170,19 @@ impl Packing {
     }
 
     fn pack<T: Real>(&self, values: &Values<'_, T>, control: &Control) -> Result<Vec<Complex<T>>, Error> {
-        let mut out = vec![Complex::new(T::of(0.0), T::of(0.0)); self.samples];
+        self.fill(control, |matrix, range, target| {
+            let weight = values.weight.map(|w| &w[range.clone()]);
+            matrix.apply(&values.vis[range], weight, target)
+        })
+    }
+
+    /// Samples of all rows: `apply` makes one row's from its range of the values; false when one is not finite.
+    fn fill<T: Real>(
+        &self,
+        control: &Control,
+        apply: impl Fn(&ToNodes<T>, Range<usize>, &mut [Complex<T>]) -> bool + Sync,
+    ) -> Result<Vec<Complex<T>>, Error> {
+        let mut out = T::zeros(self.samples);
         let matrices: Vec<_> = self.tables.iter().map(Table::to_nodes::<T>).collect();
         let mut tasks = Vec::new();
         let mut rest = out.as_mut_slice();
@@ -176,10 +196,8 @@ impl Packing {
             for row in first..(first + ROWS).min(self.rows.len()) {
                 let from = self.offset(row) - self.offset(first);
                 let target = &mut part[from..self.offset(row + 1) - self.offset(first)];
-                let range = row * self.channels..(row + 1) * self.channels;
-                let weight = values.weight.map(|w| &w[range.clone()]);
                 let matrix = &matrices[self.rows[row].0 as usize];
-                if !matrix.apply(&values.vis[range], weight, target) {
+                if !apply(matrix, row * self.channels..(row + 1) * self.channels, target) {
                     return Err(not_finite(row));
                 }
             }
@@ -189,7 +207,7 @@ impl Packing {
     }
 
     fn unpack<T: Real>(&self, samples: &[Complex<T>], control: &Control) -> Result<Vec<Complex<T>>, Error> {
-        let mut out = vec![Complex::new(T::of(0.0), T::of(0.0)); self.rows.len() * self.channels];
+        let mut out = T::zeros(self.rows.len() * self.channels);
         let matrices: Vec<_> = self.tables.iter().map(Table::to_channels::<T>).collect();
         out.par_chunks_mut(ROWS * self.channels.max(1)).enumerate().try_for_each(|(task, part)| {
             control.check()?;

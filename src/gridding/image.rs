@@ -58,8 +58,7 @@ impl Plan {
         image: ArrayView2<'_, T>,
         control: &Control,
     ) -> Result<Vec<Vec<Complex<T>>>, Error> {
-        let zero = Complex::new(T::of(0.0), T::of(0.0));
-        let mut out: Vec<Vec<Complex<T>>> = self.blocks.iter().map(|b| vec![zero; b.samples()]).collect();
+        let mut out: Vec<Vec<Complex<T>>> = self.blocks.iter().map(|b| T::zeros(b.samples())).collect();
         if self.buckets.runs.is_empty() {
             return Ok(out);
         }

@@ -245,6 +245,66 @@ fn nodes_body<T: Real, V: Vec8<T>, const G: usize, const U: usize>(
     finite
 }
 
+/// The sums of [`nodes_body`] for visibilities of one: those of the weights, which are real.
+#[inline(always)]
+fn weights_body<T: Real, V: Vec8<T>, const G: usize>(
+    weight: &[T],
+    matrix: &[T],
+    out: &mut [Complex<T>],
+) -> bool {
+    let zero = T::of(0.0);
+    let width = G * LANES;
+    let mut sums = [[V::splat(zero); G]; 2];
+    let mut bad = false;
+    let (pairs, rest) = weight.as_chunks::<2>();
+    for (c, pair) in pairs.iter().enumerate() {
+        for k in 0..2 {
+            bad |= pair[k] * zero != zero;
+            let w = V::splat(pair[k]);
+            for g in 0..G {
+                let m = V::load(lanes(matrix, (2 * c + k) * width + g * LANES));
+                sums[k][g] = m.muladd(w, sums[k][g]);
+            }
+        }
+    }
+    for w in rest {
+        bad |= *w * zero != zero;
+        for g in 0..G {
+            let m = V::load(lanes(matrix, 2 * pairs.len() * width + g * LANES));
+            sums[0][g] = m.muladd(V::splat(*w), sums[0][g]);
+        }
+    }
+    for g in 0..G {
+        let mut a = [zero; LANES];
+        sums[1][g].muladd(V::splat(T::of(1.0)), sums[0][g]).store(&mut a);
+        out.iter_mut().skip(g * LANES).zip(a).for_each(|(o, a)| *o = Complex::new(a, zero));
+    }
+    !bad
+}
+
+#[inline(always)]
+fn weights_of<T: Real, V: Vec8<T>>(
+    groups: usize,
+    weight: &[T],
+    matrix: &[T],
+    out: &mut [Complex<T>],
+) -> bool {
+    match groups {
+        1 => weights_body::<T, V, 1>(weight, matrix, out),
+        2 => weights_body::<T, V, 2>(weight, matrix, out),
+        3 => weights_body::<T, V, 3>(weight, matrix, out),
+        _ => weights_body::<T, V, 4>(weight, matrix, out),
+    }
+}
+
+/// # Safety
+/// The machine has AVX2 and FMA.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn weights_vector<T: Real>(groups: usize, weight: &[T], matrix: &[T], out: &mut [Complex<T>]) -> bool {
+    weights_of::<T, T::Fast>(groups, weight, matrix, out)
+}
+
 #[inline(always)]
 fn channels_body<T: Real, V: Vec8<T>>(nodes: &[Complex<T>], matrix: &[[T; LANES]], out: &mut [Complex<T>]) {
     let zero = T::of(0.0);
@@ -321,6 +381,24 @@ impl<T: Real> ToNodes<T> {
     }
 }
 
+impl<T: Real> ToNodes<T> {
+    /// Weights of one row to its samples, as visibilities of one would come out; false when one was not finite.
+    pub fn apply_weights(&self, weight: &[T], out: &mut [Complex<T>]) -> bool {
+        let mut finite = true;
+        for ((channels, matrix), out) in self.parts.iter().zip(out.chunks_mut(self.nodes)) {
+            let weight = &weight[channels.clone()];
+            #[cfg(target_arch = "x86_64")]
+            if self.vector {
+                // SAFETY: `vector` is set only after the features were detected.
+                finite &= unsafe { weights_vector(self.groups, weight, matrix, out) };
+                continue;
+            }
+            finite &= weights_of::<T, T::Plain>(self.groups, weight, matrix, out);
+        }
+        finite
+    }
+}
+
 impl<T: Real> ToChannels<T> {
     /// Samples of one row to its channels.
     pub fn apply(&self, samples: &[Complex<T>], out: &mut [Complex<T>]) {
@@ -373,6 +451,12 @@ mod tests {
         };
         assert!((dot(&channels, &data) - dot(&nodes, &back)).abs() < 1e-12);
         let mut weight = vec![1.0; 37];
+        // Weights alone are visibilities of one.
+        let uneven: Vec<f64> = (0..37).map(|c| f64::from(c % 5)).collect();
+        let (mut a, mut b) = (back.clone(), back.clone());
+        assert!(table.to_nodes::<f64>().apply(&vec![Complex::new(1.0, 0.0); 37], Some(&uneven), &mut a));
+        assert!(table.to_nodes::<f64>().apply_weights(&uneven, &mut b));
+        assert!(a.iter().zip(&b).all(|(a, b)| (a - b).norm() < 1e-12));
         weight[4] = 0.0;
         let mut bad = data.clone();
         bad[4].re = f64::NAN;

@@ -21,6 +21,7 @@ mod packed;
 mod params;
 mod plan;
 mod real;
+mod resample;
 mod runs;
 mod simd;
 mod sky;

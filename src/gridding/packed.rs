@@ -89,6 +89,29 @@ impl Plan {
         }
     }
 
+    /// Only `C W 1`: what visibilities of one would be packed to.
+    ///
+    /// # Errors
+    /// As [`Plan::pack`].
+    pub fn pack_weights(
+        &self,
+        weight_rf: ArrayView2<'_, f32>,
+        control: &Control,
+    ) -> Result<Vec<Complex32>, Error> {
+        let (expected, found) = (self.one_block()?, weight_rf.dim());
+        if found != expected {
+            return Err(
+                BadArgument::new("weight", format!("shape {expected:?}"), format!("{found:?}")).into()
+            );
+        }
+        let weight = weight_rf.as_standard_layout();
+        let weight = weight.as_slice().unwrap_or(&[]);
+        match &self.compression {
+            Some(compression) => compression.pack_weights(weight, control),
+            None => Ok(weight.iter().map(|w| Complex32::new(*w, 0.0)).collect()),
+        }
+    }
+
     /// Image \[x, y\] of packed samples, not normalised.
     ///
     /// # Errors
@@ -99,7 +122,7 @@ impl Plan {
         if samples.len() != expected {
             return Err(BadArgument::new("samples", format!("{expected} of them"), samples.len()).into());
         }
-        self.image_of(&[Values { vis: samples, weight: None }], control)
+        self.image_asked(&[Values { vis: samples, weight: None }], control)
     }
 
     /// Samples of an image \[x, y\] at the nodes, without weights.
@@ -112,12 +135,12 @@ impl Plan {
         control: &Control,
     ) -> Result<Vec<Complex32>, Error> {
         self.one_block()?;
-        let expected = (self.params.nx, self.params.ny);
+        let expected = (self.params().nx, self.params().ny);
         if image_xy.dim() != expected {
             let found = format!("{:?}", image_xy.dim());
             return Err(BadArgument::new("image", format!("shape {expected:?}"), found).into());
         }
-        Ok(self.visibilities_of(image_xy, control)?.pop().unwrap_or_default())
+        Ok(self.visibilities_asked(image_xy, control)?.pop().unwrap_or_default())
     }
 
     /// One row.

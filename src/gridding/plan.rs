@@ -13,11 +13,16 @@ use super::frame::Frame;
 use super::kernel::Kernel;
 use super::params::{GridParams, WPlane};
 use super::real::Real;
+use super::resample::Resampling;
 use super::runs::{Block, Buckets};
 use super::sky::{Sky, Slant};
 use super::spread::Values;
-use super::wterm::WTerm;
+use super::wterm::{moments_needed, WTerm};
 use super::Error;
+
+/// Share of epsilon for each of the two passes of resampling, and the planes of w that it must save to be worth them.
+const RESAMPLE_SHARE: f64 = 0.2;
+const PLANES_SAVED: usize = 3;
 
 /// Baselines \[m\], shape (r, 3), and channel frequencies \[Hz\] of one block of visibilities.
 #[derive(Clone, Copy, Debug)]
@@ -66,6 +71,8 @@ pub struct Plan {
     /// Rows and channels of every block as given.
     pub(super) shapes: Vec<(usize, usize)>,
     pub(super) w_max: f64,
+    /// How the image asked for follows from the plan's, when that is another.
+    pub(super) resampling: Option<Resampling>,
 }
 
 impl Plan {
@@ -90,6 +97,8 @@ impl Plan {
         if blocks.len() > u16::MAX as usize {
             return Err(BadArgument::new("blocks", "at most 65535", blocks.len()).into());
         }
+        let resampling = Self::resampling(&blocks, params)?;
+        let params = resampling.as_ref().map_or(params, |r| &r.inner);
         let slant = match params.w_plane {
             WPlane::Keep => Slant::default(),
             _ if !params.do_w => {
@@ -109,7 +118,28 @@ impl Plan {
             Some(compression) => compression.blocks(&blocks),
             None => blocks,
         };
-        Self::planned(params, sky, blocks, compression, shapes)
+        let plan = Self::planned(params, sky, blocks, compression, shapes)?;
+        Ok(Self { resampling, ..plan })
+    }
+
+    /// A plain SIN image by way of the slant grid, where that saves several planes of w.
+    fn resampling(blocks: &[Block], params: &GridParams) -> Result<Option<Resampling>, Error> {
+        let single = params.epsilon >= 1e-5;
+        if params.w_plane != WPlane::Keep || !params.do_w || !single || params.max_memory_bytes.is_some() {
+            return Ok(None);
+        }
+        let slant = Slant::fit(blocks.iter().flat_map(|b| &b.uvw_m));
+        let load = load_of(blocks);
+        let highest = blocks.iter().flat_map(|b| &b.tables[0]).fold(0.0, |a: f64, f| a.max(*f));
+        let flat = |[u, v, w]: &[f64; 3]| (w - slant.a * u - slant.b * v).abs();
+        let left = blocks.iter().flat_map(|b| &b.uvw_m).map(flat).fold(0.0, f64::max);
+        let (z_half, _) = Sky::new(params, Slant::default())?.z_half_and_middle();
+        let planes =
+            |w: f64| moments_needed(std::f64::consts::TAU * w * z_half, RESAMPLE_SHARE * params.epsilon);
+        if planes(load.w_range.1) < planes(left * highest / SPEED_OF_LIGHT_M_S) + PLANES_SAVED {
+            return Ok(None);
+        }
+        Resampling::new(params, slant, (load.u_max, load.v_max), RESAMPLE_SHARE * params.epsilon)
     }
 
     fn planned(
@@ -149,17 +179,22 @@ impl Plan {
             shifted,
             shapes,
             w_max: load.w_range.1,
+            resampling: None,
         })
     }
 
     /// The image asked for.
     pub fn params(&self) -> &GridParams {
-        &self.params
+        self.resampling.as_ref().map_or(&self.params, |r| &r.asked)
     }
 
-    /// The plane taken out of `w`; `pv2()` of it goes into the header.
+    /// The plane taken out of `w`; `pv2()` of it goes into the header. None for a plain image, however it is made.
     pub fn slant(&self) -> Slant {
-        self.sky.slant
+        if self.resampling.is_some() {
+            Slant::default()
+        } else {
+            self.sky.slant
+        }
     }
 
     /// What was decided.
@@ -222,9 +257,9 @@ impl Plan {
             Some(compression) => {
                 let packed = compression.pack(&values, control)?;
                 let values: Vec<_> = packed.iter().map(|vis| Values { vis, weight: None }).collect();
-                self.image_of(&values, control)
+                self.image_asked(&values, control)
             }
-            None => self.image_of(&values, control),
+            None => self.image_asked(&values, control),
         }
     }
 
@@ -261,7 +296,7 @@ impl Plan {
         } else {
             self.check_precision::<T>()?;
         }
-        let expected = (self.params.nx, self.params.ny);
+        let expected = (self.params().nx, self.params().ny);
         if image_xy.dim() != expected {
             return Err(BadArgument::new(
                 "image",
@@ -276,7 +311,7 @@ impl Plan {
             );
         }
         let image = image_xy.as_standard_layout();
-        let samples = self.visibilities_of(image.view(), control)?;
+        let samples = self.visibilities_asked(image.view(), control)?;
         let samples = match &self.compression {
             Some(compression) => compression.unpack(&samples, control)?,
             None => samples,
@@ -291,6 +326,26 @@ impl Plan {
             out.push(block);
         }
         Ok(out)
+    }
+
+    pub(super) fn image_asked<T: Real>(
+        &self,
+        values: &[Values<'_, T>],
+        control: &Control,
+    ) -> Result<Array2<T>, Error> {
+        let image = self.image_of(values, control)?;
+        Ok(self.resampling.as_ref().map(|r| r.image(&image)).unwrap_or(image))
+    }
+
+    pub(super) fn visibilities_asked<T: Real>(
+        &self,
+        image_xy: ArrayView2<'_, T>,
+        control: &Control,
+    ) -> Result<Vec<Vec<Complex<T>>>, Error> {
+        match &self.resampling {
+            Some(resampling) => self.visibilities_of(resampling.spread(image_xy).view(), control),
+            None => self.visibilities_of(image_xy, control),
+        }
     }
 
     fn check_precision<T: Real>(&self) -> Result<(), Error> {

@@ -2,7 +2,9 @@
 
 use std::fmt::Debug;
 use std::iter::Sum;
+use std::mem::ManuallyDrop;
 
+use num_complex::Complex;
 use rustfft::num_traits::NumAssign;
 use rustfft::FftNum;
 
@@ -27,6 +29,21 @@ pub trait Real: FftNum + NumAssign + Default + PartialOrd + Sum + Debug {
     fn finite(self) -> bool;
     /// Square root.
     fn root(self) -> Self;
+
+    /// Complex zeros, straight from the system's empty pages: `vec!` of a complex zero would write every one of them.
+    fn zeros(count: usize) -> Vec<Complex<Self>> {
+        let numbers = Self::zero_numbers(2 * count);
+        if numbers.capacity() != 2 * count {
+            return vec![Complex::default(); count];
+        }
+        let mut numbers = ManuallyDrop::new(numbers);
+        // SAFETY: a complex number is two numbers without padding (`repr(C)`), aligned as they are; length and capacity are those of
+        // the same allocation, which is handed over.
+        unsafe { Vec::from_raw_parts(numbers.as_mut_ptr().cast::<Complex<Self>>(), count, count) }
+    }
+
+    /// Zeros.
+    fn zero_numbers(count: usize) -> Vec<Self>;
 }
 
 macro_rules! real {
@@ -55,6 +72,10 @@ macro_rules! real {
             #[inline(always)]
             fn root(self) -> Self {
                 self.sqrt()
+            }
+
+            fn zero_numbers(count: usize) -> Vec<Self> {
+                vec![0.0; count]
             }
         }
     };

@@ -61,8 +61,7 @@ unsafe impl<T: Send> Sync for Shared<T> {}
 
 impl<T: Real> Planes<T> {
     pub fn zero(stride: usize, rows: usize, which: std::ops::Range<usize>) -> Self {
-        let zero = Complex::new(T::of(0.0), T::of(0.0));
-        Self { data: vec![zero; stride * rows * which.len()], stride, rows, which }
+        Self { data: T::zeros(stride * rows * which.len()), stride, rows, which }
     }
 }
 

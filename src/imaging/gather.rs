@@ -1,24 +1,31 @@
 //! Visibilities of many windows and fields, gathered as Stokes I about one centre.
 
 use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ndarray::parallel::prelude::*;
-use ndarray::{s, Array2, ArrayView2, ArrayViewMut1, Axis};
-use num_complex::{Complex32, Complex64};
+use ndarray::{s, Array2, ArrayViewMut1, Axis};
+use num_complex::Complex32;
 
-use super::stokes::{Combination, Stokes};
+use super::combine::{Combiner, Found, RowSamples};
+use super::stokes::Stokes;
 use super::Error;
 use crate::constants::{SECONDS_PER_DAY, SPEED_OF_LIGHT_M_S};
 use crate::control::Control;
 use crate::coords::{ApparentFrame, Observatory, RaDec, UvwBasis};
+use crate::gridding::Real;
 use crate::kind::BadArgument;
 use crate::time::EarthOrientation;
-use crate::vis::VisBlock;
+use crate::vis::{Channels, Product, Rows, Samples, VisBlock};
 
 /// A w that differs from the antennas' by more than this, a part in the baseline's length and a part for all, belongs to
 /// something else: 40 arcsec allow for an Earth orientation that the writer did not know (a second of UT1 is 15 arcsec).
 const FOREIGN_W: f64 = 2e-4;
 const FOREIGN_W_M: f64 = 0.05;
+
+/// Rows of one task.
+const STRIP: usize = 256;
 
 /// What a block's indices mean.
 #[derive(Clone, Copy, Debug)]
@@ -97,8 +104,27 @@ pub struct Gatherer {
     out: Visibilities,
     rows: HashMap<(u64, u32, u32), usize>,
     frames: HashMap<u64, Frame>,
-    unflagged: usize,
-    nonzero: usize,
+    found: Found,
+    last: Option<LastPlan>,
+}
+
+/// A window whose samples are read piece by piece.
+#[derive(Clone, Copy, Debug)]
+pub struct Window<'a> {
+    /// All rows.
+    pub rows: &'a Rows,
+    /// Channels, ascending.
+    pub channels: &'a Channels,
+    /// Products.
+    pub products: &'a [Product],
+}
+
+/// The windows of a Measurement Set have the same rows: where they go is found once.
+struct LastPlan {
+    rows: Rows,
+    antenna_itrf_m: Vec<[f64; 3]>,
+    field_centre: Vec<RaDec>,
+    plan: Arc<Vec<RowPlan>>,
 }
 
 #[derive(Clone)]
@@ -146,13 +172,23 @@ impl Gatherer {
         let out = Visibilities {
             freq_hz,
             width_hz,
-            // Zeroed pages cost nothing until they are written.
-            vis_rf: Array2::zeros(shape),
+            // Zeroed pages cost nothing until they are written, and `Array2::zeros` of complex numbers writes them all.
+            vis_rf: Array2::from_shape_vec(shape, f32::zeros(shape.0 * shape.1)).unwrap_or_default(),
             weight_rf: Array2::zeros(shape),
             ..Visibilities::default()
         };
         let (rows, frames) = (HashMap::new(), HashMap::new());
-        Ok(Self { centre, uv_range, stokes: Stokes::I, earth, out, rows, frames, unflagged: 0, nonzero: 0 })
+        Ok(Self {
+            centre,
+            uv_range,
+            stokes: Stokes::I,
+            earth,
+            out,
+            rows,
+            frames,
+            found: Found::default(),
+            last: None,
+        })
     }
 
     /// Make another Stokes parameter.
@@ -166,38 +202,110 @@ impl Gatherer {
     /// A block whose antennas, fields or channels are unknown, without parallel hands, with uvw of another array; more rows
     /// than there is room for; cancellation.
     pub fn add(&mut self, block: &VisBlock, site: &Site<'_>, control: &Control) -> Result<(), Error> {
-        let hands = self.stokes.of(&block.products)?;
-        let first = self.first_channel(&block.channels.freq_hz)?;
-        let plan = self.plan_rows(block, site)?;
-        let Some((low, high)) = plan.iter().map(|p| p.row).fold(None, |span: Option<(usize, usize)>, r| {
-            Some(span.map_or((r, r), |(a, b)| (a.min(r), b.max(r))))
-        }) else {
+        let window = Window { rows: &block.rows, channels: &block.channels, products: &block.products };
+        let (vis, weight) = (block.vis_rfp.as_standard_layout(), block.weight_rfp.as_standard_layout());
+        let flag = block.flag_rfp.as_standard_layout();
+        let samples = RowSamples {
+            vis: vis.as_slice().unwrap_or(&[]),
+            weight: weight.as_slice().unwrap_or(&[]),
+            flag: flag.as_slice().unwrap_or(&[]),
+        };
+        let cell = block.channels.freq_hz.len() * block.products.len();
+        self.strips(&window, site, control, |_: &mut (), sources, combine| {
+            for (k, plan) in sources.iter().enumerate() {
+                if let Some(plan) = plan {
+                    combine(k, plan, samples.row(plan.source, cell));
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Take a window in, which `read` reads rows of into buffers that are used again: nothing of the window's size is made.
+    ///
+    /// # Errors
+    /// As [`Gatherer::add`], and those of `read`.
+    pub fn add_pieces<E>(
+        &mut self,
+        window: &Window<'_>,
+        site: &Site<'_>,
+        read: impl Fn(&[Range<usize>], &mut Samples) -> Result<(), E> + Sync,
+        control: &Control,
+    ) -> Result<(), E>
+    where
+        E: From<Error> + Send,
+    {
+        let cell = window.channels.freq_hz.len() * window.products.len();
+        self.strips(window, site, control, |buffers: &mut Samples, sources, combine| {
+            let (ranges, places) = runs_of(sources);
+            read(&ranges, buffers)?;
+            let samples = RowSamples { vis: &buffers.vis, weight: &buffers.weight, flag: &buffers.flag };
+            for (k, (plan, place)) in sources.iter().zip(places).enumerate() {
+                if let Some(plan) = plan {
+                    combine(k, plan, samples.row(place, cell));
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Fill rows of a window, a strip of consecutive ones at a time: `fill` is given a strip's plans and calls back with the
+    /// samples of each.
+    fn strips<E, B>(
+        &mut self,
+        window: &Window<'_>,
+        site: &Site<'_>,
+        control: &Control,
+        fill: impl Fn(&mut B, &[Option<&RowPlan>], &mut dyn FnMut(usize, &RowPlan, RowSamples<'_>)) -> Result<(), E>
+            + Sync,
+    ) -> Result<(), E>
+    where
+        E: From<Error> + Send,
+        B: Default + Send,
+    {
+        let freq_hz = &window.channels.freq_hz;
+        let combiner = Combiner::new(self.stokes.of(window.products)?, window.products.len(), freq_hz);
+        let first = self.first_channel(freq_hz)?;
+        let plan = self.plan(window.rows, site)?;
+        let (Some(low), Some(high)) = (plan.iter().map(|p| p.row).min(), plan.iter().map(|p| p.row).max())
+        else {
             return Ok(());
         };
         let mut source: Vec<Option<&RowPlan>> = vec![None; high + 1 - low];
-        for p in &plan {
+        for p in plan.iter() {
             source[p.row - low] = Some(p);
         }
-        let channels = first..first + block.channels.freq_hz.len();
-        let turns = Turns::of(&block.channels.freq_hz);
+        let channels = first..first + freq_hz.len();
         let uv_range = self.uv_range;
         let mut vis = self.out.vis_rf.slice_mut(s![low..=high, channels.clone()]);
         let mut weight = self.out.weight_rf.slice_mut(s![low..=high, channels]);
-        let targets: Vec<_> = vis.outer_iter_mut().zip(weight.outer_iter_mut()).zip(source).collect();
-        let (unflagged, nonzero) = targets
+        let strips: Vec<_> = vis
+            .axis_chunks_iter_mut(Axis(0), STRIP)
+            .zip(weight.axis_chunks_iter_mut(Axis(0), STRIP))
+            .zip(source.chunks(STRIP))
+            .collect();
+        // As many buffers as strips are ever filled at once.
+        let idle: Mutex<Vec<B>> = Mutex::new(Vec::new());
+        let pool = || idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = strips
             .into_par_iter()
-            .with_min_len(64)
-            .map(|((mut vis, mut weight), plan)| {
-                let Some(plan) = plan else { return Ok((0, 0)) };
-                control.check()?;
-                let counted = combine(block, plan.source, &hands, &mut vis, &mut weight);
-                turns.rotate(&mut vis, plan.shift_m);
-                uv_range.apply(&mut weight, plan.uv_m, &block.channels.freq_hz);
-                Ok(counted)
+            .map(|((mut vis, mut weight), sources)| {
+                control.check().map_err(Error::from)?;
+                let mut buffers = pool().pop().unwrap_or_default();
+                let mut found = Found::default();
+                fill(&mut buffers, sources, &mut |k, plan, samples| {
+                    let (mut vis, mut weight) = (vis.row_mut(k), weight.row_mut(k));
+                    // Channels are the last axis of arrays made here.
+                    if let (Some(vis), Some(weight)) = (vis.as_slice_mut(), weight.as_slice_mut()) {
+                        found = found.plus(combiner.row(samples, plan.shift_m, vis, weight));
+                    }
+                    uv_range.apply(&mut weight, plan.uv_m, freq_hz);
+                })?;
+                pool().push(buffers);
+                Ok(found)
             })
-            .try_reduce(|| (0, 0), |a, b| Ok::<_, crate::control::Cancelled>((a.0 + b.0, a.1 + b.1)))?;
-        self.unflagged += unflagged;
-        self.nonzero += nonzero;
+            .try_reduce(Found::default, |a, b| Ok::<_, E>(a.plus(b)))?;
+        self.found = self.found.plus(found);
         Ok(())
     }
 
@@ -210,10 +318,10 @@ impl Gatherer {
         if self.rows.is_empty() {
             return none("no cross-correlation rows".into());
         }
-        if self.unflagged == 0 {
+        if self.found.unflagged == 0 {
             return none(format!("all data flagged or of zero weight in {} rows", self.rows.len()));
         }
-        if self.nonzero == 0 {
+        if !self.found.nonzero {
             return none(format!(
                 "only zeros in {column} (apply the calibration first, or name another column)"
             ));
@@ -245,8 +353,27 @@ impl Gatherer {
         })
     }
 
-    fn plan_rows(&mut self, block: &VisBlock, site: &Site<'_>) -> Result<Vec<RowPlan>, Error> {
-        let rows = &block.rows;
+    /// Where a window's rows go.
+    fn plan(&mut self, rows: &Rows, site: &Site<'_>) -> Result<Arc<Vec<RowPlan>>, Error> {
+        let same = |last: &&LastPlan| {
+            last.antenna_itrf_m == site.antenna_itrf_m
+                && last.field_centre == site.field_centre
+                && last.rows == *rows
+        };
+        if let Some(last) = self.last.as_ref().filter(same) {
+            return Ok(Arc::clone(&last.plan));
+        }
+        let plan = Arc::new(self.plan_rows(rows, site)?);
+        self.last = Some(LastPlan {
+            rows: rows.clone(),
+            antenna_itrf_m: site.antenna_itrf_m.to_vec(),
+            field_centre: site.field_centre.to_vec(),
+            plan: Arc::clone(&plan),
+        });
+        Ok(plan)
+    }
+
+    fn plan_rows(&mut self, rows: &Rows, site: &Site<'_>) -> Result<Vec<RowPlan>, Error> {
         let room = self.out.vis_rf.nrows();
         let offset = self.antennas_of(site);
         let mut plan = Vec::with_capacity(rows.len());
@@ -343,6 +470,40 @@ impl Gatherer {
     }
 }
 
+impl<'a> RowSamples<'a> {
+    /// Of row `row`, with `cell` samples a row.
+    fn row(self, row: usize, cell: usize) -> Self {
+        let span = row * cell..(row + 1) * cell;
+        Self { vis: &self.vis[span.clone()], weight: &self.weight[span.clone()], flag: &self.flag[span] }
+    }
+}
+
+/// Rows of a window to be read for a strip, in runs that may hold a few rows too many (autocorrelations), and each plan's place
+/// among them.
+fn runs_of(sources: &[Option<&RowPlan>]) -> (Vec<Range<usize>>, Vec<usize>) {
+    const GAP: usize = 4;
+    let mut ranges: Vec<Range<usize>> = Vec::new();
+    let (mut places, mut before) = (Vec::with_capacity(sources.len()), 0);
+    for source in sources {
+        let Some(plan) = source else {
+            places.push(0);
+            continue;
+        };
+        match ranges.last_mut() {
+            Some(last) if plan.source >= last.end && plan.source <= last.end + GAP => {
+                last.end = plan.source + 1;
+            }
+            last => {
+                before += last.map_or(0, |r| r.len());
+                ranges.push(plan.source..plan.source + 1);
+            }
+        }
+        let start = ranges.last().map_or(0, |r| r.start);
+        places.push(before + plan.source - start);
+    }
+    (ranges, places)
+}
+
 #[derive(Clone, Copy)]
 struct RowPlan {
     source: usize,
@@ -361,85 +522,6 @@ impl UvRange {
             if uv < self.min || uv > self.max {
                 *w = 0.0;
             }
-        }
-    }
-}
-
-/// One row of a Stokes parameter and its weights; how many were unflagged, and how many of those not zero.
-fn combine(
-    block: &VisBlock,
-    row: usize,
-    how: &Combination,
-    vis: &mut ArrayViewMut1<'_, Complex32>,
-    weight: &mut ArrayViewMut1<'_, f32>,
-) -> (usize, usize) {
-    let v: ArrayView2<'_, Complex32> = block.vis_rfp.index_axis(Axis(0), row);
-    let w: ArrayView2<'_, f32> = block.weight_rfp.index_axis(Axis(0), row);
-    let flag: ArrayView2<'_, bool> = block.flag_rfp.index_axis(Axis(0), row);
-    let ([first, second], [a, b]) = (how.places, how.factors);
-    // Stokes I and Q need no complex products.
-    let plain = a.im == 0.0 && b.im == 0.0;
-    let (mut unflagged, mut nonzero) = (0, 0);
-    for f in 0..vis.len() {
-        let (p, q) = (v[[f, first]], v[[f, second]]);
-        let (wa, wb) = (w[[f, first]], w[[f, second]]);
-        let sum = if plain { p * a.re + q * b.re } else { p * a + q * b };
-        let good = !flag[[f, first]] && !flag[[f, second]] && wa > 0.0 && wb > 0.0;
-        let finite = sum.re.is_finite() && sum.im.is_finite() && wa.is_finite() && wb.is_finite();
-        if good && finite {
-            vis[f] = sum;
-            weight[f] = if first == second { wa } else { 4.0 * wa * wb / (wa + wb) };
-            unflagged += 1;
-            nonzero += usize::from(p != Complex32::default() || q != Complex32::default());
-        } else {
-            vis[f] = Complex32::default();
-            weight[f] = 0.0;
-        }
-    }
-    (unflagged, nonzero)
-}
-
-/// Phase turns over the channels of a block.
-enum Turns {
-    /// First frequency and step \[Hz\]: one product a channel.
-    Regular(f64, f64),
-    /// Any frequencies \[Hz\].
-    Listed(Vec<f64>),
-}
-
-impl Turns {
-    fn of(freq_hz: &[f64]) -> Self {
-        let (start, count) = (freq_hz[0], freq_hz.len());
-        let step = if count > 1 { (freq_hz[count - 1] - start) / (count - 1) as f64 } else { 0.0 };
-        // 0.01 Hz over 10 km is a phase of 2e-6.
-        let regular = freq_hz.iter().enumerate().all(|(i, f)| (start + step * i as f64 - f).abs() < 0.01);
-        if regular && count <= 4096 {
-            Self::Regular(start, step)
-        } else {
-            Self::Listed(freq_hz.to_vec())
-        }
-    }
-
-    /// Multiply by `exp(-2 pi i shift nu / c)`.
-    fn rotate(&self, vis: &mut ArrayViewMut1<'_, Complex32>, shift_m: f64) {
-        // A micrometre is a phase of 3e-5.
-        if shift_m.abs() < 1e-7 {
-            return;
-        }
-        let turn = |freq: f64| {
-            let turns = shift_m * freq / SPEED_OF_LIGHT_M_S;
-            Complex64::cis(-std::f64::consts::TAU * (turns - turns.round()))
-        };
-        let single = |z: Complex64| Complex32::new(z.re as f32, z.im as f32);
-        match self {
-            Self::Regular(start, step) => {
-                let (mut phase, advance) = (turn(*start), turn(*step));
-                for v in vis.iter_mut() {
-                    *v *= single(phase);
-                    phase *= advance;
-                }
-            }
-            Self::Listed(freq_hz) => vis.iter_mut().zip(freq_hz).for_each(|(v, f)| *v *= single(turn(*f))),
         }
     }
 }

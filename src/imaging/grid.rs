@@ -1,7 +1,8 @@
 //! The gridder seen from the imager: images as the sky is drawn (north up, east left), divided by the sum of weights.
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayView2, Axis};
 use num_complex::Complex32;
+use rayon::prelude::*;
 
 use super::{Error, Visibilities};
 use crate::control::Control;
@@ -141,6 +142,22 @@ impl Grid {
         let packed = self.plan.pack(vis.vis_rf.view(), weight_rf, control)?;
         let unit = packed.unit(&self.plan);
         Ok(Compact { packed, unit })
+    }
+
+    /// Only the samples of weighted visibilities, for one image.
+    ///
+    /// # Errors
+    /// From the gridder; cancellation.
+    pub fn pack_samples(&self, vis: &Visibilities, control: &Control) -> Result<Vec<Complex32>, Error> {
+        Ok(self.plan.pack_samples(vis.vis_rf.view(), vis.weight_rf.view(), control)?)
+    }
+
+    /// Only those of the weights: a source of 1 Jy at the centre.
+    ///
+    /// # Errors
+    /// From the gridder; cancellation.
+    pub fn unit_samples(&self, vis: &Visibilities, control: &Control) -> Result<Vec<Complex32>, Error> {
+        Ok(self.plan.pack_weights(vis.weight_rf.view(), control)?)
     }
 
     /// Samples of one row of the visibilities.
@@ -296,14 +313,15 @@ fn transposed(image: &Array2<f32>, scale: f32) -> Array2<f32> {
     const BLOCK: usize = 32;
     let (rows, columns) = image.dim();
     let mut out = Array2::zeros((columns, rows));
-    for c in (0..columns).step_by(BLOCK) {
+    let strips: Vec<_> = out.axis_chunks_iter_mut(Axis(0), BLOCK).collect();
+    strips.into_par_iter().enumerate().for_each(|(k, mut strip)| {
         for r in (0..rows).step_by(BLOCK) {
-            for i in c..(c + BLOCK).min(columns) {
-                for j in r..(r + BLOCK).min(rows) {
-                    out[[i, j]] = image[[j, i]] * scale;
+            for j in r..(r + BLOCK).min(rows) {
+                for i in 0..strip.nrows() {
+                    strip[[i, j]] = image[[j, k * BLOCK + i]] * scale;
                 }
             }
         }
-    }
+    });
     out
 }

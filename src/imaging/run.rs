@@ -7,6 +7,7 @@ use ndarray::{Array2, ArrayView2};
 use super::bright::{on_pixels, BrightParams, BrightSource, Hunt};
 use super::clean::{CleanParams, CleanReport, Cleaned};
 use super::deconvolve::{deconvolve, Deconvolved};
+use super::dirty;
 use super::smear::Smearing;
 use super::spectrum::{Spectral, SpectralImages};
 use super::subbands::{subbands, Common, Subband};
@@ -53,6 +54,25 @@ pub struct ImagingParams {
     pub subbands: usize,
     /// System equivalent flux density of one antenna \[Jy\].
     pub sefd_jy: f64,
+    /// What will be looked at.
+    pub outputs: Outputs,
+}
+
+/// Images besides the dirty one that somebody will look at; those that nobody wants, and no other needs, are left empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outputs {
+    /// The psf.
+    pub psf: bool,
+    /// The restored image.
+    pub restored: bool,
+    /// The primary beam, and what is corrected for it.
+    pub primary_beam: bool,
+}
+
+impl Default for Outputs {
+    fn default() -> Self {
+        Self { psf: true, restored: true, primary_beam: true }
+    }
 }
 
 /// What components may be besides points of one flux.
@@ -146,6 +166,14 @@ pub struct Images {
     pub timings: Vec<Timing>,
 }
 
+impl Images {
+    /// Brightest pixel of the restored image, or of the dirty one where there is no other \[Jy/beam\].
+    pub fn peak_jy(&self) -> f32 {
+        let image = if self.restored_yx.is_empty() { &self.dirty_yx } else { &self.restored_yx };
+        image.iter().copied().fold(f32::NEG_INFINITY, f32::max)
+    }
+}
+
 /// Make the image: weights, psf, dirty image, bright sources, CLEAN, restored image, primary beam.
 ///
 /// # Errors
@@ -157,8 +185,8 @@ pub fn image(mut vis: Visibilities, params: &ImagingParams, control: &Control) -
     control.expect(7 + params.clean.max_major.min(10) as u64);
     let natural_jy = thermal_rms(&vis.weight_rf, &vis, params.sefd_jy);
     weigh(&mut vis, params, control)?;
-    let expected_jy = thermal_rms(&vis.weight_rf, &vis, params.sefd_jy);
     let weights = Weights::of(&vis);
+    let expected_jy = weights.thermal_rms(params.sefd_jy);
     if weights.count == 0 || weights.sum <= 0.0 {
         return Err(Error::NoData { found: "none of positive weight after weighting and uv range".into() });
     }
@@ -172,27 +200,34 @@ pub fn image(mut vis: Visibilities, params: &ImagingParams, control: &Control) -
     done("weights");
     let grid = Grid::new(&vis, 0..vis.freq_hz.len(), params.centre, params.grid)?;
     let wcs = grid.wcs();
-    let mut compact = grid.pack(&vis, control)?;
-    laps.borrow_mut().lap("compress");
-    let psf_yx = grid.dirty_of(compact.unit_samples(), run.weights.sum, control)?;
-    let beam = fit_beam(&psf_yx, wcs.increment_rad)?;
-    done("psf");
-    let dirty_yx = grid.dirty_of(compact.samples(), run.weights.sum, control)?;
-    done("dirty");
+    laps.borrow_mut().lap("plan");
     let smearing = Smearing::of(&vis, &params.pointings);
-    let hunt = Hunt::new(&run, &grid, beam, &smearing, &psf_yx)?;
+    let plain = dirty::is_enough(params);
     let lap = |part: &str| laps.borrow_mut().lap(part);
-    let Deconvolved { bright, cleaned, joint } =
-        deconvolve(&run, &hunt, &mut vis, &mut compact, &dirty_yx, &psf_yx, lap)?;
-    drop(compact);
+    let Made { dirty_yx, psf_yx, beam, found } = if plain {
+        make_dirty(&run, &grid, &vis, lap)?
+    } else {
+        make_clean(&run, &grid, &mut vis, &smearing, lap)?
+    };
+    control.advance(2);
+    let Deconvolved { bright, cleaned, joint } = found;
     if cleaned.report.outcome == Outcome::Interrupted {
         let cycles = cleaned.report.cycles.len();
         let (model_yx, freq_hz) = (cleaned.model_yx, [freq_hz, bandwidth_hz]);
         return Err(Error::Interrupted(Box::new(Partial { model_yx, wcs, beam, freq_hz, cycles })));
     }
-    let epsilon_reached = take_model(&mut vis, &grid, &cleaned, &run)?;
-    let components_yx = components(&cleaned.model_yx, &beam, wcs.increment_rad, control)?;
-    let mut restored_yx = &cleaned.residual_yx + &components_yx;
+    let epsilon_reached = if plain { None } else { take_model(&mut vis, &grid, &cleaned, &run)? };
+    let components_yx = if plain {
+        // Pages of zeros cost nothing until they are read.
+        Array2::zeros(cleaned.model_yx.dim())
+    } else {
+        components(&cleaned.model_yx, &beam, wcs.increment_rad, control)?
+    };
+    let mut restored_yx = match plain {
+        true if params.outputs.restored || params.outputs.primary_beam => cleaned.residual_yx.clone(),
+        true => Array2::default((0, 0)),
+        false => &cleaned.residual_yx + &components_yx,
+    };
     let spectral = joint.as_ref().filter(|j| j.terms() > 1).map(|joint| Spectral {
         vis: &vis,
         weights: &run.weights,
@@ -207,14 +242,24 @@ pub fn image(mut vis: Visibilities, params: &ImagingParams, control: &Control) -
     restore_points(&mut restored_yx, &points, &beam, wcs.increment_rad);
     done("restore");
     let shape = [params.grid.ny, params.grid.nx];
-    // With spectral terms the image is that at the reference frequency.
-    let average = match &spectral {
-        Some(s) => beam_at(s.reference_hz, &run.weights, params)?,
-        None => average_beam(&vis, &run.weights, params)?,
-    };
-    let pb_yx = primary_beam(&average, &wcs, shape, control)?;
-    let smear_yx = smearing.map(&wcs, shape, control)?;
-    let pbcor_yx = correct(&restored_yx, &pb_yx, &smear_yx, params.pb_limit);
+    let [pb_yx, smear_yx, pbcor_yx] =
+        if params.outputs.primary_beam || params.subbands > 0 || spectral.is_some() {
+            // With spectral terms the image is that at the reference frequency.
+            let average = match &spectral {
+                Some(s) => beam_at(s.reference_hz, &run.weights, params)?,
+                None => average_beam(&vis, &run.weights, params)?,
+            };
+            let pb_yx = primary_beam(&average, &wcs, shape, control)?;
+            let smear_yx = smearing.map(&wcs, shape, control)?;
+            let pbcor_yx = if restored_yx.is_empty() {
+                Array2::default((0, 0))
+            } else {
+                correct(&restored_yx, &pb_yx, &smear_yx, params.pb_limit)
+            };
+            [pb_yx, smear_yx, pbcor_yx]
+        } else {
+            std::array::from_fn(|_| Array2::default((0, 0)))
+        };
     let spectral = spectral.map(|s| s.images(&cleaned, &restored_yx, &pb_yx, control)).transpose()?;
     done("primary beam");
     let more_components_yx = if params.subbands > 0 {
@@ -264,6 +309,57 @@ pub fn image(mut vis: Visibilities, params: &ImagingParams, control: &Control) -
         visibilities: run.weights.count,
         timings: laps.into_inner().parts,
     })
+}
+
+/// The images up to CLEAN's, and the beam.
+struct Made {
+    dirty_yx: Array2<f32>,
+    psf_yx: Array2<f32>,
+    beam: RestoringBeam,
+    found: Deconvolved,
+}
+
+fn make_dirty(
+    run: &Run<'_>,
+    grid: &Grid,
+    vis: &Visibilities,
+    mut lap: impl FnMut(&str),
+) -> Result<Made, Error> {
+    let control = run.control;
+    let (psf_yx, beam) = if run.params.outputs.psf {
+        let psf_yx = grid.dirty_of(&grid.unit_samples(vis, control)?, run.weights.sum, control)?;
+        let beam = fit_beam(&psf_yx, grid.wcs().increment_rad)?;
+        (psf_yx, beam)
+    } else {
+        (Array2::default((0, 0)), dirty::beam_of_core(run, grid, vis)?)
+    };
+    lap("psf");
+    let samples = grid.pack_samples(vis, control)?;
+    lap("compress");
+    let dirty_yx = grid.dirty_of(&samples, run.weights.sum, control)?;
+    lap("dirty");
+    let found = dirty::nothing_cleaned(&dirty_yx);
+    Ok(Made { dirty_yx, psf_yx, beam, found })
+}
+
+fn make_clean(
+    run: &Run<'_>,
+    grid: &Grid,
+    vis: &mut Visibilities,
+    smearing: &Smearing,
+    mut lap: impl FnMut(&str),
+) -> Result<Made, Error> {
+    let control = run.control;
+    let mut compact = grid.pack(vis, control)?;
+    lap("compress");
+    let psf_yx = grid.dirty_of(compact.unit_samples(), run.weights.sum, control)?;
+    let beam = fit_beam(&psf_yx, grid.wcs().increment_rad)?;
+    lap("psf");
+    let dirty_yx = grid.dirty_of(compact.samples(), run.weights.sum, control)?;
+    lap("dirty");
+    let hunt = Hunt::new(run, grid, beam, smearing, &psf_yx)?;
+    let found = deconvolve(run, &hunt, vis, &mut compact, &dirty_yx, &psf_yx, lap)?;
+    Ok(Made { dirty_yx, psf_yx, beam, found })
 }
 
 /// How well the gridder knows the model's visibilities; for subbands they are taken out of all channels.

@@ -20,19 +20,20 @@ const GRID: usize = 25;
 /// A sample of baselines, their weights and what the correlator did.
 #[derive(Clone, Debug)]
 pub struct Smearing {
-    samples: Vec<Sample>,
+    rows: Vec<Row>,
+    /// Frequency \[Hz\] and weight, row by row.
+    samples: Vec<(f64, f64)>,
     width_hz: f64,
     frames: Vec<crate::coords::ApparentFrame>,
     pointings: Vec<[f64; 3]>,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Sample {
+#[derive(Clone, Debug)]
+struct Row {
     baseline_m: [f64; 3],
-    freq_hz: f64,
     interval_s: f64,
     time: u32,
-    weight: f64,
+    samples: std::ops::Range<usize>,
 }
 
 impl Smearing {
@@ -40,26 +41,26 @@ impl Smearing {
     pub fn of(vis: &Visibilities, pointings: &[RaDec]) -> Self {
         let row_step = (vis.pairs.len() / ROWS).max(1) | 1;
         let channel_step = (vis.freq_hz.len() / CHANNELS).max(1);
-        let mut samples = Vec::new();
+        let (mut rows, mut samples) = (Vec::new(), Vec::new());
         for r in (0..vis.pairs.len()).step_by(row_step) {
             let [p, q] = vis.pairs[r].map(|a| vis.antenna_itrf_m[a as usize]);
-            let time = vis.time_of_row[r];
+            let (time, first) = (vis.time_of_row[r], samples.len());
             for c in (channel_step / 2..vis.freq_hz.len()).step_by(channel_step) {
                 let weight = f64::from(vis.weight_rf[[r, c]]);
                 if weight > 0.0 {
-                    samples.push(Sample {
-                        baseline_m: [p[0] - q[0], p[1] - q[1], p[2] - q[2]],
-                        freq_hz: vis.freq_hz[c],
-                        interval_s: vis.times[time as usize].interval_s,
-                        time,
-                        weight,
-                    });
+                    samples.push((vis.freq_hz[c], weight));
                 }
             }
+            rows.push(Row {
+                baseline_m: [p[0] - q[0], p[1] - q[1], p[2] - q[2]],
+                interval_s: vis.times[time as usize].interval_s,
+                time,
+                samples: first..samples.len(),
+            });
         }
         let pointings = vis.frames.iter().zip(pointings).map(|(f, p)| f.direction(*p)).collect();
         let width_hz = vis.width_hz.iter().fold(0.0f64, |a, w| a.max(*w));
-        Self { samples, width_hz, frames: vis.frames.clone(), pointings }
+        Self { rows, samples, width_hz, frames: vis.frames.clone(), pointings }
     }
 
     /// Share of the peak that is left of a point source: 1 where the fringes were stopped.
@@ -74,14 +75,18 @@ impl Smearing {
             })
             .collect();
         let (mut sum, mut total) = (0.0, 0.0);
-        for s in &self.samples {
-            let (b, d) = (s.baseline_m, offset[s.time as usize]);
+        for row in &self.rows {
+            let (b, d) = (row.baseline_m, offset[row.time as usize]);
             let path = b[0] * d[0] + b[1] * d[1] + b[2] * d[2];
             let rate = EARTH_ROTATION_RAD_S * (b[0] * d[1] - b[1] * d[0]);
-            let turns_in_time = s.freq_hz / SPEED_OF_LIGHT_M_S * rate * s.interval_s;
             let turns_in_channel = self.width_hz / SPEED_OF_LIGHT_M_S * path;
-            sum += s.weight * sinc(turns_in_time) * sinc(turns_in_channel);
-            total += s.weight;
+            let turns_in_time_hz = rate * row.interval_s / SPEED_OF_LIGHT_M_S;
+            let mut own = 0.0;
+            for (freq_hz, weight) in &self.samples[row.samples.clone()] {
+                own += weight * sinc(turns_in_time_hz * freq_hz);
+                total += weight;
+            }
+            sum += own * sinc(turns_in_channel);
         }
         if total > 0.0 {
             sum / total
@@ -127,12 +132,32 @@ fn split(place: f64) -> (usize, f32) {
     (low, (place - low as f64) as f32)
 }
 
-/// `sin(pi x) / (pi x)`.
+/// `sin(pi x) / (pi x)`: up to half a turn, where all but strange data are, its series, which is right to 5e-10.
 fn sinc(x: f64) -> f64 {
     let a = std::f64::consts::PI * x;
-    if a.abs() < 1e-3 {
-        1.0 - a * a / 6.0
+    if a.abs() < std::f64::consts::FRAC_PI_2 {
+        let s = a * a;
+        let mut sum = 1.0;
+        for k in (1..=6).rev() {
+            sum = 1.0 - sum * s / f64::from(2 * k * (2 * k + 1));
+        }
+        sum
     } else {
         a.sin() / a
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_series_is_the_sine() {
+        for k in -300..300 {
+            let x = 0.003 * f64::from(k);
+            let a = std::f64::consts::PI * x;
+            let exact = if a == 0.0 { 1.0 } else { a.sin() / a };
+            assert!((sinc(x) - exact).abs() < 1e-9, "{x}");
+        }
     }
 }

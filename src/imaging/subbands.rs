@@ -8,7 +8,7 @@ use ndarray::{s, Array2};
 use super::bright::{on_pixels, BrightSource};
 use super::clean::{clean, CleanParams, Cleaned};
 use super::run::{average_beam, band, ImagingParams, Noise};
-use super::weigh::{thermal_rms, Weights};
+use super::weigh::Weights;
 use super::{
     components, correct, primary_beam, restore_points, Error, Grid, GridOptions, View, Visibilities,
 };
@@ -121,7 +121,7 @@ fn one(
     let average = average_beam(vis, &weights, params)?;
     let pb_yx = primary_beam(&average, &wcs, [params.grid.ny, params.grid.nx], control)?;
     let pbcor_yx = correct(&restored_yx, &pb_yx, common.smear_yx, params.pb_limit);
-    let expected_jy = thermal_rms(&vis.weight_rf, vis, params.sefd_jy);
+    let expected_jy = weights.thermal_rms(params.sefd_jy);
     let noise = Noise { expected_jy, natural_jy: expected_jy, measured_jy };
     Ok(Subband { freq_hz, bandwidth_hz, restored_yx, pbcor_yx, pb_yx, noise, outcome })
 }

@@ -89,7 +89,8 @@ pub fn common_beam(beams: &[RestoringBeam]) -> Option<RestoringBeam> {
     Some(beam_of(ellipse.map(|v| v * most * (1.0 + 1e-9))))
 }
 
-fn same(a: &RestoringBeam, b: &RestoringBeam) -> bool {
+/// Whether two beams are the same to a millionth of their area.
+pub fn same(a: &RestoringBeam, b: &RestoringBeam) -> bool {
     let (p, q) = (covariance(a), covariance(b));
     (0..3).all(|k| (p[k] - q[k]).abs() <= 1e-6 * (p[0] + p[2]))
 }

@@ -4,6 +4,7 @@ use ndarray::parallel::prelude::*;
 use ndarray::{Array2, Axis};
 
 use super::grid::{Grid, PixelMap};
+use super::interpolate::{bilinear, has_vectors};
 use super::{Error, Interpolation, Sampler};
 use crate::control::Control;
 use crate::image::Wcs;
@@ -147,6 +148,17 @@ impl Placed<'_> {
         let beam = Sampler::new(Interpolation::Bilinear);
         let (samples, area) = if params.flux_conserving { self.map.fineness(y) } else { (1, 1.0) };
         let scale = if params.per_pixel { area } else { 1.0 };
+        if let (Some(pixels), Some(beam), true) =
+            (image.as_slice(), pb.as_slice(), samples == 1 && sampler.is_wide())
+        {
+            let planes = Planes { pixels, pb: beam, scale };
+            #[cfg(target_arch = "x86_64")]
+            if has_vectors() {
+                // SAFETY: the features were detected just now.
+                return unsafe { self.add_wide_vector(y, row, params, sampler, &planes) };
+            }
+            return self.add_wide(y, row, params, sampler, &planes);
+        }
         for x in self.map.columns(y) {
             let at = self.map.at(x as f64, y as f64);
             let pb = beam.at(&pb, at);
@@ -166,16 +178,86 @@ impl Placed<'_> {
             if !value.is_finite() {
                 continue;
             }
-            let k = match params.method {
-                Method::PbWeighted => pb * pb * self.inverse_variance,
-                Method::Weighted => self.inverse_variance,
-                Method::Mean => 1.0,
-            };
-            row.value[x] += k * value * scale / pb;
-            row.weight[x] += k;
-            row.variance[x] += k * k / (pb * pb * self.inverse_variance);
+            self.take(row, x, (value * scale, pb), params.method);
         }
     }
+
+    #[inline(always)]
+    fn take(&self, row: &mut Row, x: usize, (value, pb): (f32, f32), method: Method) {
+        let k = match method {
+            Method::PbWeighted => pb * pb * self.inverse_variance,
+            Method::Weighted => self.inverse_variance,
+            Method::Mean => 1.0,
+        };
+        row.value[x] += k * value / pb;
+        row.weight[x] += k;
+        row.variance[x] += k * k / (pb * pb * self.inverse_variance);
+    }
+
+    /// # Safety
+    /// The machine has AVX2 and FMA.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,fma")]
+    unsafe fn add_wide_vector(
+        &self,
+        y: usize,
+        row: &mut Row,
+        params: &CoaddParams,
+        sampler: &Sampler,
+        planes: &Planes<'_>,
+    ) {
+        self.add_wide(y, row, params, sampler, planes);
+    }
+
+    /// [`Self::add`] for a kernel of eight by eight pixels, one place a pixel: along pieces of the row on which places are evenly
+    /// spaced, without a call a pixel.
+    #[inline(always)]
+    fn add_wide(
+        &self,
+        y: usize,
+        row: &mut Row,
+        params: &CoaddParams,
+        sampler: &Sampler,
+        planes: &Planes<'_>,
+    ) {
+        let image = self.tile.image_yx.view();
+        let (ny, nx) = image.dim();
+        // Where all eight taps are on the tile.
+        let inside =
+            |[px, py]: [f64; 2]| px >= 3.0 && py >= 3.0 && px < (nx as f64 - 4.0) && py < (ny as f64 - 4.0);
+        for (columns, start, step) in self.map.pieces(y) {
+            for (i, x) in columns.enumerate() {
+                let at: [f64; 2] = std::array::from_fn(|k| start[k] + i as f64 * step[k]);
+                if !inside(at) {
+                    continue;
+                }
+                let (x0, y0) = (at[0] as usize, at[1] as usize);
+                let (f, g) = ((at[0] - x0 as f64) as f32, (at[1] - y0 as f64) as f32);
+                let corner = y0 * nx + x0;
+                let (low, high) = (&planes.pb[corner..corner + 2], &planes.pb[corner + nx..corner + nx + 2]);
+                let (low, high) = (low[0] * (1.0 - f) + low[1] * f, high[0] * (1.0 - f) + high[1] * f);
+                let pb = low * (1.0 - g) + high * g;
+                if !(pb >= params.pb_floor) {
+                    continue;
+                }
+                let mut value = sampler.patch_body(planes.pixels, nx, (x0, y0), (f, g));
+                if !value.is_finite() {
+                    value = bilinear(&image, at[0], at[1]);
+                    if !value.is_finite() {
+                        continue;
+                    }
+                }
+                self.take(row, x, (value * planes.scale, pb), params.method);
+            }
+        }
+    }
+}
+
+/// A tile's pixels in the order of rows, and the factor of its values.
+struct Planes<'a> {
+    pixels: &'a [f32],
+    pb: &'a [f32],
+    scale: f32,
 }
 
 fn check(tiles: &[Tile]) -> Result<(), Error> {

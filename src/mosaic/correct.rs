@@ -133,10 +133,26 @@ pub fn apply(tile: &mut Tile, correction: &Correction) {
         .direction(tile.wcs.centre);
 }
 
+/// The highest value that is a number; minus infinity when there is none. Eight at a time.
+pub fn highest<D: ndarray::Dimension>(values: ndarray::ArrayView<'_, f32, D>) -> f32 {
+    let higher = |a: f32, b: f32| if b > a { b } else { a };
+    let Some(slice) = values.as_slice() else {
+        return values.iter().copied().fold(f32::NEG_INFINITY, higher);
+    };
+    let (eights, rest) = slice.as_chunks::<8>();
+    let mut best = [f32::NEG_INFINITY; 8];
+    for eight in eights {
+        best.iter_mut().zip(eight).for_each(|(a, b)| *a = higher(*a, *b));
+    }
+    best.iter().chain(rest).copied().fold(f32::NEG_INFINITY, higher)
+}
+
 /// Pixels of `limit` and more where the beam is at least `pb_least` and no neighbour within two pixels is brighter.
 pub(super) fn peaks(tile: &Tile, limit: f32, pb_least: f32) -> impl Iterator<Item = [usize; 2]> + '_ {
     let (ny, nx) = tile.image_yx.dim();
-    let inside = (2..ny.saturating_sub(2)).flat_map(move |y| (2..nx.saturating_sub(2)).map(move |x| [x, y]));
+    let bright = move |y: &usize| highest(tile.image_yx.row(*y)) >= limit;
+    let rows = (2..ny.saturating_sub(2)).filter(bright);
+    let inside = rows.flat_map(move |y| (2..nx.saturating_sub(2)).map(move |x| [x, y]));
     inside.filter(move |[x, y]| {
         let value = tile.image_yx[[*y, *x]];
         value >= limit

@@ -142,6 +142,31 @@ impl PixelMap {
         first..last.max(first)
     }
 
+    /// The columns of row `y` in pieces on which the tile's pixels are evenly spaced: columns, the first one's pixel, and the step.
+    pub fn pieces(
+        &self,
+        y: usize,
+    ) -> impl Iterator<Item = (std::ops::Range<usize>, [f64; 2], [f64; 2])> + '_ {
+        let columns = self.columns(y);
+        let end = columns.end;
+        (columns.start / STEP * STEP..end).step_by(STEP).map(move |piece| {
+            let own = piece.max(columns.start)..(piece + STEP).min(end);
+            let (a, b) = (self.at(piece as f64, y as f64), self.at((piece + STEP - 1) as f64, y as f64));
+            let step: [f64; 2] = std::array::from_fn(|k| (b[k] - a[k]) / (STEP - 1) as f64);
+            let first = (own.start - piece) as f64;
+            (own, std::array::from_fn(|k| a[k] + first * step[k]), step)
+        })
+    }
+
+    /// The tile's pixels under every 16th pixel of the grid, `(column, row)` of it and the pixel.
+    pub fn coarse(&self) -> impl Iterator<Item = ([usize; 2], [f64; 2])> + '_ {
+        let columns = self.columns;
+        self.points.iter().enumerate().filter_map(move |(i, p)| {
+            let place = [(i % columns).checked_sub(1)? * STEP, (i / columns).checked_sub(1)? * STEP];
+            Some((place, *p))
+        })
+    }
+
     /// Samples a side that a pixel of row `y` needs to be averaged over its area, and its area in pixels of the tile.
     pub fn fineness(&self, y: usize) -> (usize, f32) {
         let middle = self.columns(y);

@@ -1,6 +1,7 @@
 //! What must be true of a mosaic once it is made (facts 5 of the original system), as verdicts.
 
 use super::correct::{peak_near, peaks};
+use super::grid::{Grid, PixelMap};
 use super::{Tile, Verdict};
 use crate::coords::Lmn;
 use crate::image::RestoringBeam;
@@ -58,30 +59,26 @@ fn noise(mosaic: &Tile, weight_yx: &ndarray::Array2<f32>) -> Verdict {
     )
 }
 
-/// Share of the mosaic on two tiles or more.
+/// Share of the mosaic on two tiles or more, by every 16th pixel.
 fn overlap(mosaic: &Tile, weight_yx: &ndarray::Array2<f32>, tiles: &[Tile], pb_floor: f32) -> Verdict {
     let (ny, nx) = weight_yx.dim();
-    let (mut covered, mut twice) = (0usize, 0usize);
-    for y in (0..ny).step_by(STEP) {
-        for x in (0..nx).step_by(STEP) {
-            if weight_yx[[y, x]] <= 0.0 {
-                continue;
+    let grid = Grid::new(&mosaic.wcs, [nx, ny]);
+    let mut times = std::collections::HashMap::new();
+    for tile in tiles {
+        let (rows, columns) = tile.pb_yx.dim();
+        let inside = |v: f64, n: usize| v > -0.5 && v < n as f64 - 0.5;
+        for ([x, y], at) in PixelMap::onto(&grid, &tile.wcs, [columns, rows]).coarse() {
+            let seen = weight_yx.get([y, x]).is_some_and(|w| *w > 0.0)
+                && inside(at[0], columns)
+                && inside(at[1], rows)
+                && tile.pb_yx[[at[1].round() as usize, at[0].round() as usize]] >= pb_floor;
+            if seen {
+                *times.entry([x, y]).or_insert(0usize) += 1;
             }
-            let sky = mosaic.wcs.pixel_to_sky([x as f64, y as f64]);
-            let on = |tile: &&Tile| {
-                let (rows, columns) = tile.pb_yx.dim();
-                tile.wcs.sky_to_pixel(sky).is_some_and(|at| {
-                    let inside = |v: f64, n: usize| v > -0.5 && v < n as f64 - 0.5;
-                    inside(at[0], columns)
-                        && inside(at[1], rows)
-                        && tile.pb_yx[[at[1].round() as usize, at[0].round() as usize]] >= pb_floor
-                })
-            };
-            covered += 1;
-            twice += usize::from(tiles.iter().filter(on).nth(1).is_some());
         }
     }
-    let value = twice as f64 / covered.max(1) as f64;
+    let twice = times.values().filter(|n| **n > 1).count();
+    let value = twice as f64 / times.len().max(1) as f64;
     verdict("overlap", value >= OVERLAP, value, OVERLAP, "share of the mosaic on two tiles or more".into())
 }
 

@@ -59,9 +59,7 @@ impl Sampler {
             _ => {}
         }
         if let Some(pixels) = image_yx.as_slice() {
-            let patch = &pixels[(y0 - 3) * nx + x0 - 3..];
-            let place = (x - x0 as f64, y - y0 as f64);
-            let value = self.patch(patch, nx, place);
+            let value = self.patch(pixels, nx, (x0, y0), ((x - x0 as f64) as f32, (y - y0 as f64) as f32));
             if value.is_finite() {
                 return value;
             }
@@ -69,30 +67,51 @@ impl Sampler {
         bilinear(image_yx, x, y)
     }
 
-    fn patch(&self, patch: &[f32], nx: usize, place: (f64, f64)) -> f32 {
+    /// Whether eight by eight pixels take part.
+    pub(super) fn is_wide(&self) -> bool {
+        !self.weights.is_empty()
+    }
+
+    fn patch(&self, pixels: &[f32], nx: usize, pixel: (usize, usize), place: (f32, f32)) -> f32 {
         #[cfg(target_arch = "x86_64")]
         if self.vector {
             // SAFETY: `vector` is set only after the features were detected.
-            return unsafe { self.patch_vector(patch, nx, place) };
+            return unsafe { self.patch_vector(pixels, nx, pixel, place) };
         }
-        self.patch_body(patch, nx, place)
+        self.patch_body(pixels, nx, pixel, place)
     }
 
     /// # Safety
     /// The machine has AVX2 and FMA.
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,fma")]
-    unsafe fn patch_vector(&self, patch: &[f32], nx: usize, place: (f64, f64)) -> f32 {
-        self.patch_body(patch, nx, place)
+    unsafe fn patch_vector(
+        &self,
+        pixels: &[f32],
+        nx: usize,
+        pixel: (usize, usize),
+        place: (f32, f32),
+    ) -> f32 {
+        self.patch_body(pixels, nx, pixel, place)
     }
 
+    /// The value at `(f, g)` beyond `pixel`, which has three pixels before it and four after it both ways.
     #[inline(always)]
-    fn patch_body(&self, patch: &[f32], nx: usize, (f, g): (f64, f64)) -> f32 {
+    pub(super) fn patch_body(
+        &self,
+        pixels: &[f32],
+        nx: usize,
+        (x0, y0): (usize, usize),
+        (f, g): (f32, f32),
+    ) -> f32 {
         let (wx, wy) = (self.between(f), self.between(g));
         let mut sum = [0.0f32; TAPS];
-        for (row, wy) in patch.chunks(nx).zip(wy) {
-            for (s, v) in sum.iter_mut().zip(&row[..TAPS]) {
-                *s += wy * v;
+        for (r, wy) in wy.iter().enumerate() {
+            let start = (y0 + r - 3) * nx + x0 - 3;
+            if let Some(row) = pixels[start..].first_chunk::<TAPS>() {
+                for (s, v) in sum.iter_mut().zip(row) {
+                    *s += wy * v;
+                }
             }
         }
         sum.iter().zip(wx).map(|(s, w)| s * w).sum()
@@ -100,16 +119,16 @@ impl Sampler {
 
     /// Weights at `f`, linear between those tabulated.
     #[inline(always)]
-    fn between(&self, f: f64) -> [f32; TAPS] {
-        let at = f * PHASES as f64;
+    fn between(&self, f: f32) -> [f32; TAPS] {
+        let at = f * PHASES as f32;
         let phase = (at as usize).min(PHASES - 1);
-        let part = (at - phase as f64) as f32;
+        let part = at - phase as f32;
         let (a, b) = (&self.weights[phase], &self.weights[phase + 1]);
         std::array::from_fn(|k| a[k] + part * (b[k] - a[k]))
     }
 }
 
-fn has_vectors() -> bool {
+pub(super) fn has_vectors() -> bool {
     #[cfg(target_arch = "x86_64")]
     {
         is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")
@@ -120,7 +139,8 @@ fn has_vectors() -> bool {
     }
 }
 
-fn bilinear(image: &ArrayView2<'_, f32>, x: f64, y: f64) -> f32 {
+#[inline(always)]
+pub(super) fn bilinear(image: &ArrayView2<'_, f32>, x: f64, y: f64) -> f32 {
     let (ny, nx) = image.dim();
     let (x0, y0) = (x.floor() as usize, y.floor() as usize);
     let (x1, y1) = ((x0 + 1).min(nx - 1), (y0 + 1).min(ny - 1));

@@ -11,9 +11,9 @@ mod interpolate;
 mod tests;
 mod validate;
 
-pub use beam::{common_beam, to_beam};
+pub use beam::{common_beam, same as same_beam, to_beam};
 pub use coadd::{coadd, CoaddParams, Method, Mosaic, Tile};
-pub use correct::{apply, measure, seam, Correction, Reference};
+pub use correct::{apply, highest, measure, seam, Correction, Reference};
 pub use error::Error;
 pub use grid::{common_grid, Grid, PixelMap};
 pub use inspect::inspect;

@@ -95,6 +95,32 @@ fn a_tile_on_its_own_grid_is_itself_and_methods_differ_in_noise_only() {
     assert!((pb / plain - 1.0).abs() < 1e-5 && mean < 0.5 * pb, "{pb} {plain} {mean}");
 }
 
+/// Along evenly spaced pieces of a row, and place by place (taken for a beam that is not in the order of rows).
+#[test]
+fn pieces_of_rows_are_the_single_places() {
+    let centre = RaDec::from_deg(100.0, 40.0);
+    let at = |l: f64, m: f64| Lmn::from_lm(l, m).direction(centre);
+    let mut one = tile(at(1e-3, 0.0), 200, [0.1, 0.3], &[(at(3e-4, -4e-4), 1.0)], 1e-3);
+    one.image_yx[[90, 80]] = f32::NAN;
+    one.pb_yx.slice_mut(ndarray::s![.., 150..]).fill(0.05);
+    let turned = |a: &Array2<f32>| a.t().as_standard_layout().into_owned().reversed_axes();
+    let other = Tile { pb_yx: turned(&one.pb_yx), ..one.clone() };
+    assert!(other.pb_yx.as_slice().is_none());
+    let (wcs, size) = common_grid(&[rim(&one)], CELL, 8192).unwrap();
+    let add = |t: &Tile| {
+        coadd(std::slice::from_ref(t), &wcs, size, &CoaddParams::default(), &Control::new()).unwrap()
+    };
+    let (fast, slow) = (add(&one), add(&other));
+    let mut seen = 0;
+    for (a, b) in fast.image_yx.iter().zip(&slow.image_yx).chain(fast.weight_yx.iter().zip(&slow.weight_yx)) {
+        assert_eq!(a.is_nan(), b.is_nan());
+        seen += usize::from(*a > 0.0);
+        // Positions of a piece are steps from its first; a place differs in the last bits.
+        assert!(a.is_nan() || (a - b).abs() <= 2e-5 * b.abs().max(1e-3), "{a} {b}");
+    }
+    assert!(seen > 20_000, "{seen}");
+}
+
 #[test]
 fn verdicts_and_bad_tiles() {
     let centre = RaDec::from_deg(10.0, 20.0);

@@ -3,7 +3,7 @@
 use crate::image::RestoringBeam;
 use crate::math::robust::median;
 
-use super::correct::{seam, SOURCES_LEAST};
+use super::correct::{highest, seam, SOURCES_LEAST};
 use super::{Correction, Tile};
 
 /// One judgement.
@@ -55,7 +55,7 @@ const SEAM: f64 = 0.1;
 /// Judge tiles in their order: dynamic range, noise, cells, beams, primary beams (peak, spread, edge over centre), frequencies,
 /// calibration, and where they can be measured astrometry and the fluxes of neighbours on their overlap.
 pub fn validate(tiles: &[Judged<'_>]) -> Vec<Verdict> {
-    let peak = |a: &ndarray::Array2<f32>| f64::from(a.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+    let peak = |a: &ndarray::Array2<f32>| f64::from(highest(a.view()));
     let each = |f: &dyn Fn(&Judged<'_>) -> f64| -> Vec<f64> { tiles.iter().map(f).collect() };
     let relative = |v: &[f64]| {
         let m = median(&mut v.to_vec());
@@ -101,7 +101,7 @@ fn edge_over_peak(pb: &ndarray::Array2<f32>) -> f64 {
     let (ny, nx) = pb.dim();
     let mut rim = pb.row(0).iter().chain(pb.row(ny - 1)).copied().fold(0.0, f32::max);
     rim = pb.column(0).iter().chain(&pb.column(nx - 1)).copied().fold(rim, f32::max);
-    f64::from(rim / pb.iter().copied().fold(f32::MIN_POSITIVE, f32::max))
+    f64::from(rim / highest(pb.view()).max(f32::MIN_POSITIVE))
 }
 
 /// Kinds of calibration among the tiles that say.

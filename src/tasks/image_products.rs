@@ -137,10 +137,11 @@ impl<'a> Context<'a> {
         cards
     }
 
-    fn plane(&self, data_yx: Array2<f32>, product: Product, freq_hz: f64, bandwidth_hz: f64) -> Plane {
+    /// The plane of a product, without pixels.
+    fn plane(&self, product: Product, freq_hz: f64, bandwidth_hz: f64) -> Plane {
         let beam: Option<RestoringBeam> = (product != Product::Pb).then_some(self.images.beam);
         Plane {
-            data_yx,
+            data_yx: Array2::default((0, 0)),
             wcs: self.images.wcs,
             beam,
             unit: product.unit().to_owned(),
@@ -184,8 +185,8 @@ pub(super) fn write_snapshot(context: &Context<'_>, number: usize) -> Result<Sna
     let mut batch = Batch::new();
     let mut stage = |product: Product, data: &Array2<f32>| -> Result<PathBuf, Error> {
         let path = product.path(context.params, &infix);
-        let plane = context.plane(data.clone(), product, images.freq_hz, images.bandwidth_hz);
-        batch.stage(&path, &plane, &cards)?;
+        let plane = context.plane(product, images.freq_hz, images.bandwidth_hz);
+        batch.stage_pixels(&path, &plane, data.view(), &cards)?;
         Ok(path)
     };
     let restored = stage(Product::Restored, &images.restored_yx)?;
@@ -210,8 +211,8 @@ fn terms(
         for (path, product, data) in [(0, Product::Model, planes.0), (1, Product::Restored, planes.1)] {
             if context.wanted(product) {
                 let place = product.path(context.params, &infix);
-                let plane = context.plane(data.clone(), product, spectral.reference_hz, images.bandwidth_hz);
-                batch.stage(&place, &plane, cards)?;
+                let plane = context.plane(product, spectral.reference_hz, images.bandwidth_hz);
+                batch.stage_pixels(&place, &plane, data.view(), cards)?;
                 paths[path] = Some(place);
             }
         }
@@ -281,8 +282,8 @@ pub(super) fn write(context: &Context<'_>, report: &mut ImageReport) -> Result<(
             Product::Pbcor => &images.pbcor_yx,
         };
         let path = product.path(context.params, "");
-        let plane = context.plane(data.clone(), product, images.freq_hz, images.bandwidth_hz);
-        batch.stage(&path, &plane, &cards)?;
+        let plane = context.plane(product, images.freq_hz, images.bandwidth_hz);
+        batch.stage_pixels(&path, &plane, data.view(), &cards)?;
         report.products.insert(product.key(), path);
     }
     terms(context, &cards, &mut batch, report)?;
@@ -297,8 +298,8 @@ pub(super) fn write(context: &Context<'_>, report: &mut ImageReport) -> Result<(
         ] {
             if context.wanted(product) {
                 let path = product.path(context.params, &infix);
-                let plane = context.plane(data.clone(), product, part.freq_hz, part.bandwidth_hz);
-                batch.stage(&path, &plane, &cards)?;
+                let plane = context.plane(product, part.freq_hz, part.bandwidth_hz);
+                batch.stage_pixels(&path, &plane, data.view(), &cards)?;
                 paths[slot] = Some(path);
             }
         }

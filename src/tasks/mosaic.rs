@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::control::Control;
@@ -11,8 +12,8 @@ use crate::fits::{read_plane, read_plane_with_cards, Batch, Cards};
 use crate::image::{Plane, RestoringBeam, Wcs};
 use crate::kind::BadArgument;
 use crate::mosaic::{
-    apply, coadd, common_beam, common_grid, inspect, measure, to_beam, validate, CoaddParams, Correction,
-    Interpolation, Judged, Method, Reference, Tile, Verdict,
+    apply, coadd, common_beam, common_grid, highest, inspect, measure, same_beam, to_beam, validate,
+    CoaddParams, Correction, Interpolation, Judged, Method, Reference, Tile, Verdict,
 };
 use crate::Error;
 
@@ -130,14 +131,12 @@ pub fn run(params: &MosaicParams, control: &Control) -> Result<MosaicReport, Err
     if !params.dry_run && params.output.file_name().is_none() {
         return Err(bad("output", "a file name", params.output.display().to_string()));
     }
-    let mut tiles = Vec::with_capacity(params.tiles.len());
-    let mut heads = Vec::with_capacity(params.tiles.len());
-    for paths in &params.tiles {
+    let read_one = |paths: &TilePaths| {
         control.check()?;
-        let (tile, head) = read(paths)?;
-        tiles.push(tile);
-        heads.push(head);
-    }
+        read(paths)
+    };
+    let (mut tiles, heads): (Vec<Tile>, Vec<Head>) =
+        params.tiles.par_iter().map(read_one).collect::<Result<Vec<_>, Error>>()?.into_iter().unzip();
     let (mut report, wcs) = judge(params, &tiles, &heads)?;
     if params.dry_run {
         return Ok(report);
@@ -157,9 +156,9 @@ pub fn run(params: &MosaicParams, control: &Control) -> Result<MosaicReport, Err
         per_pixel: heads.iter().all(|h| h.plane.unit.to_ascii_uppercase().contains("PIX")),
     };
     let mosaic = coadd(&tiles, &wcs, report.imsize, &options, control)?;
-    let best = mosaic.weight_yx.iter().copied().fold(0.0, f32::max);
+    let best = highest(mosaic.weight_yx.view());
     report.noise_jy = (best > 0.0).then(|| 1.0 / f64::from(best).sqrt());
-    report.peak_jy = Some(f64::from(mosaic.image_yx.iter().copied().fold(f32::NEG_INFINITY, f32::max)));
+    report.peak_jy = Some(f64::from(highest(mosaic.image_yx.view())));
     let degrees = |b: &RestoringBeam| [b.major_rad, b.minor_rad, b.pa_rad].map(f64::to_degrees);
     report.beam = beam.as_ref().map(degrees).map(|[a, b, pa]| [a * 3600.0, b * 3600.0, pa]);
     let mean = |f: fn(&Plane) -> f64| heads.iter().map(|h| f(&h.plane)).sum::<f64>() / heads.len() as f64;
@@ -167,7 +166,7 @@ pub fn run(params: &MosaicParams, control: &Control) -> Result<MosaicReport, Err
         Tile { image_yx: mosaic.image_yx, pb_yx: ndarray::Array2::default((0, 0)), wcs, sigma_jy: 1.0 };
     report.checks = inspect(&made, &mosaic.weight_yx, beam.as_ref(), &tiles, params.pb_floor);
     let head = Plane {
-        data_yx: made.image_yx,
+        data_yx: ndarray::Array2::default((0, 0)),
         wcs: made.wcs,
         beam,
         unit: heads[0].plane.unit.clone(),
@@ -175,7 +174,7 @@ pub fn run(params: &MosaicParams, control: &Control) -> Result<MosaicReport, Err
         bandwidth_hz: mean(|p| p.bandwidth_hz),
         time_mjd_s: mean(|p| p.time_mjd_s),
     };
-    write(params, head, mosaic.weight_yx, &mut report)?;
+    write(params, head, [&made.image_yx, &mosaic.weight_yx], &mut report)?;
     Ok(report)
 }
 
@@ -251,7 +250,7 @@ fn prepare(
     let known: Option<Vec<RestoringBeam>> = beams.iter().copied().collect();
     let common = known.filter(|_| params.common_beam).and_then(|known| Some((common_beam(&known)?, known)));
     let Some((common, known)) = common else { return Ok(mean_beam(&beams)) };
-    for (tile, own) in tiles.iter_mut().zip(&known) {
+    for (tile, own) in tiles.iter_mut().zip(&known).filter(|(_, own)| !same_beam(own, &common)) {
         let (image, noise) = to_beam(&tile.image_yx, tile.wcs.increment_rad, (own, &common), control)?;
         tile.image_yx = image;
         tile.sigma_jy *= noise;
@@ -262,7 +261,7 @@ fn prepare(
 fn write(
     params: &MosaicParams,
     head: Plane,
-    weight_yx: ndarray::Array2<f32>,
+    [image_yx, weight_yx]: [&ndarray::Array2<f32>; 2],
     report: &mut MosaicReport,
 ) -> Result<(), Error> {
     let mut cards = Cards::new();
@@ -277,10 +276,10 @@ fn write(
     let mut name = params.output.file_stem().unwrap_or_default().to_owned();
     name.push("-weight.fits");
     let weight_path = params.output.with_file_name(name);
-    let weight = Plane { data_yx: weight_yx, unit: "1/JY^2".into(), beam: None, ..head.clone() };
+    let weight = Plane { unit: "1/JY^2".into(), beam: None, ..head.clone() };
     let mut batch = Batch::new();
-    batch.stage(&params.output, &head, &cards)?;
-    batch.stage(&weight_path, &weight, &cards)?;
+    batch.stage_pixels(&params.output, &head, image_yx.view(), &cards)?;
+    batch.stage_pixels(&weight_path, &weight, weight_yx.view(), &cards)?;
     batch.commit()?;
     report.products.insert("mosaic", params.output.clone());
     report.products.insert("weight", weight_path);

@@ -7,12 +7,13 @@ included (``vis ~ exp(-2 pi i (u l + v m - w (n - 1)))`` for `dirty2vis`), so th
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from dsa110_contimg import _core
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Progress = Callable[[int, int], object]
 
@@ -98,6 +99,9 @@ def vis2dirty(
     ValueError, TypeError
         For shapes, types, frequencies or an accuracy that cannot be, and for a NaN whose weight is not zero.
     """
+    # Whoever images a table needs no numpy: its import would be a tenth of a second of every such call.
+    import numpy as np
+
     if dirty is not None:
         npix_x, npix_y = npix_x or dirty.shape[0], npix_y or dirty.shape[1]
     options = _options(
@@ -106,7 +110,7 @@ def vis2dirty(
     options |= {"max_memory_bytes": max_memory_bytes, "nthreads": nthreads}
     image = _core.gridding.vis2dirty(
         _signed(uvw, flip_u, flip_v, flip_w),
-        _contiguous(freq, np.float64),
+        np.ascontiguousarray(freq, dtype=np.float64),
         np.ascontiguousarray(vis),
         _weights(wgt),
         _mask(mask),
@@ -162,6 +166,8 @@ def dirty2vis(
     array (row, chan)
         Visibilities, complex64 or complex128.
     """
+    import numpy as np
+
     options = _options(
         (dirty.shape[0], dirty.shape[1]),
         (pixsize_x, pixsize_y),
@@ -174,7 +180,7 @@ def dirty2vis(
     options |= {"max_memory_bytes": max_memory_bytes, "nthreads": nthreads}
     found = _core.gridding.dirty2vis(
         _signed(uvw, flip_u, flip_v, flip_w),
-        _contiguous(freq, np.float64),
+        np.ascontiguousarray(freq, dtype=np.float64),
         np.ascontiguousarray(dirty),
         _weights(wgt),
         _mask(mask),
@@ -213,17 +219,19 @@ def _options(
 
 def _signed(uvw: NDArray[np.float64], flip_u: bool, flip_v: bool, flip_w: bool) -> NDArray[np.float64]:
     """Baselines in the core's convention, exp(+2 pi i (u l + v m + w (n - 1))): ducc0's u and v have the other sign."""
+    import numpy as np
+
     sign = np.array([1.0 if flip_u else -1.0, 1.0 if flip_v else -1.0, -1.0 if flip_w else 1.0])
     return np.ascontiguousarray(np.asarray(uvw, dtype=np.float64) * sign)
 
 
-def _contiguous(array: NDArray[Any], dtype: type[np.float64]) -> NDArray[np.float64]:
-    return np.ascontiguousarray(array, dtype=dtype)
-
-
 def _weights(wgt: NDArray[Any] | None) -> NDArray[Any] | None:
+    import numpy as np
+
     return None if wgt is None else np.ascontiguousarray(wgt)
 
 
 def _mask(mask: NDArray[Any] | None) -> NDArray[np.uint8] | None:
+    import numpy as np
+
     return None if mask is None else np.ascontiguousarray(np.asarray(mask) != 0).view(np.uint8)

@@ -1,8 +1,11 @@
 //! Weights by the density of visibilities on the image's uv cells.
 
+use std::borrow::Cow;
+
 use ndarray::{ArrayView2, ArrayViewMut2, Axis};
 use rayon::prelude::*;
 
+use super::track::{in_range, monotonic, padded, sum_of, Cells, OUTSIDE};
 use super::Taper;
 use crate::constants::SPEED_OF_LIGHT_M_S;
 use crate::control::Control;
@@ -93,43 +96,6 @@ impl WeightParams {
     }
 }
 
-/// The cells `v >= 0` of the (padded) image's uv grid; weights of negative `v` are counted at their mirror image. A cell
-/// reaches from a whole number to the next, as in WSClean and CASA, so that no cell is its own mirror image.
-#[derive(Clone, Copy, Debug)]
-struct Cells {
-    nx: usize,
-    rows: usize,
-    scale_u: f64,
-    scale_v: f64,
-}
-
-/// A cell that no visibility of the grid falls into.
-const OUTSIDE: usize = usize::MAX;
-
-impl Cells {
-    /// Index of the cell of a baseline at `freq_hz`.
-    #[inline(always)]
-    fn of(&self, u_m: f64, v_m: f64, freq_hz: f64) -> usize {
-        let sign = if v_m < 0.0 { -1.0 } else { 1.0 };
-        let column = (sign * u_m * self.scale_u * freq_hz).floor() + (self.nx / 2) as f64;
-        let row = (sign * v_m * self.scale_v * freq_hz).floor();
-        if column >= 0.0 && column < self.nx as f64 && row < self.rows as f64 {
-            row as usize * self.nx + column as usize
-        } else {
-            OUTSIDE
-        }
-    }
-
-    fn mirror(&self, column: usize) -> usize {
-        self.nx - 1 - column
-    }
-}
-
-/// A multiple of four pixels, as WSClean pads.
-fn padded(pixels: usize, padding: f64) -> usize {
-    ((pixels as f64 * padding - 1e-9).ceil() as usize).next_multiple_of(4)
-}
-
 /// Sums of weights on the image's uv cells, gathered block by block.
 #[derive(Debug)]
 pub struct WeightGrid {
@@ -173,18 +139,19 @@ impl WeightGrid {
         control: &Control,
     ) -> Result<(), Error> {
         check_shapes(uvw_m, freq_hz, weight_rf.dim())?;
-        if let Some(((r, f), w)) = weight_rf.indexed_iter().find(|(_, w)| !(w.is_finite() && **w >= 0.0)) {
-            return Err(BadArgument::new(
-                "weight",
-                "finite, not negative",
-                format!("{w} at row {r}, channel {f}"),
-            )
-            .into());
+        let good = weight_rf
+            .axis_iter(Axis(0))
+            .into_par_iter()
+            .all(|row| row.iter().fold(true, |good, w| good & (*w >= 0.0) & (*w < f32::INFINITY)));
+        if !good {
+            let bad = weight_rf.indexed_iter().find(|(_, w)| !(w.is_finite() && **w >= 0.0));
+            let found = bad.map_or(String::new(), |((r, f), w)| format!("{w} at row {r}, channel {f}"));
+            return Err(BadArgument::new("weight", "finite, not negative", found).into());
         }
         if self.params.weighting == Weighting::Natural {
             return Ok(());
         }
-        let (cells, range) = (self.cells, self.params.uv_range);
+        let (cells, range, monotonic) = (self.cells, self.params.uv_range, monotonic(freq_hz));
         for first in (0..uvw_m.nrows()).step_by(8192) {
             control.check()?;
             let rows: Vec<usize> = (first..(first + 8192).min(uvw_m.nrows())).collect();
@@ -194,8 +161,15 @@ impl WeightGrid {
                 .map(|rows| {
                     let mut runs = Vec::new();
                     for &r in rows {
-                        let row = uvw_m.row(r);
-                        sum_runs(&cells, (row[0], row[1]), freq_hz, range, weight_rf.row(r), &mut runs);
+                        let (uvw, weight) = (uvw_m.row(r), weight_rf.row(r));
+                        let weight = weight.as_slice().map_or_else(|| weight.to_vec().into(), Cow::from);
+                        let track = cells.track(uvw[0], uvw[1], freq_hz, range);
+                        track.runs(monotonic, |channels, cell| {
+                            let sum = sum_of(&weight[channels]);
+                            if cell != OUTSIDE && sum > 0.0 {
+                                runs.push((cell, sum));
+                            }
+                        });
                     }
                     runs
                 })
@@ -210,23 +184,23 @@ impl WeightGrid {
 
     /// Turn sums into factors.
     pub fn finish(mut self) -> ImagingWeights {
-        match self.params.weighting {
-            Weighting::Natural => {}
-            Weighting::Uniform => self.density.iter_mut().for_each(|d| *d = reciprocal(*d)),
+        let rule = match self.params.weighting {
+            Weighting::Natural => Rule::One,
+            Weighting::Uniform => Rule::Reciprocal,
             Weighting::SuperUniform { cells } => {
                 self.density = self.boxed(cells);
-                self.density.iter_mut().for_each(|d| *d = reciprocal(*d));
+                Rule::Reciprocal
             }
-            Weighting::Briggs { robust } => {
-                let f2 = self.briggs_f2(robust);
-                self.density.iter_mut().for_each(|d| *d = 1.0 / (1.0 + *d * f2));
-            }
-        }
-        ImagingWeights { params: self.params, cells: self.cells, factor: self.density }
+            Weighting::Briggs { robust } => Rule::Briggs(self.briggs_f2(robust)),
+        };
+        ImagingWeights { params: self.params, cells: self.cells, density: self.density, rule }
     }
 
     fn briggs_f2(&self, robust: f64) -> f64 {
-        let mean = self.density.iter().map(|d| d * d).sum::<f64>() / self.sum;
+        // Parts of a fixed size, added in their order: the sum does not depend on the number of threads.
+        let parts: Vec<f64> =
+            self.density.par_chunks(1 << 16).map(|part| part.iter().map(|d| d * d).sum()).collect();
+        let mean = parts.iter().sum::<f64>() / self.sum;
         if mean > 0.0 {
             (5.0 * 10f64.powf(-robust)).powi(2) / mean
         } else {
@@ -263,11 +237,23 @@ impl WeightGrid {
     }
 }
 
-fn reciprocal(d: f64) -> f64 {
-    if d > 0.0 {
-        1.0 / d
-    } else {
-        0.0
+/// From the density of a cell to the factor of its weights.
+#[derive(Clone, Copy, Debug)]
+enum Rule {
+    One,
+    Reciprocal,
+    /// With `f^2`.
+    Briggs(f64),
+}
+
+impl Rule {
+    fn factor(self, density: f64) -> f64 {
+        match self {
+            Self::One => 1.0,
+            Self::Reciprocal if density > 0.0 => 1.0 / density,
+            Self::Reciprocal => 0.0,
+            Self::Briggs(f2) => 1.0 / (1.0 + density * f2),
+        }
     }
 }
 
@@ -282,42 +268,13 @@ fn check_shapes(uvw_m: ArrayView2<'_, f64>, freq_hz: &[f64], found: (usize, usiz
     Ok(())
 }
 
-fn in_range(length_m: f64, freq_hz: f64, (low, high): (f64, f64)) -> bool {
-    let r = length_m * freq_hz / SPEED_OF_LIGHT_M_S;
-    r >= low && r <= high
-}
-
-fn sum_runs(
-    cells: &Cells,
-    (u_m, v_m): (f64, f64),
-    freq_hz: &[f64],
-    range: (f64, f64),
-    weight_f: ndarray::ArrayView1<'_, f32>,
-    out: &mut Vec<(usize, f64)>,
-) {
-    let length_m = u_m.hypot(v_m);
-    let (mut current, mut sum) = (OUTSIDE, 0.0);
-    for (&f, &w) in freq_hz.iter().zip(weight_f) {
-        let cell = if in_range(length_m, f, range) { cells.of(u_m, v_m, f) } else { OUTSIDE };
-        if cell != current {
-            if current != OUTSIDE && sum > 0.0 {
-                out.push((current, sum));
-            }
-            (current, sum) = (cell, 0.0);
-        }
-        sum += f64::from(w);
-    }
-    if current != OUTSIDE && sum > 0.0 {
-        out.push((current, sum));
-    }
-}
-
 /// Factors that turn weights into imaging weights.
 #[derive(Debug)]
 pub struct ImagingWeights {
     params: WeightParams,
     cells: Cells,
-    factor: Vec<f64>,
+    density: Vec<f64>,
+    rule: Rule,
 }
 
 impl ImagingWeights {
@@ -339,21 +296,27 @@ impl ImagingWeights {
         if plain {
             return Ok(());
         }
+        let monotonic = monotonic(freq_hz);
         weight_rf.axis_iter_mut(Axis(0)).into_par_iter().zip(uvw_m.axis_iter(Axis(0))).try_for_each(
             |(mut row, uvw)| {
                 control.check()?;
                 let (u_m, v_m) = (uvw[0], uvw[1]);
                 let length_m = u_m.hypot(v_m);
-                for (w, &f) in row.iter_mut().zip(freq_hz) {
-                    let mut factor = match (in_range(length_m, f, self.params.uv_range), natural) {
-                        (false, _) => 0.0,
-                        (true, true) => 1.0,
-                        (true, false) => self.factor.get(self.cells.of(u_m, v_m, f)).copied().unwrap_or(0.0),
-                    };
-                    for taper in &self.params.tapers {
-                        factor *= taper.at(length_m * f / SPEED_OF_LIGHT_M_S);
+                if natural {
+                    for (w, &f) in row.iter_mut().zip(freq_hz) {
+                        *w *= f32::from(u8::from(in_range(length_m, f, self.params.uv_range)));
                     }
-                    *w *= factor as f32;
+                } else {
+                    let track = self.cells.track(u_m, v_m, freq_hz, self.params.uv_range);
+                    track.runs(monotonic, |channels, cell| {
+                        let factor = self.density.get(cell).map_or(0.0, |d| self.rule.factor(*d)) as f32;
+                        row.slice_mut(ndarray::s![channels]).map_inplace(|w| *w *= factor);
+                    });
+                }
+                for taper in &self.params.tapers {
+                    for (w, &f) in row.iter_mut().zip(freq_hz) {
+                        *w *= taper.at(length_m * f / SPEED_OF_LIGHT_M_S) as f32;
+                    }
                 }
                 Ok(())
             },
@@ -462,6 +425,44 @@ mod tests {
         assert_eq!(weighted(wide, &uvw, &weight), weight);
         assert_eq!(weighted(params(Weighting::Uniform), &uvw, &weight), array![[0.5], [0.5]]);
         assert_eq!((padded(64, 1.2), padded(900, 1.2), padded(4096, 1.0)), (80, 1080, 4096));
+    }
+
+    /// Sums and factors by runs of channels against those of single channels, on baselines that cross no cell, one, or many.
+    #[test]
+    fn runs_of_channels_are_the_single_channels() {
+        let freq: Vec<f64> = (0..97).map(|c| SPEED_OF_LIGHT_M_S * (1.0 + 0.002 * f64::from(c))).collect();
+        let uvw = array![
+            [0.2, 0.3, 0.0],
+            [-29.9, 14.2, 3.0],
+            [25.1, -27.7, 0.0],
+            [31.0, 0.0, 0.0],
+            [9.1, 40.0, 0.0]
+        ];
+        let weight = Array2::from_shape_fn((5, 97), |(r, f)| ((7 * r + 3 * f) % 5) as f32);
+        let control = Control::new();
+        for weighting in [Weighting::Uniform, Weighting::Briggs { robust: 0.5 }] {
+            for uv_range in [(0.0, f64::INFINITY), (28.0, 35.0)] {
+                let params = WeightParams { uv_range, ..params(weighting) };
+                let mut whole = WeightGrid::new(params.clone()).unwrap();
+                whole.add(uvw.view(), &freq, weight.view(), &control).unwrap();
+                let mut single = WeightGrid::new(params).unwrap();
+                for f in 0..97 {
+                    let part = weight.slice(ndarray::s![.., f..=f]);
+                    single.add(uvw.view(), &freq[f..=f], part, &control).unwrap();
+                }
+                // Whole numbers: sums are exact in any order.
+                assert_eq!((whole.sum, &whole.density), (single.sum, &single.density));
+                let (mut a, mut b) = (weight.clone(), weight.clone());
+                whole.finish().apply(uvw.view(), &freq, a.view_mut(), &control).unwrap();
+                let factors = single.finish();
+                for f in 0..97 {
+                    let part = b.slice_mut(ndarray::s![.., f..=f]);
+                    factors.apply(uvw.view(), &freq[f..=f], part, &control).unwrap();
+                }
+                assert_eq!(a, b);
+                assert!(a.iter().any(|w| *w > 0.0));
+            }
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod density;
 mod taper;
+mod track;
 
 pub use density::{ImagingWeights, WeightGrid, WeightParams, Weighting};
 pub use taper::Taper;

@@ -14,7 +14,7 @@ use super::image_products;
 use super::input::Input;
 use crate::control::Control;
 use crate::coords::RaDec;
-use crate::imaging::{image, Images, ImagingParams, Stopwatch, Visibilities};
+use crate::imaging::{image, Images, ImagingParams, Outputs, Stopwatch, Visibilities};
 use crate::kind::BadArgument;
 use crate::ms::MsReader;
 use crate::Error;
@@ -31,7 +31,14 @@ pub fn run(params: &ImageParams, control: &Control) -> Result<ImageReport, Error
     }
     let readers = params.ms.iter().map(MsReader::open).collect::<Result<Vec<_>, _>>()?;
     let inputs: Vec<&dyn Input> = readers.iter().map(|r| r as &dyn Input).collect();
-    Ok(make(&inputs, params, control)?.report)
+    let wanted =
+        |keys: &[&str]| params.products.as_ref().is_none_or(|p| p.iter().any(|k| keys.contains(&&**k)));
+    let outputs = Outputs {
+        psf: wanted(&["psf"]),
+        restored: wanted(&["restored", "pbcor"]),
+        primary_beam: wanted(&["pb", "pbcor"]),
+    };
+    Ok(make(&inputs, params, outputs, control)?.report)
 }
 
 /// Images in memory, and what was written of them.
@@ -42,14 +49,19 @@ pub(super) struct Made {
     pub(super) middle_mjd_s: f64,
 }
 
-/// Image what `inputs` hold, and write the products asked for.
-pub(super) fn make(inputs: &[&dyn Input], params: &ImageParams, control: &Control) -> Result<Made, Error> {
+/// Image what `inputs` hold, and write the products asked for; `outputs` are the images that must be there afterwards.
+pub(super) fn make(
+    inputs: &[&dyn Input],
+    params: &ImageParams,
+    outputs: Outputs,
+    control: &Control,
+) -> Result<Made, Error> {
     params::check(params)?;
     let mut watch = Stopwatch::new();
     let setup = Setup::of(inputs, params)?;
     let vis = setup.gather(inputs, params, control)?;
     watch.lap("read");
-    let imaging = setup.imaging(&vis, params)?;
+    let imaging = setup.imaging(&vis, params, outputs)?;
     let times = vis.times.clone();
     let snapshots = if params.snapshots {
         snapshots(&vis, &setup, &imaging, inputs, params, control)?
@@ -110,8 +122,12 @@ fn snapshots(
     let mut out = Vec::with_capacity(vis.times.len());
     for number in 0..vis.times.len() {
         control.check()?;
-        let own =
-            ImagingParams { pointings: vec![imaging.pointings[number]], subbands: 0, ..imaging.clone() };
+        let own = ImagingParams {
+            pointings: vec![imaging.pointings[number]],
+            subbands: 0,
+            outputs: Outputs::default(),
+            ..imaging.clone()
+        };
         let times = [vis.times[number]];
         // An integration whose data are all flagged has no image.
         match image(vis.integration(number), &own, control) {

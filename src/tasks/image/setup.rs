@@ -1,6 +1,7 @@
 //! What follows from the inputs before any visibility is read, and the visibilities.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use super::super::beam;
 use super::super::input::Input;
@@ -14,10 +15,11 @@ use crate::gridding::weighting::Weighting;
 use crate::image::Wcs;
 use crate::imaging::{
     drift_pointings, BrightParams, CleanParams, Gatherer, GridOptions, Images, ImagingParams, JointParams,
-    Site, Stokes, UvRange, Visibilities,
+    Outputs, Site, Stokes, UvRange, Visibilities, Window,
 };
 use crate::ms::{Column, ReadRequest};
 use crate::time::EarthOrientation;
+use crate::vis::Samples;
 use crate::Error;
 
 /// What follows from the inputs before any visibility is read.
@@ -168,6 +170,22 @@ impl Setup {
                 field_centre: &field_centre,
             };
             for window in own {
+                if params.fields.is_none() {
+                    if let Some(files) = input.window_files(*window, self.column, false)? {
+                        control.expect(1);
+                        let whole = Window {
+                            rows: files.rows(),
+                            channels: &files.channels,
+                            products: &files.products,
+                        };
+                        let read = |rows: &[Range<usize>], samples: &mut Samples| -> Result<(), Error> {
+                            files.read(rows, samples).map(|_| ()).map_err(Error::from)
+                        };
+                        gatherer.add_pieces(&whole, &site, read, control)?;
+                        control.advance(1);
+                        continue;
+                    }
+                }
                 let blocks = input.row_blocks(*window);
                 control.expect(blocks.len() as u64);
                 for rows in blocks {
@@ -191,7 +209,12 @@ impl Setup {
         Ok(drift_pointings(&vis.times, &self.observatory, &self.earth)?)
     }
 
-    pub(super) fn imaging(&self, vis: &Visibilities, params: &ImageParams) -> Result<ImagingParams, Error> {
+    pub(super) fn imaging(
+        &self,
+        vis: &Visibilities,
+        params: &ImageParams,
+        outputs: Outputs,
+    ) -> Result<ImagingParams, Error> {
         let [nx, ny] = self.imsize;
         let wcs = Wcs::centred(self.centre, nx, ny, self.cell_rad);
         let mask_yx = allowed(params, &wcs, [nx, ny])?;
@@ -248,13 +271,14 @@ impl Setup {
             pb_limit: params.pblimit,
             subbands: params.subbands,
             sefd_jy: params.sefd_jy,
+            outputs,
         })
     }
 
     pub(super) fn report(&self, images: &Images, params: &ImageParams) -> ImageReport {
         let arcsec = |rad: f64| rad.to_degrees() * 3600.0;
         let b = &images.beam;
-        let peak_jy = f64::from(images.restored_yx.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+        let peak_jy = f64::from(images.peak_jy());
         let cycles = &images.clean.cycles;
         ImageReport {
             products: BTreeMap::new(),

@@ -26,7 +26,7 @@ use crate::calibration::{ApplyOptions, ApplyStats};
 use crate::constants::SUBBANDS;
 use crate::control::Control;
 use crate::flagging::StepReport;
-use crate::imaging::{Stopwatch, Timing};
+use crate::imaging::{Outputs, Stopwatch, Timing};
 use crate::kind::BadArgument;
 use crate::Error;
 
@@ -226,7 +226,7 @@ fn tile(params: &TileParams, start: mpsc::Sender<()>, control: &Control) -> Resu
     source.tables = (!tables.is_empty()).then(|| LoadedTables::load(&tables, &source)).transpose()?;
     source.begin_counting(start);
     let imaging = ImageParams { ms: Vec::new(), datacolumn: column.into(), ..params.image.clone() };
-    let made = image::make(&[&source as &dyn Input], &imaging, control)?;
+    let made = image::make(&[&source as &dyn Input], &imaging, Outputs::default(), control)?;
     let tally = source.into_tally();
     watch.lap("image");
     let fluxes = fluxes::measure_all(made.images, made.middle_mjd_s, params, &positions, control)?;
