@@ -15,8 +15,9 @@ use crate::deconvolution::{mad_rms, JointPsf, Outcome, PsfFacts};
 use crate::image::{RestoringBeam, Wcs};
 use crate::kind::BadArgument;
 
-/// Fits of the bright sources on what CLEAN left, each followed by more cleaning.
-const REFINEMENTS: usize = 1;
+/// Looks at what CLEAN left, each followed by more cleaning: the bright sources are fitted once more, and the surroundings searched; a second
+/// time only where the first found something there.
+const REFINEMENTS: usize = 2;
 
 /// Widths of components when none are named \[beams\].
 const SCALES_BEAMS: [f64; 5] = [0.0, 1.0, 2.0, 4.0, 8.0];
@@ -98,10 +99,10 @@ pub(super) fn deconvolve(
     let clean_params = CleanParams { thermal_jy, ..p.clean.clone() };
     let mut cleaned = once(run, &terms, compact, residuals, &psf, start, &clean_params)?;
     let mut surroundings = Vec::new();
-    for _ in 0..REFINEMENTS {
+    for pass in 0..REFINEMENTS {
         let used = cleaned.report.iterations;
         let ended = matches!(cleaned.report.outcome, Outcome::Diverged | Outcome::Interrupted);
-        if used >= p.clean.niter || ended {
+        if used >= p.clean.niter || ended || (pass > 0 && surroundings.is_empty()) {
             break;
         }
         let mut models: Planes =
@@ -122,7 +123,7 @@ pub(super) fn deconvolve(
                 }
                 moved = true;
             }
-            surroundings = found;
+            surroundings.extend(found);
         }
         if !moved {
             break;

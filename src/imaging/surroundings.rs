@@ -20,7 +20,7 @@ const FIELD_POWER: f64 = 0.07;
 /// Peaks above this many times the noise are sources: three million pixels hold none by chance.
 const SEED_SIGMA: f64 = 6.0;
 /// Looks at the field, each down to a share of the brightest, and sources of one look.
-const LOOKS: usize = 3;
+const LOOKS: usize = 8;
 const MOST: usize = 400;
 /// Pixels across the minor axis of the beam.
 const PIXELS: f64 = 4.0;
