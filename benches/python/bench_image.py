@@ -2,12 +2,14 @@
 
     python benches/python/bench_image.py MS --truth TRUTH.json --size 2048 --cell 3 dirty clean
     python benches/python/bench_image.py MS --size 2048 --cell 3 subbands
+    python benches/python/bench_image.py --fair 33 clean # a full tile whose sources all lie in the image, then CLEAN by both
     python benches/python/bench_image.py                  # a small simulated tile, all parts
 
 ``MS`` holds calibrated data (``--datacolumn``) of a simulated, drifting tile; WSClean gets a copy with one phase centre (made here by
-``one_centre.py``, not counted, or given as ``--peer-ms``). ``dirty``: the same weights. ``clean``: the same gain, mgain,
-threshold (3 sigma) and mask (circles about the sources of the simulation's truth). ``subbands``: 16 of them and the whole
-band against 16 runs of ours.
+``one_centre.py``, not counted, or given as ``--peer-ms``). ``dirty``: the same weights. ``clean``: the same gain, mgain, threshold
+(3 sigma) and mask (circles about the sources of the simulation's truth); fluxes are forced fits at true places. ``--fair``
+simulates points of one spectrum between 12 and 70 sigma to a beam of 0.3: everything in reach of both. ``subbands``: 16 of
+them and the whole band against 16 runs of ours.
 """
 
 from __future__ import annotations
@@ -68,28 +70,6 @@ def rms(path: object) -> float:
     return 1.4826e3 * float(np.median(np.abs(data - np.median(data))))
 
 
-def top(path: str | Path, places: list[tuple[float, float]]) -> np.ndarray:
-    """Peaks by a quadratic form through the logarithms about each place [Jy/beam]; NaN outside the image."""
-    with fits.open(path) as hdus:
-        data, wcs = np.squeeze(hdus[0].data), WCS(hdus[0].header).celestial
-    out = []
-    for x, y in wcs.all_world2pix(np.array(places), 0):
-        j, i = (round(float(v)) for v in (x, y))
-        inside = 6 <= i < data.shape[0] - 6 and 6 <= j < data.shape[1] - 6
-        if not inside:
-            out.append(np.nan)
-            continue
-        near = data[i - 4 : i + 5, j - 4 : j + 5]
-        di, dj = np.unravel_index(np.argmax(near), near.shape)
-        i, j = i + int(di) - 4, j + int(dj) - 4
-        b = np.log(np.maximum(data[i - 1 : i + 2, j - 1 : j + 2], 1e-9))
-        g = np.array([b[1, 2] - b[1, 0], b[2, 1] - b[0, 1]]) / 2
-        xy = (b[2, 2] + b[0, 0] - b[2, 0] - b[0, 2]) / 4
-        h = np.array([[b[1, 2] + b[1, 0] - 2 * b[1, 1], xy], [xy, b[2, 1] + b[0, 1] - 2 * b[1, 1]]])
-        out.append(float(np.exp(b[1, 1] - 0.5 * g @ np.linalg.solve(h, g))))
-    return np.array(out)
-
-
 def common(args: argparse.Namespace) -> dict[str, Any]:
     return {
         "ms": args.ms,
@@ -114,20 +94,64 @@ def dirty(args: argparse.Namespace, root: Path) -> None:
         )
 
 
+def fluxes(image: str | Path, places: list[tuple[float, float]]) -> np.ndarray:
+    """Forced fits of the restoring beam at true places [Jy/beam]: the same way on everybody's image."""
+    from dsa110_contimg.photometry.forced import measure_positions
+
+    table, _ = measure_positions(str(image), [p[0] for p in places], [p[1] for p in places])
+    return np.asarray(table["flux_jy"].to_numpy(), dtype=float)
+
+
+def pixels(path: str | Path, places: list[tuple[float, float]]) -> np.ndarray:
+    """Values of the pixels nearest to places; NaN outside."""
+    with fits.open(path) as hdus:
+        data, wcs = np.squeeze(hdus[0].data), WCS(hdus[0].header).celestial
+    x, y = np.round(wcs.all_world2pix(np.array(places), 0).T).astype(int)
+    inside = (x >= 0) & (x < data.shape[1]) & (y >= 0) & (y < data.shape[0])
+    return np.where(inside, data[np.clip(y, 0, data.shape[0] - 1), np.clip(x, 0, data.shape[1] - 1)], np.nan)
+
+
+def verdict(mine: np.ndarray, theirs: np.ndarray, truth: np.ndarray, noise_jy: float) -> str:
+    """How two sets of fluxes and the truth agree, weighted by S/N: every source above 10 sigma that all of them have."""
+    good = np.isfinite(mine) & np.isfinite(theirs) & (truth > 10 * noise_jy)
+    if not good.any():
+        return "no source above 10 sigma"
+    mine, theirs, truth = mine[good], theirs[good], truth[good]
+    weight = truth**2
+
+    def mean(ratio: np.ndarray) -> float:
+        return float((ratio * weight).sum() / weight.sum())
+
+    error = noise_jy / np.sqrt(weight.sum())
+    bright = truth > 50 * noise_jy
+    worst = np.abs(mine / theirs - 1)[bright].max() if bright.any() else np.nan
+    return (
+        f"{good.sum()} sources above 10 sigma: ours over theirs {100 * mean(mine / theirs - 1):+.2f} % "
+        f"(worst above 50 sigma {100 * worst:.2f} %), ours over truth {100 * mean(mine / truth - 1):+.2f}, theirs over truth "
+        f"{100 * mean(theirs / truth - 1):+.2f} +- {100 * error:.2f} %"
+    )
+
+
 def clean(args: argparse.Namespace, root: Path) -> None:
     from dsa110_contimg import imaging
 
     truth = json.loads(Path(args.truth).read_text())["sources"]
     places = [(s["ra_deg"], s["dec_deg"]) for s in truth]
-    settings = {"nsigma": 3.0, "gain": 0.1, "mgain": 0.8, "mask_positions_deg": places, "mask_radius_arcsec": 45.0}
-    masked = {**common(args), **settings, "auto_mask": 0.0}
+    # The same end as -auto-threshold 3: no deeper last cycle.
+    settings = {"nsigma": 3.0, "deep_sigma": 0.0, "gain": 0.1, "mgain": 0.8, "mask_radius_arcsec": 45.0}
+    masked = {**common(args), **settings, "mask_positions_deg": places, "auto_mask": 0.0}
     cpu, peak, made = ours(**masked, name=str(root / "clean"))
     parts = {t["name"]: t["cpu_s"] for t in made["timings"]}
     each = parts.get("clean", float("nan")) / max(made["n_major"], 1)
-    thermal = 1e3 * made["expected_rms_jy"]
+    thermal = made["expected_rms_jy"]
+    beam = pixels(made["products"]["pb"], places)
+    # What the correlator's averaging leaves of a point: pbcor is free of it, the restored image is not.
+    smear = pixels(made["products"]["restored"], places) / (pixels(made["products"]["pbcor"], places) * beam)
+    apparent = beam * smear * [s["flux_jy"] * (made["freq_hz"] / 1.4e9) ** s.get("alpha", 0.0) for s in truth]
+    mine, own_rms = fluxes(made["products"]["restored"], places), rms(made["products"]["residual"])
     print(
         f"| CLEAN to 3 sigma, one mask | ours | {cpu:.1f} | {peak:.2f} | | {made['outcome']}, {made['n_major']} major, "
-        f"{each:.1f} s each; rms {1e3 * made['rms_jy']:.3f} mJy (thermal {thermal:.3f}) |",
+        f"{each:.1f} s each; rms {own_rms:.3f} mJy (thermal {1e3 * thermal:.3f}) |",
         flush=True,
     )
     for label, more in (("w-stacking", []), ("wgridder", ["-use-wgridder"])):
@@ -141,19 +165,21 @@ def clean(args: argparse.Namespace, root: Path) -> None:
         extra = ["-niter", "100000", "-gain", "0.1", "-mgain", "0.8", "-auto-threshold", "3", "-fits-mask", str(mask)]
         other, high, text = wsclean(args.peer_ms, name, args, *more, *extra)
         majors = text.count("== Deconvolving")
-        mine, theirs = top(made["products"]["restored"], places), top(f"{name}-image.fits", places)
-        good = (theirs > 60e-3 * args.bright) & np.isfinite(mine)
-        ratio = mine[good] / theirs[good] - 1
+        theirs, other_rms = fluxes(f"{name}-image.fits", places), rms(f"{name}-residual.fits")
         print(
             f"| CLEAN to 3 sigma, one mask | WSClean {label} | {other:.1f} | {high:.2f} | {cpu / other:.2f} | {majors} major; "
-            f"rms {rms(f'{name}-residual.fits'):.3f} mJy; ours over theirs, {good.sum()} sources above {60 * args.bright:.0f} mJy: "
-            f"median {100 * np.median(ratio):+.2f} %, worst {100 * np.abs(ratio).max():.2f} % |",
+            f"rms {other_rms:.3f} mJy, ours {100 * (own_rms / other_rms - 1):+.1f} %; "
+            f"{verdict(mine, theirs, apparent, thermal)} |",
             flush=True,
         )
     cpu, peak, made = ours(**{**common(args), "bright_sigma": 300.0, "outliers": True}, name=str(root / "default"))
+    at = fluxes(made["products"]["restored"], places)
+    ratio, good = at / apparent - 1, np.isfinite(at) & (apparent > 10 * thermal)
+    weight = apparent[good] ** 2
     print(
         f"| CLEAN, defaults without a mask | ours | {cpu:.1f} | {peak:.2f} | | {made['outcome']}, {made['n_major']} major; "
-        f"rms {1e3 * made['rms_jy']:.3f} mJy (thermal {1e3 * made['expected_rms_jy']:.3f}) |",
+        f"rms {1e3 * made['rms_jy']:.3f} mJy (thermal {1e3 * made['expected_rms_jy']:.3f}); over truth "
+        f"{100 * float((ratio[good] * weight).sum() / weight.sum()):+.2f} % |",
         flush=True,
     )
 
@@ -196,31 +222,73 @@ def small(root: Path) -> tuple[str, str]:
         channels=4,
         sources=sources,
         gains=False,
+        sefd_jy=6500.0,
     )
     _core.ms.convert(group.files, str(root / "small.ms"))
     return str(root / "small.ms"), str(next((root / "in").rglob("truth/*.json")))
 
 
+def fair(root: Path, args: argparse.Namespace) -> tuple[str, str]:
+    """A tile whose sources lie where both imagers clean, on which a beam that drifts and spectra leave less than noise."""
+    from dsa110_contimg import _core
+    from dsa110_contimg.simulation import random_sky, simulate_group
+
+    middle_s = 61065.934 * 86400.0 + 0.5 * args.integrations * 12.884902
+    centre = _core.coords.meridian_icrs(np.array([middle_s]), np.radians(args.fair))
+    ra, dec = (float(np.degrees(v[0])) for v in centre)
+    # 1.6 degrees is a beam of 0.36 in the middle of the tile; the image is 1.7 degrees to the nearest edge.
+    sky = random_sky(
+        count=80, ra_deg=ra, dec_deg=dec, radius_deg=min(1.6, 0.47 * args.size * args.cell / 3600), seed=2,
+        min_flux_jy=4e-3, max_flux_jy=30e-3, alpha_mean=0.0, alpha_rms=0.0, min_separation_arcmin=4.0,
+    )  # fmt: skip
+    group = simulate_group(
+        root / "in",
+        start=middle_s - 0.5 * args.integrations * 12.884902,
+        dec_deg=args.fair,
+        integrations=args.integrations,
+        channels=args.channels,
+        sources=sky,
+        gains=False,
+        sefd_jy=6500.0,
+        accuracy=1e-4,
+        seed=3,
+    )
+    _core.ms.convert(group.files, str(root / "fair.ms"))
+    truth = str(next((root / "in").rglob("truth/*.json")))
+    for path in group.files:
+        path.unlink()
+    return str(root / "fair.ms"), truth
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("ms", nargs="?")
-    parser.add_argument("parts", nargs="*", default=list(PARTS))
+    parser.add_argument("parts", nargs="*", default=[])
     parser.add_argument("--size", type=int, default=2048)
     parser.add_argument("--cell", type=float, default=3.0)
     parser.add_argument("--datacolumn", default="data")
     parser.add_argument("--peer-ms")
     parser.add_argument("--truth")
-    parser.add_argument("--bright", type=float, default=1.0)
+    parser.add_argument(
+        "--fair", type=float, metavar="DEC", help="simulate the tile to be imaged at this declination [degrees]"
+    )
+    parser.add_argument("--channels", type=int, default=48, help="of a subband, with --fair")
+    parser.add_argument("--integrations", type=int, default=24, help="with --fair")
     parser.add_argument("--peers", nargs="*", default=["w-stacking", "wgridder"])
     parser.add_argument("--keep", type=Path, help="directory for the images")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=args.keep) as scratch:
         root = args.keep or Path(scratch)
-        if unknown := set(args.parts) - set(PARTS):
-            parser.error(f"parts: expected {', '.join(PARTS)}, found {', '.join(unknown)}")
-        if args.ms is None:
+        if args.fair is not None:
+            # The first word is a part then, not a Measurement Set.
+            args.parts = [args.ms, *args.parts] if args.ms else []
+            args.ms, args.truth = fair(Path(scratch), args)
+        elif args.ms is None:
             args.ms, args.truth = small(Path(scratch))
             args.size, args.cell = 768, 4.0
+        args.parts = args.parts or list(PARTS)
+        if unknown := set(args.parts) - set(PARTS):
+            parser.error(f"parts: expected {', '.join(PARTS)}, found {', '.join(unknown)}")
         if args.peer_ms is None and {"dirty", "clean"} & set(args.parts):
             args.peer_ms = str(Path(scratch) / "one.ms")
             run([sys.executable, str(Path(__file__).with_name("one_centre.py")), args.ms, args.peer_ms])

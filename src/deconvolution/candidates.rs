@@ -54,6 +54,12 @@ impl Candidates {
         (Self { place_yx, value, component }, used)
     }
 
+    /// Some pixels and their values.
+    pub(super) fn of(place_yx: Vec<(i32, i32)>, value: Vec<f32>) -> Self {
+        let component = vec![0.0; value.len()];
+        Self { place_yx, value, component }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.value.is_empty()
     }

@@ -38,6 +38,7 @@ pub struct JointPsf {
     /// Transforms of the psfs of moments 0 to 2 n - 2, transposed.
     spectra: Vec<Array2<Complex32>>,
     scales: Vec<Scale>,
+    quiet: Vec<f32>,
 }
 
 struct Scale {
@@ -101,7 +102,7 @@ impl JointPsf {
         let size = [good_size(ny + ny.div_ceil(2)), good_size(nx + nx.div_ceil(2))];
         let spectra: Vec<_> = psf_yx.iter().map(|p| spectrum_of_psf(p, size)).collect();
         let first = widths_px.iter().copied().filter(|w| *w > 0.0).fold(f64::INFINITY, f64::min);
-        let mut out = Self { shape, size, terms, spectra, scales: Vec::new() };
+        let mut out = Self { shape, size, terms, spectra, scales: Vec::new(), quiet: Vec::new() };
         for width in widths_px {
             let steps = if *width > 0.0 { 1.0 + (width / first).log2() } else { 0.0 };
             let scale = out.scale(*width, bias.powf(steps as f32))?;
@@ -111,6 +112,26 @@ impl JointPsf {
             return Err(BadArgument::new("scales", "one that the baselines can see", "none").into());
         }
         Ok(out)
+    }
+
+    /// Learn the noise of the scales from the image of the squared weights, the covariance of noise between pixels.
+    pub fn with_noise(mut self, covariance_yx: &Array2<f32>) -> Self {
+        let spectrum = spectrum_of_psf(covariance_yx, self.size);
+        let power = |shape: &Shape| -> f64 {
+            let of = |((kx, ky), p): ((usize, usize), &Complex32)| {
+                f64::from(p.re) * f64::from(shape.at(kx, ky)).powi(2)
+            };
+            spectrum.indexed_iter().map(of).sum()
+        };
+        let whole = power(&Shape::new(0.0, self.size));
+        let quiet = |s: &Scale| ((power(&s.shape).max(0.0) / whole).sqrt() as f32 / s.noise).clamp(0.02, 1.0);
+        self.quiet = self.scales.iter().map(quiet).collect();
+        self
+    }
+
+    /// Noise of each scale's view over that of the image; empty when it is not known.
+    pub fn quiet(&self) -> &[f32] {
+        &self.quiet
     }
 
     /// Number of spectral terms.
@@ -209,7 +230,7 @@ impl JointPsf {
     ) -> Result<Option<Brightest>, Error> {
         let mut peaks: Vec<f32> = Vec::with_capacity(self.scales.len());
         let look = |plane: &ScalePlane<'_>| {
-            let peak = peak_in(plane.image_yx, search.mask_yx, search.sign);
+            let peak = peak_in(plane.image_yx, search.mask_of(peaks.len()), search.sign);
             peaks.push(peak.map_or(f32::NEG_INFINITY, |p| search.sign.measure(p.value)));
         };
         self.survey(residual_yx, look, control)?;
@@ -326,15 +347,22 @@ impl JointPsf {
 /// Where components are looked for.
 #[derive(Clone, Copy)]
 struct Search<'a> {
-    mask_yx: Option<&'a Array2<bool>>,
+    masks_yx: &'a [Array2<bool>],
     sign: Sign,
     stop: f32,
     quiet: &'a [f32],
 }
 
+impl<'a> Search<'a> {
+    fn mask_of(&self, scale: usize) -> Option<&'a Array2<bool>> {
+        self.masks_yx.get(scale).or(self.masks_yx.first())
+    }
+}
+
 /// A minor cycle over all scales and terms: flux moves from `residual_yx` \[Jy/beam\] into `model_yx` \[Jy/pixel\], one plane a term
 /// each, until no scale's brightest pixel exceeds `params.stop_jy` times the scale's `quiet`: its noise over that of the image where
-/// imaging weights make it lower than natural ones would; 1 for scales that are not listed.
+/// imaging weights make it lower than natural ones would; 1 for scales that are not listed. `masks_yx`: where the components of each scale
+/// may lie (true); the first counts for scales that have none, and without any they may lie everywhere.
 ///
 /// # Errors
 /// Another number of planes than the psf's terms, shapes that differ, cancellation.
@@ -342,14 +370,14 @@ pub fn joint_minor_cycle(
     residual_yx: &mut [Array2<f32>],
     model_yx: &mut [Array2<f32>],
     psf: &JointPsf,
-    mask_yx: Option<&Array2<bool>>,
+    masks_yx: &[Array2<bool>],
     quiet: &[f32],
     params: &MinorParams,
     control: &Control,
 ) -> Result<MinorReport, Error> {
-    check(residual_yx, model_yx, psf, mask_yx)?;
+    check(residual_yx, model_yx, psf, masks_yx)?;
     let sign = if params.non_negative { Sign::Positive } else { Sign::Both };
-    let search = Search { mask_yx, sign, stop: params.stop_jy, quiet };
+    let search = Search { masks_yx, sign, stop: params.stop_jy, quiet };
     let start = psf.brightest(&residual_yx[0], &search, control)?;
     let mut report = MinorReport {
         iterations: 0,
@@ -411,7 +439,7 @@ fn one_list(
     let planes = psf.smoothed_terms(residual_yx, &scale.shape);
     // Pixels that sidelobes lift above the stop belong to the list too.
     let (mut list, used) =
-        JointList::above(&planes, search.mask_yx, Sign::Both, 0.8 * stop, params.max_candidates);
+        JointList::above(&planes, search.mask_of(best.scale), Sign::Both, 0.8 * stop, params.max_candidates);
     let psf_yx = scale.psf_yx.get_or_init(|| psf.psfs(scale));
     let view = ScaleView { psf_yx, inverse: &scale.inverse };
     let mut done = 0;
@@ -433,14 +461,14 @@ fn check(
     residual_yx: &[Array2<f32>],
     model_yx: &[Array2<f32>],
     psf: &JointPsf,
-    mask_yx: Option<&Array2<bool>>,
+    masks_yx: &[Array2<bool>],
 ) -> Result<(), Error> {
     if residual_yx.len() != psf.terms || model_yx.len() != psf.terms {
         let found = format!("{} and {}", residual_yx.len(), model_yx.len());
         return Err(BadArgument::new("residual, model", format!("{} planes", psf.terms), found).into());
     }
     let mut shapes =
-        residual_yx.iter().chain(model_yx).map(Array2::dim).chain(mask_yx.iter().map(|m| m.dim()));
+        residual_yx.iter().chain(model_yx).map(Array2::dim).chain(masks_yx.iter().map(Array2::dim));
     match shapes.find(|s| *s != psf.shape) {
         None => Ok(()),
         Some(found) => {

@@ -72,8 +72,7 @@ fn run(
     let mut model = vec![Array2::zeros((N, N)); terms];
     let mask = middle();
     let report =
-        joint_minor_cycle(&mut residual, &mut model, &psf, Some(&mask), &[], params, &Control::new())
-            .unwrap();
+        joint_minor_cycle(&mut residual, &mut model, &psf, &[mask], &[], params, &Control::new()).unwrap();
     (residual, model, report)
 }
 
@@ -114,7 +113,7 @@ fn the_residual_is_that_of_the_model() {
     let dirty = images(&sources, 2);
     let (mut residual, mut model) = (dirty.clone(), vec![Array2::zeros((N, N)); 2]);
     let mask = middle();
-    joint_minor_cycle(&mut residual, &mut model, &psf, Some(&mask), &[], &params, &Control::new()).unwrap();
+    joint_minor_cycle(&mut residual, &mut model, &psf, &[mask], &[], &params, &Control::new()).unwrap();
     let points = psfs(2);
     for t in 0..2 {
         let mut expected = dirty[t].clone();
@@ -185,10 +184,10 @@ fn what_cannot_be_is_refused() {
     let psf = JointPsf::new(&all, &[0.0], 0.9).unwrap();
     let (mut r, mut m) = (vec![all[0].clone()], vec![Array2::zeros((N, N))]);
     let p = MinorParams::default();
-    assert!(joint_minor_cycle(&mut r, &mut m, &psf, None, &[], &p, &Control::new()).is_err());
+    assert!(joint_minor_cycle(&mut r, &mut m, &psf, &[], &[], &p, &Control::new()).is_err());
     let control = Control::new();
     control.cancel();
     let (mut r, mut m) = (vec![all[0].clone(); 2], vec![Array2::zeros((N, N)); 2]);
-    let stopped = joint_minor_cycle(&mut r, &mut m, &psf, None, &[], &p, &control).unwrap_err();
+    let stopped = joint_minor_cycle(&mut r, &mut m, &psf, &[], &[], &p, &control).unwrap_err();
     assert_eq!(stopped.kind(), ErrorKind::Cancelled);
 }

@@ -3,10 +3,14 @@
 use ndarray::Array2;
 
 use super::candidates::{Candidates, SubMinorParams};
+use super::islands::deepen;
 use super::peak::{peak_in, Sign};
 use super::{Convolver, Error};
 use crate::control::Control;
 use crate::kind::BadArgument;
+
+/// `(y, x, flux)`.
+type Components = Vec<(usize, usize, f32)>;
 
 /// What a minor cycle may do.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -21,6 +25,8 @@ pub struct MinorParams {
     pub non_negative: bool,
     /// Longest list of candidate pixels.
     pub max_candidates: usize,
+    /// Having reached `stop_jy`, clean each island of the mask on its own down to this; 0 for not \[Jy/beam\].
+    pub deep_jy: f32,
     /// The caller computes the residual anew: when one list holds all that the mask allows, it is not corrected here.
     pub leave_residual: bool,
 }
@@ -33,6 +39,7 @@ impl Default for MinorParams {
             stop_jy: 0.0,
             non_negative: false,
             max_candidates: 1 << 15,
+            deep_jy: 0.0,
             leave_residual: false,
         }
     }
@@ -103,7 +110,8 @@ pub fn minor_cycle(
     };
     if params.leave_residual {
         if let Some(done) = closed_list(residual_yx, model_yx, psf_yx, mask_yx, params, before, control)? {
-            return Ok(done);
+            let report = end_deep(residual_yx, model_yx, &convolver, psf_yx, mask_yx, params, done)?;
+            return Ok(report);
         }
     }
     let mut lowest = before;
@@ -142,7 +150,7 @@ fn closed_list(
     params: &MinorParams,
     before: f32,
     control: &Control,
-) -> Result<Option<MinorReport>, Error> {
+) -> Result<Option<(MinorReport, Components)>, Error> {
     let sign = if params.non_negative { Sign::Positive } else { Sign::Both };
     // Pixels that sidelobes may lift above the stop belong to the list as well.
     let (mut list, used) =
@@ -180,16 +188,42 @@ fn closed_list(
             break;
         }
     }
-    for (y, x, flux) in list.components() {
+    let components = list.components();
+    for &(y, x, flux) in &components {
         model_yx[[y, x]] += flux;
         report.flux_jy += f64::from(flux);
     }
-    Ok(Some(report))
+    Ok(Some((report, components)))
+}
+
+/// After a closed list that reached its stop: the islands of the mask, as deep as asked.
+fn end_deep(
+    residual_yx: &mut Array2<f32>,
+    model_yx: &mut Array2<f32>,
+    convolver: &Convolver<'_>,
+    psf_yx: &Array2<f32>,
+    mask_yx: Option<&Array2<bool>>,
+    params: &MinorParams,
+    done: (MinorReport, Components),
+) -> Result<MinorReport, Error> {
+    let (mut report, components) = done;
+    let Some(mask_yx) = mask_yx.filter(|_| params.deep_jy > 0.0 && report.stop == MinorStop::Reached) else {
+        return Ok(report);
+    };
+    convolver.subtract(residual_yx, &components, &Control::new())?;
+    let sign = if params.non_negative { Sign::Positive } else { Sign::Both };
+    let (iterations, more) = deepen(residual_yx, psf_yx, mask_yx, params.gain, params.deep_jy, sign);
+    report.iterations += iterations;
+    for (y, x, flux) in more {
+        model_yx[[y, x]] += flux;
+        report.flux_jy += f64::from(flux);
+    }
+    Ok(report)
 }
 
 struct Round {
     iterations: usize,
-    components: Vec<(usize, usize, f32)>,
+    components: Components,
 }
 
 /// One list, cleaned and subtracted from the whole image.

@@ -9,6 +9,7 @@
 mod candidates;
 mod convolve;
 mod error;
+mod islands;
 mod joint;
 mod joint_list;
 #[cfg(test)]

@@ -40,6 +40,8 @@ fn median_in_place(sample: &mut [f32]) -> Option<f32> {
 pub struct LocalRms {
     grid_yx: Array2<f32>,
     step: f64,
+    /// No place has less.
+    floor: f32,
     /// Noise of the whole image.
     pub overall: f32,
 }
@@ -69,7 +71,12 @@ impl LocalRms {
             .collect();
         let grid_yx =
             Array2::from_shape_vec((gy, gx), values).unwrap_or_else(|_| Array2::from_elem((1, 1), overall));
-        Self { grid_yx, step: step as f64, overall }
+        Self { grid_yx, step: step as f64, floor: 0.0, overall }
+    }
+
+    /// Nowhere less than `floor`: a noise that is known from elsewhere. What was cleaned too deep then does not invite more.
+    pub fn at_least(self, floor: f32) -> Self {
+        Self { floor: floor.max(0.0), ..self }
     }
 
     /// Noise at a pixel.
@@ -84,6 +91,6 @@ impl LocalRms {
         let g = &self.grid_yx;
         let low = g[[y0, x0]] * (1.0 - fx) + g[[y0, x1]] * fx;
         let high = g[[y1, x0]] * (1.0 - fx) + g[[y1, x1]] * fx;
-        low * (1.0 - fy) + high * fy
+        (low * (1.0 - fy) + high * fy).max(self.floor)
     }
 }

@@ -47,9 +47,10 @@ pub(super) struct Compression {
 
 impl Compression {
     /// Tables for blocks of plain rows; `None` when nothing is gained.
-    pub fn new(blocks: &[Block], sky: &Sky, epsilon: f64) -> Option<Self> {
+    /// `around_rad`: what lies this far from the phase centre is to be held as well.
+    pub fn new(blocks: &[Block], sky: &Sky, epsilon: f64, around_rad: f64) -> Option<Self> {
         let reach: Vec<f64> = (1..=MOST_NODES).map(|nodes| reach(nodes, epsilon)).collect();
-        let packings: Vec<_> = blocks.iter().map(|block| packing(block, sky, &reach)).collect();
+        let packings: Vec<_> = blocks.iter().map(|block| packing(block, sky, &reach, around_rad)).collect();
         let plain: usize = blocks.iter().map(Block::samples).sum();
         let packed: usize = packings.iter().map(|p| p.samples).sum();
         (packed * 4 < plain * 3).then_some(Self { packings })
@@ -115,7 +116,7 @@ fn parts(channels: usize) -> Vec<usize> {
         .collect()
 }
 
-fn packing(block: &Block, sky: &Sky, reach: &[f64]) -> Packing {
+fn packing(block: &Block, sky: &Sky, reach: &[f64], around_rad: f64) -> Packing {
     let freq = &block.tables[0];
     let channels = freq.len();
     // Half width of the widest part, for every division.
@@ -127,11 +128,12 @@ fn packing(block: &Block, sky: &Sky, reach: &[f64]) -> Packing {
         })
         .collect();
     let corners = sky.corners();
-    let z_most = sky.z_range.0.abs().max(sky.z_range.1.abs());
+    let z_most = sky.z_range.0.abs().max(sky.z_range.1.abs()).max(sky.z_within(around_rad));
     let mut known: Vec<((usize, usize), u32)> = Vec::new();
     let (mut tables, mut rows, mut samples) = (Vec::new(), Vec::with_capacity(block.uvw_m.len()), 0usize);
     for [u, v, w] in &block.uvw_m {
-        let path = corners.iter().map(|(l, m)| (u * l + v * m).abs()).fold(0.0, f64::max) + w.abs() * z_most;
+        let corner = corners.iter().map(|(l, m)| (u * l + v * m).abs()).fold(0.0, f64::max);
+        let path = corner.max(u.hypot(*v) * around_rad) + w.abs() * z_most;
         let turn = std::f64::consts::TAU * path / SPEED_OF_LIGHT_M_S;
         let key = cheapest(channels, turn, &divisions, reach);
         let table = known.iter().find(|(k, _)| *k == key).map(|(_, table)| *table).unwrap_or_else(|| {

@@ -42,6 +42,8 @@ pub struct GridParams {
     pub w_plane: WPlane,
     /// Whether channel runs are compressed before gridding, inside `epsilon`.
     pub compress: bool,
+    /// Compressed samples hold what lies this far from the phase centre as well \[rad, projected\], for [`super::Plan::beside`].
+    pub compress_reach_rad: f64,
     /// Most memory that one call may allocate besides its input and output \[bytes\].
     pub max_memory_bytes: Option<usize>,
 }
@@ -61,6 +63,7 @@ impl GridParams {
             divide_by_n: false,
             w_plane: WPlane::Keep,
             compress: true,
+            compress_reach_rad: 0.0,
             max_memory_bytes: None,
         }
     }

@@ -112,8 +112,11 @@ impl Plan {
         }
         let sky = Sky::new(params, slant)?;
         let shapes: Vec<_> = blocks.iter().map(|b| (b.uvw_m.len(), b.tables[0].len())).collect();
-        let compression =
-            if params.compress { Compression::new(&blocks, &sky, 0.2 * params.epsilon) } else { None };
+        let compression = if params.compress {
+            Compression::new(&blocks, &sky, 0.2 * params.epsilon, params.compress_reach_rad)
+        } else {
+            None
+        };
         let blocks = match &compression {
             Some(compression) => compression.blocks(&blocks),
             None => blocks,
@@ -140,6 +143,26 @@ impl Plan {
             return Ok(None);
         }
         Resampling::new(params, slant, (load.u_max, load.v_max), RESAMPLE_SHARE * params.epsilon)
+    }
+
+    /// Another image of this plan's samples, about the same phase centre with the same plane of w: for
+    /// [`Plan::dirty_of_samples`] and [`Plan::samples_of`]. It must lie within `compress_reach_rad` of the samples.
+    ///
+    /// # Errors
+    /// As [`Plan::new`].
+    pub fn beside(&self, nx: usize, ny: usize, cell_rad: f64) -> Result<Self, Error> {
+        let params = GridParams {
+            nx,
+            ny,
+            cell_x_rad: cell_rad,
+            cell_y_rad: cell_rad,
+            w_plane: WPlane::Given(self.sky.slant),
+            compress: false,
+            ..self.params.clone()
+        };
+        params.check()?;
+        let sky = Sky::new(&params, self.sky.slant)?;
+        Self::planned(&params, sky, self.blocks.clone(), None, self.shapes.clone())
     }
 
     fn planned(

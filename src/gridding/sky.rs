@@ -125,6 +125,15 @@ impl Sky {
         (0.5 * (high - low), 0.5 * (high + low))
     }
 
+    /// Largest `|n - 1|` within a radius about the phase centre; zero for none, the horizon's where it reaches beyond.
+    pub fn z_within(&self, radius: f64) -> f64 {
+        let at = |k: i32| {
+            let (s, c) = (f64::from(k) * std::f64::consts::TAU / 16.0).sin_cos();
+            self.slant.n_minus_1(radius * c, radius * s).abs()
+        };
+        (0..16).map(at).fold(0.0, |most, z| if z.is_finite() { most.max(z) } else { 1.0 })
+    }
+
     /// The corners of the image `(l', m')`.
     pub fn corners(&self) -> [(f64, f64); 4] {
         let (l0, l1) = (self.l(0), self.l(self.nx - 1));

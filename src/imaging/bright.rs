@@ -18,6 +18,7 @@ use super::bright_layers::Layers;
 use super::bright_peaks::{energy, hole};
 use super::exact::View;
 use super::grid::Compact;
+use super::response::Response;
 use super::smear::Smearing;
 use super::weigh::Weights;
 use super::{Error, Grid, Visibilities};
@@ -99,6 +100,8 @@ pub(super) struct Hunt<'a> {
     /// Thermal noise \[Jy/beam\].
     pub sigma_jy: f64,
     pub params: &'a BrightParams,
+    /// What the drift of the beam makes of CLEAN's components.
+    pub response: Option<&'a Response<'a>>,
 }
 
 /// Rounds at most: each finds peaks down to a share of the brightest.
@@ -158,7 +161,7 @@ impl Hunt<'_> {
         for round in 0..ROUNDS {
             control.check()?;
             let depth = hole(dirty_yx, self.psf_hole, HOLE_SIGMA * self.sigma_jy);
-            let mut new = self.peaks(&self.grid.wcs(), dirty_yx, limit, depth, &sources);
+            let mut new = self.peaks(&self.grid.wcs(), dirty_yx, limit, depth, &sources, self.params.most);
             if round == 0 && !self.params.outliers.is_empty() && layers.widen(control)? {
                 new.extend(self.named_outside());
             }

@@ -13,7 +13,7 @@ use crate::image::Wcs;
 /// A source nearer to a known one than this many beams is left to CLEAN.
 const APART_BEAMS: f64 = 0.6;
 /// Below this beam power intrinsic fluxes make no sense.
-const LEAST_POWER: f64 = 1e-4;
+pub(super) const LEAST_POWER: f64 = 1e-4;
 /// What counts in the coarse field, where sidelobes of faint sources in the image still are, and the depth of its psf's holes.
 const OUTSIDE_SIGMA: f64 = 12.0;
 const OUTSIDE_HOLE: f64 = 0.5;
@@ -48,21 +48,24 @@ impl Hunt<'_> {
         let limit =
             (OUTSIDE_SIGMA * noise).max(least).max(ABOVE_SIDELOBES * field.sidelobe * f64::from(highest));
         let depth = hole(&image, OUTSIDE_HOLE, OUTSIDE_SIGMA * noise);
-        Ok(self.peaks(&wcs, &image, limit, depth, known))
+        Ok(self.peaks(&wcs, &image, limit, depth, known, self.params.most))
     }
 
     /// Whether CLEAN may find a source here.
     pub(super) fn inside(&self, position: RaDec) -> bool {
         let options = self.grid.options();
-        let within = |p: f64, n: usize| {
-            let rim = (n / 50).max(2) as f64;
-            p >= rim && p < n as f64 - rim
-        };
         let pixel = self.grid.wcs().sky_to_pixel(position);
-        pixel.is_some_and(|[x, y]| within(x, options.nx) && within(y, options.ny))
+        pixel.is_some_and(|[x, y]| clear_of_rim(x, options.nx) && clear_of_rim(y, options.ny))
     }
 
-    /// Local maxima above a share of the highest and above the holes, away from known sources.
+    /// The same of an offset from the centre in the image's projection \[rad, up and right\].
+    pub(super) fn within(&self, right: f64, up: f64) -> bool {
+        let o = self.grid.options();
+        let pixel = |offset: f64, n: usize| offset / o.cell_rad + (n / 2) as f64;
+        clear_of_rim(pixel(right, o.nx), o.nx) && clear_of_rim(pixel(up, o.ny), o.ny)
+    }
+
+    /// Local maxima above a share of the highest and above the holes, away from known sources; `most` with these.
     pub(super) fn peaks(
         &self,
         wcs: &Wcs,
@@ -70,6 +73,7 @@ impl Hunt<'_> {
         limit: f64,
         depth: f64,
         known: &[BrightSource],
+        most: usize,
     ) -> Vec<BrightSource> {
         let (ny, nx) = image.dim();
         let rim = |n: usize| (n / 50).max(2);
@@ -83,7 +87,7 @@ impl Hunt<'_> {
             .collect();
         found.sort_by(|a, b| b.0.total_cmp(&a.0));
         let mut out: Vec<BrightSource> = Vec::new();
-        let room = self.params.most.saturating_sub(known.len());
+        let room = most.saturating_sub(known.len());
         let apart = |a: RaDec, b: RaDec| a.separation_rad(b) > APART_BEAMS * self.beam.major_rad;
         for (value, y, x) in found {
             if out.len() == room {
@@ -118,6 +122,11 @@ impl Hunt<'_> {
             unsmeared_jy: apparent_jy,
         })
     }
+}
+
+fn clear_of_rim(p: f64, n: usize) -> bool {
+    let rim = (n / 50).max(2) as f64;
+    p >= rim && p < n as f64 - rim
 }
 
 /// Depth of the deepest hole when sources do not explain it: it is deeper than `psf_hole` of the highest peak, and than `least`.

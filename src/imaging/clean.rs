@@ -29,19 +29,23 @@ pub struct CleanParams {
     pub nthermal: f32,
     /// Stop when it is below this many times the robust noise.
     pub nsigma: f32,
+    /// The last minor cycle goes on to this many times the noise inside a mask: what it leaves of a source is seen with the dirty beam,
+    /// whose skirts are not those of the restoring beam, and is missing from its flux. 0 for no such end.
+    pub deep_sigma: f32,
     /// A minor cycle stops at this factor times the highest sidelobe of the peak it started from.
     pub cycle_factor: f32,
     /// Seeds of the growing mask stand this many times above the noise of their place; `None` cleans everywhere.
     pub auto_mask: Option<f32>,
     /// Where components may lie (true), shape of the image.
     pub mask_yx: Option<Array2<bool>>,
-    /// Already inside the growing mask.
-    pub grown_yx: Option<Array2<bool>>,
+    /// Already inside the growing masks, one a scale.
+    pub grown_yx: Option<Vec<Array2<bool>>>,
     /// No negative components.
     pub non_negative: bool,
     /// What is below zero may seed the mask too (Stokes Q, U and V).
     pub negative_seeds: bool,
-    /// Expected noise: where the residual's is higher, `nsigma` counts from this, but from no less than half the residual's.
+    /// Known noise: `nsigma` counts from this, or from half the residual's noise where that is more; the mask's seeds from this or
+    /// from the noise of their place, whichever is more. Without it both follow the residual.
     pub thermal_jy: Option<f32>,
 }
 
@@ -55,6 +59,7 @@ impl Default for CleanParams {
             threshold_jy: 0.0,
             nthermal: 0.0,
             nsigma: 3.0,
+            deep_sigma: 1.0,
             cycle_factor: 1.0,
             auto_mask: Some(5.0),
             mask_yx: None,
@@ -102,8 +107,10 @@ pub struct Cleaned {
     pub model_yx: Array2<f32>,
     /// What is left \[Jy/beam\].
     pub residual_yx: Array2<f32>,
-    /// Where cleaning was allowed in the end.
+    /// Where cleaning was allowed in the end: on any scale.
     pub mask_yx: Array2<bool>,
+    /// And on each of them.
+    pub masks_yx: Vec<Array2<bool>>,
     /// How it went.
     pub report: CleanReport,
     /// Models of the spectral terms from the second on.
@@ -120,7 +127,9 @@ pub struct Psf<'a> {
     pub joint: Option<&'a JointPsf>,
 }
 
-/// The last minor cycle stops at this share of the target.
+/// With wide components a minor cycle leaves at least this share of the peak, sidelobes allowing.
+const LEAST_SHARE_WIDE: f32 = 0.2;
+/// Where it goes no deeper, the last minor cycle stops at this share of the target.
 const SHY: f32 = 0.95;
 
 /// Clean `dirty_yx` with `psf_yx`; `residual_of` gives the residual image of a model, from the visibilities.
@@ -138,11 +147,12 @@ pub fn clean(
     control: &Control,
 ) -> Result<Cleaned, Error> {
     let psf = Psf { image_yx: psf_yx, joint: None };
-    let residuals_of = |models: &[Array2<f32>]| Ok(vec![residual_of(&models[0])?]);
+    let residuals_of = |models: &[Array2<f32>], _| Ok(vec![residual_of(&models[0])?]);
     clean_jointly(vec![dirty_yx], &psf, start_yx.map(|m| vec![m]), params, residuals_of, control)
 }
 
-/// The same for spectral terms and scales: images by term; `residuals_of` gives those of models by term.
+/// The same for spectral terms and scales: images by term; `residuals_of` gives those of models by term, as exactly as it can
+/// when its second argument is true: from the last minor cycle on.
 ///
 /// # Errors
 /// As [`clean`].
@@ -151,7 +161,7 @@ pub fn clean_jointly(
     psf: &Psf<'_>,
     start_yx: Option<Planes>,
     params: &CleanParams,
-    mut residuals_of: impl FnMut(&[Array2<f32>]) -> Result<Planes, Error>,
+    mut residuals_of: impl FnMut(&[Array2<f32>], bool) -> Result<Planes, Error>,
     control: &Control,
 ) -> Result<Cleaned, Error> {
     let terms = psf.joint.map_or(1, JointPsf::terms);
@@ -160,7 +170,7 @@ pub fn clean_jointly(
     }
     check(&dirty_yx[0], params)?;
     let facts = PsfFacts::of(psf.image_yx)?;
-    let mut state = State::new(dirty_yx, start_yx, &facts, params);
+    let mut state = State::new(dirty_yx, start_yx, psf.joint.map_or(1, JointPsf::scales), &facts, params);
     let mut outcome = Outcome::Iterations;
     while state.cycles.len() < params.max_major && state.iterations < params.niter {
         match cycle(&mut state, psf, &facts, params, &mut residuals_of, control) {
@@ -185,24 +195,30 @@ fn cycle(
     psf: &Psf<'_>,
     facts: &PsfFacts,
     params: &CleanParams,
-    residuals_of: &mut impl FnMut(&[Array2<f32>]) -> Result<Planes, Error>,
+    residuals_of: &mut impl FnMut(&[Array2<f32>], bool) -> Result<Planes, Error>,
     control: &Control,
 ) -> Result<Option<Outcome>, Error> {
     control.check()?;
     let found = state.prepare(psf, params, control)?;
-    let Some((peak, target)) = found.filter(|(peak, target)| peak > target) else {
+    let Some((peak, Target { stop, deep })) = found.filter(|(peak, target)| *peak > target.stop) else {
         return Ok(Some(Outcome::Threshold));
     };
     let before = state.model.clone();
     // A little below the target, so that the next residual need not be cleaned for its last per cent.
-    let depth = (SHY * target).max(facts.depth(peak, params.cycle_factor, 1.0 - params.mgain));
+    // Wide components hold flux that only the next residual tells from that of their neighbours.
+    let wide = psf.joint.is_some_and(|j| j.scales() > 1);
+    let share = (1.0 - params.mgain).max(if wide { LEAST_SHARE_WIDE } else { 0.0 });
+    let safe = facts.depth(peak, params.cycle_factor, share);
+    let last = safe <= SHY * stop;
+    state.exactly |= last;
+    let depth = if last { SHY * stop } else { safe };
     let mut watch = Stopwatch::new();
-    let minor = state.minor(psf, depth, params, control)?;
+    let minor = state.minor(psf, depth, if last { deep } else { 0.0 }, params, control)?;
     watch.lap("minor");
     if minor == 0 {
         return Ok(Some(Outcome::Stalled));
     }
-    state.residual = residuals_of(&state.model)?;
+    state.residual = residuals_of(&state.model, state.exactly)?;
     watch.lap("residual");
     log::debug!(
         "major cycle {}: {peak:.5} to {depth:.5} Jy/beam in {minor} iterations; {:.2} and {:.2} CPU s",
@@ -217,7 +233,7 @@ fn cycle(
         Seen::Diverged if state.caution() => {
             log::debug!("major cycle {} overshot: retrying less deep", state.cycles.len());
             state.model = before;
-            state.residual = residuals_of(&state.model)?;
+            state.residual = residuals_of(&state.model, state.exactly)?;
         }
         Seen::Diverged => return Ok(Some(Outcome::Diverged)),
     }
@@ -225,7 +241,7 @@ fn cycle(
 }
 
 fn check(dirty_yx: &Array2<f32>, params: &CleanParams) -> Result<(), Error> {
-    for mask in params.mask_yx.iter().chain(&params.grown_yx) {
+    for mask in params.mask_yx.iter().chain(params.grown_yx.iter().flatten()) {
         if mask.dim() != dirty_yx.dim() {
             let expected = format!("the image's shape {:?} (y, x)", dirty_yx.dim());
             return Err(BadArgument::new("mask", expected, format!("{:?}", mask.dim())).into());
@@ -239,6 +255,7 @@ fn check(dirty_yx: &Array2<f32>, params: &CleanParams) -> Result<(), Error> {
         ("threshold_jy", params.threshold_jy, params.threshold_jy >= 0.0),
         ("nthermal", params.nthermal, params.nthermal >= 0.0),
         ("nsigma", params.nsigma, params.nsigma >= 0.0),
+        ("deep_sigma", params.deep_sigma, params.deep_sigma >= 0.0),
     ] {
         if !good || !value.is_finite() {
             return Err(BadArgument::new(name, "a positive number (gain and mgain at most 1)", value).into());
@@ -247,10 +264,20 @@ fn check(dirty_yx: &Array2<f32>, params: &CleanParams) -> Result<(), Error> {
     Ok(())
 }
 
+/// Where cleaning stops \[Jy/beam\].
+#[derive(Clone, Copy)]
+struct Target {
+    /// It is done when the brightest residual is below.
+    stop: f32,
+    /// Where the last minor cycle goes.
+    deep: f32,
+}
+
 struct State {
     model: Planes,
     residual: Planes,
-    mask: Array2<bool>,
+    /// One a scale: what stands out of a wide view only need not be cleaned with points, which would take noise.
+    masks: Vec<Array2<bool>>,
     allowed: Array2<bool>,
     /// Model and residual of the best cycle; at first what was given.
     best: (Planes, Planes),
@@ -262,17 +289,25 @@ struct State {
     quiet: Vec<f32>,
     /// Multiplies the depth of minor cycles after an overshoot.
     care: f32,
+    /// Residuals are to be as exact as they can be.
+    exactly: bool,
     iterations: usize,
     cycles: Vec<Cycle>,
 }
 
 impl State {
-    fn new(dirty: Planes, start: Option<Planes>, facts: &PsfFacts, params: &CleanParams) -> Self {
+    fn new(
+        dirty: Planes,
+        start: Option<Planes>,
+        scales: usize,
+        facts: &PsfFacts,
+        params: &CleanParams,
+    ) -> Self {
         let shape = dirty[0].dim();
         let allowed = params.mask_yx.clone().unwrap_or_else(|| inner(shape));
         let grows = params.auto_mask.is_some();
-        let empty = || Array2::from_elem(shape, false);
-        let mask = if grows { params.grown_yx.clone().unwrap_or_else(empty) } else { allowed.clone() };
+        let empty = || vec![Array2::from_elem(shape, false); scales];
+        let masks = if grows { params.grown_yx.clone().unwrap_or_else(empty) } else { vec![allowed.clone()] };
         let sign = if params.non_negative { Sign::Positive } else { Sign::Both };
         let (peak, rms) = measure(&dirty[0], &allowed);
         let model = start.unwrap_or_else(|| vec![Array2::zeros(shape); dirty.len()]);
@@ -280,7 +315,7 @@ impl State {
         Self {
             model,
             residual: dirty,
-            mask,
+            masks,
             allowed,
             best,
             watch: Watch::new(peak, rms),
@@ -289,37 +324,42 @@ impl State {
             sign,
             quiet: Vec::new(),
             care: 1.0,
+            exactly: false,
             iterations: 0,
             cycles: Vec::new(),
         }
     }
 
-    /// Grow the mask; the peak inside and the level to stop at. `None` when nothing may be cleaned.
+    /// Grow the mask; the peak inside and the levels to stop at. `None` when nothing may be cleaned.
     fn prepare(
         &mut self,
         psf: &Psf<'_>,
         params: &CleanParams,
         control: &Control,
-    ) -> Result<Option<(f32, f32)>, Error> {
-        let noise = LocalRms::of(&self.residual[0], (24.0 * self.lobe_px).max(48.0) as usize);
-        let thermal =
-            params.thermal_jy.map_or(noise.overall, |t| t.clamp(0.5 * noise.overall, noise.overall));
+    ) -> Result<Option<(f32, Target)>, Error> {
+        let noise = LocalRms::of(&self.residual[0], (24.0 * self.lobe_px).max(48.0) as usize)
+            .at_least(params.thermal_jy.unwrap_or(0.0));
+        // Never below the known noise: a residual that was cleaned too deep would call for more and more.
+        let thermal = params.thermal_jy.map_or(noise.overall, |t| t.max(0.5 * noise.overall));
         let asked = params.thermal_jy.map_or(0.0, |t| params.nthermal * t);
-        let target = params.threshold_jy.max(asked).max(params.nsigma * thermal);
+        let stop = params.threshold_jy.max(asked).max(params.nsigma * thermal);
+        let masked = params.auto_mask.is_some() || params.mask_yx.is_some();
+        let deep = if masked { params.deep_sigma * thermal } else { 0.0 };
+        let target = Target { stop, deep: if deep < SHY * stop { deep } else { 0.0 } };
         let seeds = |sidelobe: f32, width_px: f64| MaskParams {
             seed_sigma: params.auto_mask.unwrap_or(f32::INFINITY),
             // Sidelobes of what is in the mask are not seeds while their source is not clean.
             sidelobe_fraction: (1.2 * sidelobe).min(if width_px > 0.0 { 0.95 } else { 0.5 }),
-            radius_px: (0.5 * self.lobe_px.hypot(width_px)).max(1.5),
+            radius_px: (0.5 * self.lobe_px).max(1.5),
             positive_only: !params.negative_seeds,
         };
         let grows = params.auto_mask.is_some();
-        let (mask, allowed, sign) = (&mut self.mask, Some(&self.allowed), self.sign);
+        let (masks, allowed, sign) = (&mut self.masks, Some(&self.allowed), self.sign);
         if grows {
-            grow_mask(mask, &self.residual[0], allowed, &noise, &seeds(self.sidelobe, 0.0));
+            grow_mask(&mut masks[0], &self.residual[0], allowed, &noise, &seeds(self.sidelobe, 0.0));
         }
         let Some(joint) = psf.joint.filter(|j| j.scales() > 1) else {
-            let peak = peak_in(&self.residual[0], Some(mask), sign);
+            let peak = peak_in(&self.residual[0], masks.first(), sign);
             return Ok(peak.map(|p| (sized(sign, p.value), target)));
         };
         let mut peak: Option<f32> = None;
@@ -327,14 +367,27 @@ impl State {
         let look = |plane: &ScalePlane<'_>| {
             let box_px = (24.0 * self.lobe_px).max(8.0 * plane.width_px).max(48.0);
             let own = LocalRms::of(plane.image_yx, box_px as usize);
+            let number = ratios.len();
             // Weights that are not natural leave wide scales less noise than they say; never more than the image's.
-            let quiet =
-                if noise.overall > 0.0 { (own.overall / noise.overall).clamp(0.05, 1.0) } else { 1.0 };
+            let quiet = joint.quiet().get(number).copied().unwrap_or(if noise.overall > 0.0 {
+                (own.overall / noise.overall).clamp(0.05, 1.0)
+            } else {
+                1.0
+            });
+            let own = own.at_least(quiet * params.thermal_jy.unwrap_or(0.0));
+            let place = number.min(masks.len() - 1);
             ratios.push(quiet);
             if grows && plane.width_px > 0.0 {
-                grow_mask(mask, plane.image_yx, allowed, &own, &seeds(plane.max_sidelobe, plane.width_px));
+                grow_mask(
+                    &mut masks[place],
+                    plane.image_yx,
+                    allowed,
+                    &own,
+                    &seeds(plane.max_sidelobe, plane.width_px),
+                );
             }
-            let here = peak_in(plane.image_yx, Some(mask), sign).map(|p| sized(sign, p.value) / quiet);
+            let here =
+                peak_in(plane.image_yx, Some(&masks[place]), sign).map(|p| sized(sign, p.value) / quiet);
             peak = peak.into_iter().chain(here).reduce(f32::max);
         };
         joint.survey(&self.residual[0], look, control)?;
@@ -346,6 +399,7 @@ impl State {
         &mut self,
         psf: &Psf<'_>,
         depth: f32,
+        deep: f32,
         p: &CleanParams,
         control: &Control,
     ) -> Result<usize, Error> {
@@ -355,12 +409,21 @@ impl State {
             stop_jy: depth * self.care,
             non_negative: p.non_negative,
             max_candidates: 1 << 16,
+            deep_jy: deep * self.care,
             leave_residual: true,
         };
-        let (residual, model, mask) = (&mut self.residual, &mut self.model, Some(&self.mask));
+        let (residual, model, masks) = (&mut self.residual, &mut self.model, &self.masks);
         let report = match psf.joint {
-            Some(joint) => joint_minor_cycle(residual, model, joint, mask, &self.quiet, &params, control)?,
-            None => minor_cycle(&mut residual[0], &mut model[0], psf.image_yx, mask, &params, control)?,
+            Some(joint) => {
+                // Wide components go as deep as islands of points do: few pixels, and much flux in a little of their residual.
+                let share = if deep > 0.0 { (deep / depth).min(1.0) } else { 1.0 };
+                let quiet: Vec<f32> =
+                    self.quiet.iter().enumerate().map(|(k, q)| if k == 0 { *q } else { share * q }).collect();
+                joint_minor_cycle(residual, model, joint, masks, &quiet, &params, control)?
+            }
+            None => {
+                minor_cycle(&mut residual[0], &mut model[0], psf.image_yx, masks.first(), &params, control)?
+            }
         };
         if report.stop == MinorStop::Diverged {
             log::debug!(
@@ -413,7 +476,10 @@ impl State {
         let report = CleanReport { outcome, iterations: self.iterations, cycles: self.cycles };
         let (model_yx, residual_yx) = (models.remove(0), residuals.remove(0));
         let (more_models_yx, more_residuals_yx) = (models, residuals);
-        Cleaned { model_yx, residual_yx, mask_yx: self.mask, report, more_models_yx, more_residuals_yx }
+        let masks_yx = self.masks;
+        let mut mask_yx = masks_yx[0].clone();
+        masks_yx[1..].iter().for_each(|more| mask_yx.zip_mut_with(more, |a, b| *a |= *b));
+        Cleaned { model_yx, residual_yx, mask_yx, masks_yx, report, more_models_yx, more_residuals_yx }
     }
 }
 

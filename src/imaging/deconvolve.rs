@@ -5,16 +5,19 @@ use ndarray::Array2;
 use super::bright::{BrightSource, Hunt};
 use super::clean::{clean_jointly, CleanParams, Cleaned, Planes, Psf};
 use super::grid::Compact;
+use super::response::Response;
 use super::run::Run;
 use super::smear::Smearing;
+use super::surroundings::field_radius;
 use super::terms::TaylorTerms;
 use super::{Error, Grid, View, Visibilities};
-use crate::deconvolution::{JointPsf, Outcome, PsfFacts};
+use crate::deconvolution::{mad_rms, JointPsf, Outcome, PsfFacts};
 use crate::image::{RestoringBeam, Wcs};
 use crate::kind::BadArgument;
 
-/// Fits of the bright sources on what CLEAN left, each followed by more cleaning.
-const REFINEMENTS: usize = 1;
+/// Looks at what CLEAN left, each followed by more cleaning: the bright sources are fitted once more, and the surroundings searched; a second
+/// time only where the first found something there.
+const REFINEMENTS: usize = 2;
 
 /// Widths of components when none are named \[beams\].
 const SCALES_BEAMS: [f64; 5] = [0.0, 1.0, 2.0, 4.0, 8.0];
@@ -26,6 +29,7 @@ impl<'a> Hunt<'a> {
         beam: RestoringBeam,
         smearing: &'a Smearing,
         psf_yx: &Array2<f32>,
+        response: Option<&'a Response<'a>>,
     ) -> Result<Self, Error> {
         let p = run.params;
         let view = View { beam: &p.beam, pointings: &p.pointings, centre: p.centre, accuracy: 1e-6 };
@@ -38,8 +42,9 @@ impl<'a> Hunt<'a> {
             facts,
             psf_hole: -f64::from(psf_yx.iter().fold(0f32, |a, v| a.min(*v))),
             smearing,
-            sigma_jy: run.expected_jy,
+            sigma_jy: run.sigma_jy,
             params: &p.bright,
+            response,
         })
     }
 }
@@ -47,6 +52,8 @@ impl<'a> Hunt<'a> {
 /// What cleaning leaves: bright sources, CLEAN's images, and the psfs of joint minor cycles when there were any.
 pub(super) struct Deconvolved {
     pub bright: Vec<BrightSource>,
+    /// Sources beyond the image, taken out with the beam of each integration.
+    pub surroundings: Vec<BrightSource>,
     pub cleaned: Cleaned,
     pub joint: Option<JointPsf>,
 }
@@ -68,9 +75,13 @@ pub(super) fn deconvolve(
         bright = hunt.run(vis, compact, &mut residual_yx, control)?;
     }
     lap("bright");
+    // A scatter between channels above the expected noise may be sky on wide channels; an image's noise holds all there is.
+    let seen_jy = f64::from(mad_rms(residual_yx.iter())).max(run.expected_jy);
+    let thermal_jy = run.known_jy.map(|known| known.min(seen_jy) as f32);
     let nterms = p.joint.nterms;
-    let mut terms = TaylorTerms::new(hunt.grid, vis, nterms, run.reference_hz, run.weights.sum, control)?;
-    let joint = joint_psf(run, hunt, &terms, psf_yx)?;
+    let mut terms =
+        TaylorTerms::new(hunt.grid, vis, nterms, run.reference_hz, run.weights.sum, hunt.response, control)?;
+    let joint = joint_psf(run, hunt, vis, &terms, psf_yx)?;
     let psf = Psf { image_yx: psf_yx, joint: joint.as_ref() };
     let blank = || vec![Array2::zeros(dirty_yx.dim()); nterms];
     let start = start_of(run)?.map(|mut first| {
@@ -81,16 +92,17 @@ pub(super) fn deconvolve(
         all
     });
     let residuals = match &start {
-        Some(models) => terms.residuals(compact, models, control)?,
+        Some(models) => terms.residuals(compact, models, true, control)?,
         None if nterms == 1 => vec![residual_yx],
-        None => terms.residuals(compact, &blank(), control)?,
+        None => terms.residuals(compact, &blank(), false, control)?,
     };
-    let clean_params = CleanParams { thermal_jy: Some(run.expected_jy as f32), ..p.clean.clone() };
+    let clean_params = CleanParams { thermal_jy, ..p.clean.clone() };
     let mut cleaned = once(run, &terms, compact, residuals, &psf, start, &clean_params)?;
-    for _ in 0..REFINEMENTS {
+    let mut surroundings = Vec::new();
+    for pass in 0..REFINEMENTS {
         let used = cleaned.report.iterations;
         let ended = matches!(cleaned.report.outcome, Outcome::Diverged | Outcome::Interrupted);
-        if bright.is_empty() || used >= p.clean.niter || ended {
+        if used >= p.clean.niter || ended || (pass > 0 && surroundings.is_empty()) {
             break;
         }
         let mut models: Planes =
@@ -98,14 +110,27 @@ pub(super) fn deconvolve(
         for model in &mut models {
             clear_about(model, &bright, &hunt.grid.wcs(), hunt.beam.major_rad);
         }
-        let left = terms.less(compact, &models, control)?;
+        let mut left = terms.less(compact, &models, true, control)?;
         let exactly = p.subbands > 0 || nterms > 1;
-        if !hunt.refine(vis, compact, &left[0], &mut bright, exactly, control)? {
+        let mut moved =
+            !bright.is_empty() && hunt.refine(vis, compact, &left[0], &mut bright, exactly, control)?;
+        if let Some(radius) = field_radius(run) {
+            let (found, samples) = hunt.surroundings(vis, compact, left.swap_remove(0), radius, control)?;
+            if !found.is_empty() {
+                compact.take(hunt.grid, &samples);
+                if exactly {
+                    hunt.grid.take_from(vis, &samples, control)?;
+                }
+                moved = true;
+            }
+            surroundings.extend(found);
+        }
+        if !moved {
             break;
         }
         terms.repack(vis, control)?;
-        let residuals = terms.residuals(compact, &models, control)?;
-        let grown_yx = p.clean.auto_mask.is_some().then(|| cleaned.mask_yx.clone());
+        let residuals = terms.residuals(compact, &models, true, control)?;
+        let grown_yx = p.clean.auto_mask.is_some().then(|| cleaned.masks_yx.clone());
         let again = CleanParams { niter: p.clean.niter - used, grown_yx, ..clean_params.clone() };
         let mut next = once(run, &terms, compact, residuals, &psf, Some(models), &again)?;
         let mut cycles = cleaned.report.cycles;
@@ -115,13 +140,14 @@ pub(super) fn deconvolve(
         cleaned = next;
     }
     lap("clean");
-    Ok(Deconvolved { bright, cleaned, joint })
+    Ok(Deconvolved { bright, surroundings, cleaned, joint })
 }
 
 /// Psfs of moments and scales; none for points of one term.
 fn joint_psf(
     run: &Run<'_>,
     hunt: &Hunt<'_>,
+    vis: &Visibilities,
     terms: &TaylorTerms<'_>,
     psf_yx: &Array2<f32>,
 ) -> Result<Option<JointPsf>, Error> {
@@ -138,7 +164,16 @@ fn joint_psf(
         (true, true) => SCALES_BEAMS.iter().map(|s| s * beam_px).filter(|w| *w <= widest_px).collect(),
         (true, false) => asked.scales_beams.iter().map(|s| s * beam_px).collect(),
     };
-    Ok(Some(JointPsf::new(&moments, &widths_px, asked.scale_bias)?))
+    let joint = JointPsf::new(&moments, &widths_px, asked.scale_bias)?;
+    if joint.scales() == 1 {
+        return Ok(Some(joint));
+    }
+    // Noise of the visibilities is that of equal antennas: its image has the squared weights.
+    let square_rf = vis.weight_rf.mapv(|w| w * w);
+    let sum: f64 = square_rf.rows().into_iter().map(|row| f64::from(row.sum())).sum();
+    let compact = hunt.grid.pack_with(vis, square_rf.view(), run.control)?;
+    let covariance_yx = hunt.grid.dirty_of(compact.unit_samples(), sum, run.control)?;
+    Ok(Some(joint.with_noise(&covariance_yx)))
 }
 
 fn once(
@@ -151,9 +186,9 @@ fn once(
     params: &CleanParams,
 ) -> Result<Cleaned, Error> {
     let control = run.control;
-    let residuals_of = |models: &[Array2<f32>]| {
+    let residuals_of = |models: &[Array2<f32>], exactly: bool| {
         control.advance(1);
-        terms.residuals(compact, models, control)
+        terms.residuals(compact, models, exactly, control)
     };
     clean_jointly(residuals_yx, psf, start, params, residuals_of, control)
 }

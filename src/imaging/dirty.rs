@@ -47,9 +47,10 @@ pub(super) fn nothing_cleaned(dirty_yx: &Array2<f32>) -> Deconvolved {
         model_yx: Array2::zeros(dirty_yx.dim()),
         residual_yx: dirty_yx.clone(),
         mask_yx: Array2::from_elem(dirty_yx.dim(), false),
+        masks_yx: Vec::new(),
         report,
         more_models_yx: Vec::new(),
         more_residuals_yx: Vec::new(),
     };
-    Deconvolved { bright: Vec::new(), cleaned, joint: None }
+    Deconvolved { bright: Vec::new(), surroundings: Vec::new(), cleaned, joint: None }
 }

@@ -23,6 +23,8 @@ pub struct GridOptions {
     pub epsilon: f64,
     /// The plane of w to take out; `None` fits it.
     pub slant: Option<Slant>,
+    /// Samples hold what lies this far from the centre as well \[rad\]; 0 for the image only.
+    pub field_rad: f64,
     /// Most memory of one gridding call \[bytes\].
     pub max_memory_bytes: Option<usize>,
 }
@@ -52,9 +54,23 @@ impl Grid {
         let mut params = GridParams::new(options.nx, options.ny, options.cell_rad, options.cell_rad);
         params.epsilon = options.epsilon;
         params.max_memory_bytes = options.max_memory_bytes;
+        params.compress_reach_rad = options.field_rad;
         params.w_plane = options.slant.map_or(WPlane::Fit, WPlane::Given);
         let plan = Plan::new(uvw, &vis.freq_hz[channels], &params)?;
         Ok(Self { plan, centre, options })
+    }
+
+    /// Another image of the same samples: `n` by `n` pixels of `cell_rad`, within the field of the samples.
+    ///
+    /// # Errors
+    /// From the gridder.
+    pub fn beside(&self, n: usize, cell_rad: f64) -> Result<Self, Error> {
+        let plan = self.plan.beside(n, n, cell_rad)?;
+        Ok(Self {
+            plan,
+            centre: self.centre,
+            options: GridOptions { nx: n, ny: n, cell_rad, ..self.options },
+        })
     }
 
     /// World coordinates of the images.

@@ -21,12 +21,15 @@ mod grid;
 mod outliers;
 mod pointing;
 mod primary;
+mod response;
 mod restore;
 mod run;
+mod scatter;
 mod smear;
 mod spectrum;
 mod stokes;
 mod subbands;
+mod surroundings;
 mod terms;
 #[cfg(test)]
 mod tests;

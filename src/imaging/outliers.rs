@@ -40,6 +40,7 @@ impl Coarse {
             cell_rad: CELL_RAD,
             epsilon: 1e-3,
             slant: None,
+            field_rad: 0.0,
             max_memory_bytes: None,
         };
         let longest = SHARE / (2.0 * CELL_RAD);

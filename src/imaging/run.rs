@@ -8,9 +8,12 @@ use super::bright::{on_pixels, BrightParams, BrightSource, Hunt};
 use super::clean::{CleanParams, CleanReport, Cleaned};
 use super::deconvolve::{deconvolve, Deconvolved};
 use super::dirty;
+use super::response::Response;
+use super::scatter::{scatter, Scatter};
 use super::smear::Smearing;
 use super::spectrum::{Spectral, SpectralImages};
 use super::subbands::{subbands, Common, Subband};
+use super::surroundings::field_radius;
 use super::terms::add_terms;
 use super::timing::{Stopwatch, Timing};
 use super::weigh::{thermal_rms, Weights};
@@ -19,6 +22,7 @@ use super::{
     Visibilities,
 };
 use crate::beam::{AverageBeam, Beam, Pointings};
+use crate::constants::SEFD_JY;
 use crate::control::Control;
 use crate::coords::RaDec;
 use crate::deconvolution::{mad_rms, Outcome};
@@ -117,6 +121,8 @@ pub struct Noise {
     pub natural_jy: f64,
     /// Robust rms of the residual.
     pub measured_jy: f64,
+    /// What the thresholds counted from: the expected noise, unless the visibilities scatter by another.
+    pub used_jy: f64,
 }
 
 /// The images and what was learned on the way.
@@ -150,6 +156,8 @@ pub struct Images {
     pub pbcor_yx: Array2<f32>,
     /// Sources fitted and subtracted exactly; their peaks are in `restored_yx`, and in `model_yx` on the nearest pixel.
     pub bright: Vec<BrightSource>,
+    /// Sources beyond the image that were taken out of the visibilities, fainter than `bright`.
+    pub surroundings: Vec<BrightSource>,
     /// Spectral terms, when there are more than one.
     pub spectral: Option<SpectralImages>,
     /// Subband images, ascending in frequency.
@@ -190,33 +198,42 @@ pub fn image(mut vis: Visibilities, params: &ImagingParams, control: &Control) -
     if weights.count == 0 || weights.sum <= 0.0 {
         return Err(Error::NoData { found: "none of positive weight after weighting and uv range".into() });
     }
+    let plain = dirty::is_enough(params);
+    // Thresholds count from it, and a dirty image has none.
+    let known_jy = if plain { Some(expected_jy) } else { known_noise(&vis, expected_jy) };
+    let sigma_jy = known_jy.unwrap_or(expected_jy);
     let laps = RefCell::new(watch);
     let done = |part: &str| {
         laps.borrow_mut().lap(part);
         control.advance(1);
     };
     let (freq_hz, bandwidth_hz) = band(&vis.freq_hz, &vis.width_hz);
-    let run = Run { params, control, weights, expected_jy, reference_hz: freq_hz };
+    let run = Run { params, control, weights, expected_jy, sigma_jy, known_jy, reference_hz: freq_hz };
     done("weights");
-    let grid = Grid::new(&vis, 0..vis.freq_hz.len(), params.centre, params.grid)?;
+    let options = GridOptions { field_rad: field_radius(&run).unwrap_or(0.0), ..params.grid };
+    let grid = Grid::new(&vis, 0..vis.freq_hz.len(), params.centre, options)?;
     let wcs = grid.wcs();
     laps.borrow_mut().lap("plan");
     let smearing = Smearing::of(&vis, &params.pointings);
-    let plain = dirty::is_enough(params);
     let lap = |part: &str| laps.borrow_mut().lap(part);
+    let response = if plain { None } else { Response::new(&run, &vis, wcs) };
     let Made { dirty_yx, psf_yx, beam, found } = if plain {
         make_dirty(&run, &grid, &vis, lap)?
     } else {
-        make_clean(&run, &grid, &mut vis, &smearing, lap)?
+        make_clean(&run, &grid, &mut vis, &smearing, response.as_ref(), lap)?
     };
     control.advance(2);
-    let Deconvolved { bright, cleaned, joint } = found;
+    let Deconvolved { mut bright, mut surroundings, cleaned, joint } = found;
     if cleaned.report.outcome == Outcome::Interrupted {
         let cycles = cleaned.report.cycles.len();
         let (model_yx, freq_hz) = (cleaned.model_yx, [freq_hz, bandwidth_hz]);
         return Err(Error::Interrupted(Box::new(Partial { model_yx, wcs, beam, freq_hz, cycles })));
     }
-    let epsilon_reached = if plain { None } else { take_model(&mut vis, &grid, &cleaned, &run)? };
+    let epsilon_reached =
+        if plain { None } else { take_model(&mut vis, &grid, &cleaned, &run, response.as_ref())? };
+    // On the rim they are in the image, and their wings are.
+    let many_bright = bright.len();
+    bright.append(&mut surroundings);
     let components_yx = if plain {
         // Pages of zeros cost nothing until they are read.
         Array2::zeros(cleaned.model_yx.dim())
@@ -276,12 +293,13 @@ pub fn image(mut vis: Visibilities, params: &ImagingParams, control: &Control) -
         components_yx: &components_yx,
         more_components_yx: &more_components_yx,
         reference_hz: freq_hz,
+        noise_scale: run.sigma_jy / run.expected_jy,
     };
     let subbands = subbands(&vis, &grid, &common, params, control)?;
     laps.borrow_mut().lap("subbands");
     let measured_jy = f64::from(mad_rms(cleaned.residual_yx.iter()));
     let mut model_yx = cleaned.model_yx;
-    for ([x, y], flux) in points {
+    for ([x, y], flux) in points.into_iter().filter(|([x, y], _)| *x > -0.5 && *y > -0.5) {
         if let Some(pixel) = model_yx.get_mut([y.round() as usize, x.round() as usize]) {
             *pixel += flux as f32;
         }
@@ -300,10 +318,11 @@ pub fn image(mut vis: Visibilities, params: &ImagingParams, control: &Control) -
         pb_yx,
         smear_yx,
         pbcor_yx,
+        surroundings: bright.split_off(many_bright),
         bright,
         spectral,
         subbands,
-        noise: Noise { expected_jy, natural_jy, measured_jy },
+        noise: Noise { expected_jy, natural_jy, measured_jy, used_jy: run.sigma_jy },
         clean: cleaned.report,
         epsilon_reached,
         visibilities: run.weights.count,
@@ -347,6 +366,7 @@ fn make_clean(
     grid: &Grid,
     vis: &mut Visibilities,
     smearing: &Smearing,
+    response: Option<&Response<'_>>,
     mut lap: impl FnMut(&str),
 ) -> Result<Made, Error> {
     let control = run.control;
@@ -357,7 +377,7 @@ fn make_clean(
     lap("psf");
     let dirty_yx = grid.dirty_of(compact.samples(), run.weights.sum, control)?;
     lap("dirty");
-    let hunt = Hunt::new(run, grid, beam, smearing, &psf_yx)?;
+    let hunt = Hunt::new(run, grid, beam, smearing, &psf_yx, response)?;
     let found = deconvolve(run, &hunt, vis, &mut compact, &dirty_yx, &psf_yx, lap)?;
     Ok(Made { dirty_yx, psf_yx, beam, found })
 }
@@ -368,6 +388,7 @@ fn take_model(
     grid: &Grid,
     cleaned: &Cleaned,
     run: &Run<'_>,
+    response: Option<&Response<'_>>,
 ) -> Result<Option<f64>, Error> {
     if cleaned.model_yx.iter().all(|f| *f == 0.0) {
         return Ok(None);
@@ -376,7 +397,11 @@ fn take_model(
     let reached = grid.error_of(vis, &cleaned.model_yx, &samples);
     if run.params.subbands > 0 {
         let rows = vis.uvw_m.len();
-        add_terms(&mut samples, grid, rows, &cleaned.more_models_yx, run.reference_hz, run.control)?;
+        if let Some(response) = response {
+            response.add(&mut samples, grid, &cleaned.model_yx, run.control)?;
+        }
+        let more = &cleaned.more_models_yx;
+        add_terms(&mut samples, grid, rows, more, run.reference_hz, response, run.control)?;
         grid.take_from(vis, &samples, run.control)?;
     }
     Ok(reached)
@@ -387,9 +412,42 @@ pub(super) struct Run<'a> {
     pub params: &'a ImagingParams,
     pub control: &'a Control,
     pub weights: Weights,
+    /// Of the SEFD and the weights, and the noise that thresholds count from \[Jy/beam\].
     pub expected_jy: f64,
+    pub sigma_jy: f64,
+    /// The same, unless data of hardly any noise tell nothing but that the expected one is too high.
+    pub known_jy: Option<f64>,
     /// Where spectral terms are taken, mid band \[Hz\].
     pub reference_hz: f64,
+}
+
+/// The expected noise, or that of the visibilities' own scatter where the two do not agree: data that are not in Jy, an SEFD that is
+/// another array's. None for data whose noise is less than the expected one, one does not know by how much.
+fn known_noise(vis: &Visibilities, expected_jy: f64) -> Option<f64> {
+    // A per cent of scatter of the measured one, and what the sky leaves on wide channels.
+    const AGREE: std::ops::Range<f64> = 0.87..1.15;
+    let unit_jy = thermal_rms(&vis.weight_rf, vis, SEFD_JY);
+    let expected = expected_jy / unit_jy;
+    match scatter(vis, SEFD_JY) {
+        Some(Scatter::Noise(found)) if !AGREE.contains(&(found / expected)) => {
+            log::warn!(
+                "noise: expected {expected_jy:.3e} Jy/beam of the SEFD and the weights, found {:.3e} of the scatter of visibilities \
+                 between channels; thresholds count from the second (is the calibration applied, and sefd_jy right?)",
+                found * unit_jy
+            );
+            Some(found * unit_jy)
+        }
+        Some(Scatter::AtMost(bound)) if bound < AGREE.start * expected => {
+            log::warn!(
+                "noise: expected {expected_jy:.3e} Jy/beam of the SEFD and the weights, found less than {:.3e} of the scatter of \
+                 visibilities between channels; thresholds count from the residual (data without noise?)",
+                bound * unit_jy
+            );
+            None
+        }
+        _ if expected_jy.is_finite() && expected_jy > 0.0 => Some(expected_jy),
+        _ => None,
+    }
 }
 
 /// Natural weights become imaging weights.

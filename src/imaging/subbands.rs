@@ -50,6 +50,8 @@ pub(super) struct Common<'a> {
     pub more_components_yx: &'a [Array2<f32>],
     /// Where the terms are taken \[Hz\].
     pub reference_hz: f64,
+    /// The noise that thresholds count from over the expected one.
+    pub noise_scale: f64,
 }
 
 /// Images of `params.subbands` equal parts of the channels; bright sources and the band's model are already out of `vis`.
@@ -100,7 +102,9 @@ fn one(
     let options = GridOptions { slant: Some(whole.slant()), ..params.grid };
     let grid = Grid::new(vis, 0..vis.freq_hz.len(), params.centre, options)?;
     let wcs = grid.wcs();
-    let (left, outcome) = residual(vis, &grid, &weights, common, params, control)?;
+    let expected_jy = weights.thermal_rms(params.sefd_jy);
+    let used_jy = common.noise_scale * expected_jy;
+    let (left, outcome) = residual(vis, &grid, &weights, common, used_jy, params, control)?;
     let measured_jy = f64::from(mad_rms(left.residual_yx.iter()));
     let mut restored_yx = left.residual_yx;
     restored_yx += common.components_yx;
@@ -121,15 +125,15 @@ fn one(
     let average = average_beam(vis, &weights, params)?;
     let pb_yx = primary_beam(&average, &wcs, [params.grid.ny, params.grid.nx], control)?;
     let pbcor_yx = correct(&restored_yx, &pb_yx, common.smear_yx, params.pb_limit);
-    let expected_jy = weights.thermal_rms(params.sefd_jy);
-    let noise = Noise { expected_jy, natural_jy: expected_jy, measured_jy };
+    let noise = Noise { expected_jy, natural_jy: expected_jy, measured_jy, used_jy };
     Ok(Subband { freq_hz, bandwidth_hz, restored_yx, pbcor_yx, pb_yx, noise, outcome })
 }
 
 /// A subband whose data are all flagged.
 fn blank(freq_hz: f64, bandwidth_hz: f64, shape: (usize, usize)) -> Subband {
     let blank = Array2::from_elem(shape, f32::NAN);
-    let noise = Noise { expected_jy: f64::NAN, natural_jy: f64::NAN, measured_jy: f64::NAN };
+    let nan = f64::NAN;
+    let noise = Noise { expected_jy: nan, natural_jy: nan, measured_jy: nan, used_jy: nan };
     Subband {
         freq_hz,
         bandwidth_hz,
@@ -153,6 +157,7 @@ fn residual(
     grid: &Grid,
     weights: &Weights,
     common: &Common<'_>,
+    noise_jy: f64,
     params: &ImagingParams,
     control: &Control,
 ) -> Result<(Left, Outcome), Error> {
@@ -161,7 +166,9 @@ fn residual(
     if cleaned.report.iterations == 0 {
         return Ok((Left { residual_yx: dirty_yx, own_yx: None }, Outcome::Dirty));
     }
-    let target = params.clean.threshold_jy.max(params.clean.nsigma * mad_rms(dirty_yx.iter()));
+    // What was cleaned too deep in the whole band is no reason to go on in a part of it.
+    let noise = mad_rms(dirty_yx.iter()).max(noise_jy as f32);
+    let target = params.clean.threshold_jy.max(params.clean.nsigma * noise);
     let peak = peak_in(&dirty_yx, Some(&cleaned.mask_yx), Sign::Both).map_or(0.0, |p| p.value.abs());
     if peak <= target {
         return Ok((Left { residual_yx: dirty_yx, own_yx: None }, Outcome::Threshold));
@@ -173,6 +180,7 @@ fn residual(
         auto_mask: None,
         grown_yx: None,
         max_major: MAJOR,
+        thermal_jy: Some(noise),
         // What a part has less than the band is negative.
         non_negative: false,
         ..params.clean.clone()

@@ -8,6 +8,7 @@ use num_complex::Complex32;
 
 use super::clean::Planes;
 use super::grid::Compact;
+use super::response::Response;
 use super::{Error, Grid, Visibilities};
 use crate::control::Control;
 
@@ -18,6 +19,8 @@ pub(super) struct TaylorTerms<'a> {
     terms: usize,
     x_f: Vec<f64>,
     higher: Vec<Compact>,
+    /// Changes of the beam that models are seen through.
+    response: Option<&'a Response<'a>>,
 }
 
 impl<'a> TaylorTerms<'a> {
@@ -28,10 +31,11 @@ impl<'a> TaylorTerms<'a> {
         terms: usize,
         reference_hz: f64,
         sum: f64,
+        response: Option<&'a Response<'a>>,
         control: &Control,
     ) -> Result<Self, Error> {
         let x_f: Vec<f64> = vis.freq_hz.iter().map(|f| (f - reference_hz) / reference_hz).collect();
-        let mut out = Self { grid, sum, terms, x_f, higher: Vec::new() };
+        let mut out = Self { grid, sum, terms, x_f, higher: Vec::new(), response };
         for moment in 1..2 * terms.max(1) - 1 {
             out.higher.push(grid.pack_with(vis, out.weights(vis, moment).view(), control)?);
         }
@@ -69,17 +73,21 @@ impl<'a> TaylorTerms<'a> {
         self.higher.iter().map(|c| self.grid.dirty_of(c.unit_samples(), self.sum, control)).collect()
     }
 
-    /// Packed residuals of each term.
+    /// Packed residuals of each term; `exactly`: the models are seen through the beam of each integration.
     pub(super) fn less(
         &self,
         first: &Compact,
         models_yx: &[Array2<f32>],
+        exactly: bool,
         control: &Control,
     ) -> Result<Vec<Vec<Complex32>>, Error> {
         let mut left: Vec<Vec<Complex32>> =
             (0..self.terms).map(|t| self.moment(first, t).samples().to_vec()).collect();
         for (q, model) in models_yx.iter().enumerate().filter(|(_, m)| m.iter().any(|v| *v != 0.0)) {
-            let samples = self.grid.samples_of(model, control)?;
+            let mut samples = self.grid.samples_of(model, control)?;
+            if let Some(response) = self.response.filter(|_| exactly) {
+                response.add(&mut samples, self.grid, model, control)?;
+            }
             for (t, left) in left.iter_mut().enumerate() {
                 *left = self.grid.less_from(self.moment(first, t + q), left, &samples);
             }
@@ -92,9 +100,10 @@ impl<'a> TaylorTerms<'a> {
         &self,
         first: &Compact,
         models_yx: &[Array2<f32>],
+        exactly: bool,
         control: &Control,
     ) -> Result<Planes, Error> {
-        let left = self.less(first, models_yx, control)?;
+        let left = self.less(first, models_yx, exactly, control)?;
         left.iter().map(|samples| self.grid.dirty_of(samples, self.sum, control)).collect()
     }
 }
@@ -107,10 +116,14 @@ pub(super) fn add_terms(
     rows: usize,
     more_models_yx: &[Array2<f32>],
     reference_hz: f64,
+    response: Option<&Response<'_>>,
     control: &Control,
 ) -> Result<(), Error> {
     for (model, power) in more_models_yx.iter().zip(1..) {
-        let term = grid.samples_of(model, control)?;
+        let mut term = grid.samples_of(model, control)?;
+        if let Some(response) = response {
+            response.add(&mut term, grid, model, control)?;
+        }
         for row in 0..rows {
             let at = grid.packed_row(row);
             for (k, f) in at.freq_hz.iter().enumerate() {

@@ -1,15 +1,17 @@
 //! Boundary of `ms`.
 
 use std::path::PathBuf;
+use std::sync::Mutex;
+use std::time::Duration;
 
 use numpy::IntoPyArray;
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use super::door::run_detached;
 use super::errors::exception;
-use crate::ms::{self, Column, MsReader, ReadRequest};
+use crate::ms::{self, Column, MsLock, MsReader, ReadRequest};
 use crate::tasks::configure::{self, ConfigureParams};
 use crate::tasks::convert::{self, ConvertParams, PhaseCenter};
 use crate::tasks::verify::{self, VerifyParams};
@@ -17,11 +19,44 @@ use crate::vis::VisBlock;
 use crate::Error;
 
 pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<Lock>()?;
     module.add_function(wrap_pyfunction!(meta, module)?)?;
     module.add_function(wrap_pyfunction!(read, module)?)?;
     module.add_function(wrap_pyfunction!(verify_ms, module)?)?;
     module.add_function(wrap_pyfunction!(configure_ms, module)?)?;
     module.add_function(wrap_pyfunction!(convert_group, module)?)
+}
+
+/// The right to work on one Measurement Set, as a context manager: `with Lock(path, wait_s):`.
+#[pyclass(name = "Lock", module = "dsa110_contimg._core.ms", frozen)]
+struct Lock {
+    path: PathBuf,
+    wait: Duration,
+    held: Mutex<Option<MsLock>>,
+}
+
+#[pymethods]
+impl Lock {
+    #[new]
+    #[pyo3(signature = (path, wait_s=60.0))]
+    fn new(path: PathBuf, wait_s: f64) -> PyResult<Self> {
+        let wait = Duration::try_from_secs_f64(wait_s)
+            .map_err(|_| PyValueError::new_err(format!("wait_s: expected seconds from 0, found {wait_s}")))?;
+        Ok(Self { path, wait, held: Mutex::new(None) })
+    }
+
+    /// Take it, waiting with a message for whoever has it.
+    fn __enter__(&self, py: Python<'_>) -> PyResult<()> {
+        let lock = run_detached(py, None, |control| MsLock::take(&self.path, self.wait, control))?;
+        *self.held.lock().map_err(|e| PyRuntimeError::new_err(e.to_string()))? = lock;
+        Ok(())
+    }
+
+    #[pyo3(signature = (*_exception))]
+    fn __exit__(&self, _exception: &Bound<'_, pyo3::types::PyTuple>) -> PyResult<()> {
+        *self.held.lock().map_err(|e| PyRuntimeError::new_err(e.to_string()))? = None;
+        Ok(())
+    }
 }
 
 /// What a Measurement Set says about itself, as a dict of its subtables.

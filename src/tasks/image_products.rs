@@ -133,6 +133,7 @@ impl<'a> Context<'a> {
     fn cards_with(&self, noise: &Noise) -> Cards {
         let mut cards = self.cards.clone();
         cards.push("RMSEXP", noise.expected_jy, "[Jy/beam] thermal, from the weights");
+        cards.push("RMSUSED", noise.used_jy, "[Jy/beam] thresholds counted from it");
         cards.push("RMSMEAS", noise.measured_jy, "[Jy/beam] robust, of the residual");
         cards
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,6 +27,13 @@ def image(
     niter: Annotated[int, typer.Option("--niter", help="Most iterations; 0 makes a dirty image.")] = 100_000,
     threshold: Annotated[str, typer.Option("--threshold", help="Stop at this brightness, as 1mJy.")] = "0Jy",
     nsigma: Annotated[float, typer.Option("--nsigma", help="Stop at this many times the noise.")] = 3.0,
+    deep_sigma: Annotated[
+        float,
+        typer.Option(
+            "--deep-sigma",
+            help="The last minor cycle goes on to this many times the noise where the mask is; 0: it does not.",
+        ),
+    ] = 1.0,
     nthermal: Annotated[
         float,
         typer.Option(
@@ -53,8 +61,15 @@ def image(
         typer.Option("--bright-sigma", help="Fit sources above this to the visibilities [thermal sigma]; 0: none."),
     ] = 300.0,
     outliers: Annotated[
-        bool, typer.Option("--outliers/--no-outliers", help="Look for bright sources beyond the image.")
+        bool, typer.Option("--outliers/--no-outliers", help="Look for sources beyond the image.")
     ] = True,
+    outlier_list: Annotated[
+        Path | None,
+        typer.Option(
+            "--outlier-list",
+            help="Sources beyond the image to fit and subtract: CSV (ra_deg, dec_deg), DS9 regions (.reg) or a WSClean list (.txt).",
+        ),
+    ] = None,
     snapshots: Annotated[bool, typer.Option("--snapshots", help="One image an integration as well.")] = False,
     source_list: Annotated[
         Path | None, typer.Option("--source-list", help="WSClean list of the fitted bright sources to write.")
@@ -71,6 +86,9 @@ def image(
     dish_diameter: Annotated[
         float, typer.Option("--dish-diameter", help="Airy beam of a dish of this diameter [m]; 0: the telescope's.")
     ] = 0.0,
+    sefd: Annotated[
+        float, typer.Option("--sefd", help="System equivalent flux density, for the expected noise [Jy].")
+    ] = 6500.0,
     epsilon: Annotated[float, typer.Option("--epsilon", help="Accuracy of gridding.")] = 1e-4,
     subbands: Annotated[int, typer.Option("--subbands", help="Subband images from the same run.")] = 0,
     datacolumn: Annotated[str, typer.Option("--datacolumn", help="auto, corrected, data or model.")] = "auto",
@@ -125,12 +143,14 @@ def image(
         "niter": niter,
         "threshold_jy": parse_jansky(threshold),
         "nsigma": nsigma,
+        "deep_sigma": deep_sigma,
         "nthermal": nthermal,
         "auto_mask": auto_mask,
         "mask": str(mask) if mask else None,
         "model": str(model) if model else None,
         "bright_sigma": bright_sigma,
         "outliers": outliers,
+        "outliers_deg": _positions(outlier_list) if outlier_list else None,
         "snapshots": snapshots,
         "gain": gain,
         "mgain": mgain,
@@ -143,6 +163,7 @@ def image(
         "cards": imaging.calibration_cards(caltable or []),
         "beam": str(beam) if beam else None,
         "dish_diameter_m": dish_diameter or None,
+        "sefd_jy": sefd,
         "epsilon": epsilon,
         "subbands": subbands,
         "datacolumn": datacolumn,
@@ -186,6 +207,14 @@ def _catalogued(
         table = known.known_sources(ms, seed_catalog, min_flux_mjy=min_flux_mjy, dish_diameter_m=dish_m)
         options["seeds"] = known.seeds(table)
     return options
+
+
+def _positions(path: Path) -> list[list[float]]:
+    """Directions of the sources of a sky model, whatever their fluxes [degrees]."""
+    from dsa110_contimg.calibration import skyfiles
+
+    places = [source["position"] for source in skyfiles.load(path)["sky"]["sources"]]
+    return [[math.degrees(place["ra_rad"]), math.degrees(place["dec_rad"])] for place in places]
 
 
 def _numbers(option: str, text: str) -> list[float]:
@@ -235,6 +264,16 @@ def _print(report: dict[str, Any]) -> None:
         f"{report['peak_jy']:.4f} Jy/beam; {report['outcome']} after {report['n_major']} major cycles, "
         f"{report['iterations']} iterations"
     )
+    if report["noise_used_jy"] != report["expected_rms_jy"]:
+        console.out.print(
+            f"visibilities scatter by {report['noise_used_jy'] / report['expected_rms_jy']:.2g} times what the SEFD gives: "
+            f"thresholds counted from {1e3 * report['noise_used_jy']:.3g} mJy/beam (calibration applied? --sefd?)"
+        )
+    if report["bright"] or report["surroundings"]:
+        console.out.print(
+            f"{len(report['bright'])} bright sources fitted to the visibilities, {len(report['surroundings'])} beyond the image "
+            "subtracted"
+        )
 
 
 def register(app: typer.Typer) -> None:

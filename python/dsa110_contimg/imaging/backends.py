@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from dsa110_contimg import ContimgError
+from dsa110_contimg import ContimgError, _core
 
 StrPath = str | os.PathLike[str]
 
@@ -61,8 +61,11 @@ def wsclean(
     executable: StrPath | None = None,
     extra: tuple[str, ...] = (),
     timeout_s: float = 1800.0,
+    lock_wait_s: float = 60.0,
 ) -> dict[str, Any]:
     """Image with WSClean; the Measurement Set is not written.
+
+    No other step of this package works on the Measurement Set meanwhile: a step that does is waited for, up to `lock_wait_s`.
 
     Each run has its own temporary directory (two runs on one MS share file names otherwise). Spectral terms become four
     joined channels with a polynomial through them.
@@ -77,7 +80,7 @@ def wsclean(
     MissingBackendError
         WSClean is not installed.
     ContimgError
-        It failed; its last lines are in the text.
+        It failed; its last lines are in the text. Or another step still works on the Measurement Set after the wait.
     """
     program = shutil.which(str(executable) if executable else "wsclean")
     if program is None:
@@ -119,7 +122,8 @@ def wsclean(
     Path(name).parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{Path(name).name}-", dir=Path(name).parent) as scratch:
         command += ["-pol", pol, "-no-update-model-required", "-temp-dir", scratch, *extra, str(ms)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False)  # noqa: S603
+        with _core.ms.Lock(ms, lock_wait_s):
+            done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False)  # noqa: S603
     if done.returncode != 0:
         tail = " | ".join((done.stdout + done.stderr).strip().splitlines()[-4:])
         raise ContimgError(f"backend wsclean: expected exit code 0, found {done.returncode}: {tail}")
@@ -161,9 +165,12 @@ def tclean(
     scales_px: tuple[int, ...] = (0, 6, 18, 54),
     pol: str = "I",
     fits: bool = True,
+    lock_wait_s: float = 60.0,
     **more: Any,
 ) -> dict[str, Any]:
     """Image with CASA's tclean; the Measurement Set is not written.
+
+    No other step of this package works on the Measurement Set meanwhile: a step that does is waited for, up to `lock_wait_s`.
 
     The mask is the region given, or grows by itself (``auto-multithresh``) when ``auto_mask`` is not 0.
 
@@ -194,31 +201,32 @@ def tclean(
         more |= {"usemask": "user", "mask": str(mask)}
     elif auto_mask:
         more |= {"usemask": "auto-multithresh", "noisethreshold": auto_mask}
-    casatasks.tclean(
-        vis=str(Path(ms).resolve()),
-        imagename=str(target),
-        imsize=[imsize, imsize],
-        cell=[f"{cell_arcsec}arcsec"],
-        weighting=weighting,
-        robust=robust,
-        niter=niter,
-        threshold=f"{threshold_jy}Jy",
-        nsigma=0.0 if threshold_jy else nsigma,
-        uvrange=uvrange,
-        pblimit=pblimit,
-        gridder=gridder,
-        wprojplanes=wprojplanes,
-        field=field,
-        spw=spw,
-        phasecenter=phasecenter,
-        specmode="mfs",
-        deconvolver=deconvolver,
-        nterms=nterms,
-        stokes=pol,
-        datacolumn=column,
-        savemodel="none",
-        **more,
-    )
+    with _core.ms.Lock(ms, lock_wait_s):
+        casatasks.tclean(
+            vis=str(Path(ms).resolve()),
+            imagename=str(target),
+            imsize=[imsize, imsize],
+            cell=[f"{cell_arcsec}arcsec"],
+            weighting=weighting,
+            robust=robust,
+            niter=niter,
+            threshold=f"{threshold_jy}Jy",
+            nsigma=0.0 if threshold_jy else nsigma,
+            uvrange=uvrange,
+            pblimit=pblimit,
+            gridder=gridder,
+            wprojplanes=wprojplanes,
+            field=field,
+            spw=spw,
+            phasecenter=phasecenter,
+            specmode="mfs",
+            deconvolver=deconvolver,
+            nterms=nterms,
+            stokes=pol,
+            datacolumn=column,
+            savemodel="none",
+            **more,
+        )
     first = ".tt0" if nterms > 1 else ""
     plain = {"pb": ".pb" + first, "pbcor": f".image{first}.pbcor"}
     endings = {key: plain.get(key, ending + first) for key, ending in _TCLEAN.items()}

@@ -55,8 +55,10 @@ pub struct ImageParams {
     pub threshold_jy: f32,
     /// Stop at this many times the thermal noise expected of the weights; 0 for no such stop.
     pub nthermal: f32,
-    /// Stop at this many times the noise of the residual.
+    /// Stop at this many times the noise of the residual, never below as many times the noise that weights and visibilities tell.
     pub nsigma: f32,
+    /// The last minor cycle goes on to this many times the noise where the mask is; 0 ends it with the others.
+    pub deep_sigma: f32,
     /// Seeds of the growing mask \[sigma\]; 0 cleans everywhere.
     pub auto_mask: f32,
     /// Sources brighter than this many times the thermal noise are fitted and subtracted exactly; 0 for none.
@@ -83,7 +85,7 @@ pub struct ImageParams {
     pub model: Option<PathBuf>,
     /// Sources to begin from: `[ra, dec, flux]` \[degrees, degrees, Jy behind the beam\].
     pub seeds: Option<Vec<[f64; 3]>>,
-    /// Look for bright sources outside the image.
+    /// Look for sources outside the image: bright ones in the beam's sidelobes, faint ones to a beam of 0.07.
     pub outliers: bool,
     /// Sources outside the image to be fitted and subtracted: `[ra, dec]` \[degrees\].
     pub outliers_deg: Option<Vec<[f64; 2]>>,
@@ -134,6 +136,7 @@ impl Default for ImageParams {
             threshold_jy: 0.0,
             nthermal: clean.nthermal,
             nsigma: clean.nsigma,
+            deep_sigma: clean.deep_sigma,
             auto_mask: 5.0,
             bright_sigma: 300.0,
             nterms: 1,

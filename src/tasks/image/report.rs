@@ -99,6 +99,8 @@ pub struct ImageReport {
     pub rms_jy: f64,
     /// Thermal noise expected from the weights \[Jy/beam\].
     pub expected_rms_jy: f64,
+    /// Noise that thresholds counted from \[Jy/beam\]: the expected one, unless the visibilities scatter by another.
+    pub noise_used_jy: f64,
     /// Brightest pixel of the restored image \[Jy/beam\].
     pub peak_jy: f64,
     /// Brightest pixel over noise.
@@ -119,6 +121,8 @@ pub struct ImageReport {
     pub epsilon_reached: Option<f64>,
     /// Sources fitted and subtracted exactly.
     pub bright: Vec<BrightSource>,
+    /// Fainter sources beyond the image, subtracted with the beam of each integration.
+    pub surroundings: Vec<BrightSource>,
     /// Visibilities used.
     pub visibilities: usize,
     /// Wall and CPU time of the parts.
