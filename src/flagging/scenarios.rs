@@ -1,6 +1,6 @@
 //! Simulated planes with truth: what the RFI step finds and what it flags wrongly, scenario by scenario.
 //!
-//! `cargo test --release --lib flagging::scenarios -- --ignored --nocapture` prints the table of the documentation;
+//! `cargo test --release --lib flagging::scenarios -- --ignored --nocapture` prints a table;
 //! `RFI_SEED=n` takes other random numbers, `RFI_ONLY=word` only the scenarios with that word.
 //!
 //! Counted are (sample, both products): *found* of those with interference above 3 sigma of a component in connected pieces of eight or

@@ -7,11 +7,8 @@
 
 /// Part of the other axis's say.
 const OTHER: f32 = 0.3;
-/// Interference next to interference along one axis alone has these odds' logarithm against it: where nothing else is, and what a
-/// plane full of interference adds. The more there is, the more often does a quiet sample lie between two pieces of it.
-const AGAINST: (f32, f32) = (2.5, 6.0);
-/// Fraction of a plane below which that adds nothing.
-const SPARSE: f32 = 0.05;
+/// Interference next to interference along one axis alone has this odds' logarithm against it.
+const AGAINST: f32 = 2.7;
 
 /// Buffers.
 #[derive(Default)]
@@ -28,16 +25,15 @@ pub(super) fn cost(false_alarm: f64) -> f32 {
     (-0.5 * false_alarm.ln()) as f32
 }
 
-/// Fill `mask` from the evidence (time-major) of `nt` by `nf` samples of which about a fraction `full` is interference.
+/// Fill `mask` from the evidence (time-major) of `nt` by `nf` samples.
 #[inline(always)]
 pub(super) fn mark(
     evidence: &[f32],
     (nt, nf): (usize, usize),
-    (bound, full): (f32, f32),
+    bound: f32,
     mask: &mut [bool],
     scratch: &mut Scratch,
 ) {
-    let against = (full - SPARSE).max(0.0).mul_add(AGAINST.1, AGAINST.0);
     if nt == 0 || nf == 0 {
         return;
     }
@@ -48,7 +44,7 @@ pub(super) fn mark(
     let said = scratch.along_time.iter().zip(&scratch.turned);
     for ((m, e), (a, b)) in mask.iter_mut().zip(evidence).zip(said) {
         let (most, least) = (a.max(*b), a.min(*b));
-        *m = e + most + OTHER * least > against;
+        *m = e + most + OTHER * least > AGAINST;
     }
 }
 

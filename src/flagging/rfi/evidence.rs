@@ -14,8 +14,6 @@ const TEMPLATE: f32 = 3.0;
 /// Mean and standard deviation, on noise, of the evidence of one product.
 pub(super) const MEAN: f32 = -2.128_79;
 pub(super) const SIGMA: f32 = 1.700_75;
-/// Interference is in all products in so many of the cases; else in one of them.
-const IN_ALL: f32 = 0.8;
 /// A part of so many samples knows its noise as well as all baselines together do.
 const ENOUGH: f32 = 150.0;
 /// Fewer samples than this tell nothing about noise.
@@ -44,8 +42,6 @@ fn weigh_body(
     (plane.nt, plane.nf) = (nt, nf);
     plane.evidence.clear();
     plane.evidence.resize(nt * nf, 0.0);
-    plane.either.clear();
-    plane.either.resize(nt * nf, f32::NEG_INFINITY);
     plane.count.clear();
     plane.count.resize(nt * nf, 0);
     plane.variance.clear();
@@ -75,39 +71,19 @@ fn weigh_body(
                 let from = k * width..(k + 1) * width;
                 let to = t * nf + channels.start..t * nf + channels.end;
                 let (power, good) = (&scratch.source.power[from.clone()], &tile.good[from]);
-                let to_most = &mut plane.either[to.clone()];
-                add((&mut plane.evidence[to.clone()], to_most, &mut plane.count[to]), power, good, scale);
+                add(&mut plane.evidence[to.clone()], &mut plane.count[to], power, good, scale);
             }
         }
     }
-    either(plane, response.len());
 }
 
-/// The better of interference in all products and in the one that shows most.
+/// Add the evidence of one time.
 #[inline(always)]
-fn either(plane: &mut Plane, products: usize) {
-    let n = plane.evidence.len();
-    let (all, most) = (&plane.evidence[..n], &mut plane.either[..n]);
-    let rarely = if products > 1 { ((1.0 - IN_ALL) / products as f32).ln() } else { f32::NEG_INFINITY };
-    for k in 0..n {
-        most[k] = all[k].max(most[k] + rarely);
-    }
-}
-
-/// Add the evidence of one time: to the sum, to the most of one product, to the number of good products.
-#[inline(always)]
-fn add(
-    (evidence, most, count): (&mut [f32], &mut [f32], &mut [u8]),
-    power: &[f32],
-    good: &[f32],
-    scale: f32,
-) {
+fn add(evidence: &mut [f32], count: &mut [u8], power: &[f32], good: &[f32], scale: f32) {
     let n = evidence.len();
-    let (most, count, power, good) = (&mut most[..n], &mut count[..n], &power[..n], &good[..n]);
+    let (count, power, good) = (&mut count[..n], &power[..n], &good[..n]);
     for k in 0..n {
-        let of_one = (4.0 + power[k] * scale).sqrt() - (2.0 + 0.5 * TEMPLATE * TEMPLATE);
-        evidence[k] += good[k] * of_one;
-        most[k] = if good[k] > 0.0 { most[k].max(of_one) } else { most[k] };
+        evidence[k] += good[k] * ((4.0 + power[k] * scale).sqrt() - (2.0 + 0.5 * TEMPLATE * TEMPLATE));
         count[k] += u8::from(good[k] > 0.0);
     }
 }
@@ -130,32 +106,13 @@ pub(super) fn power(tile: &Tile, out: &mut Vec<f32>) {
 }
 
 /// Variance of a component of the noise among powers: the mean of those below 4 times itself, which interference of 3 sigma hardly
-/// reaches, from a [`start`]; 0 when there are too few.
+/// reaches, started from the quantile 0.35; 0 when there are too few.
 #[inline(always)]
 pub(super) fn noise(power: &[f32], used: &[f32], values: &mut Vec<f32>) -> f32 {
-    let start = start(power, used, values);
-    settle(power, used, start)
-}
-
-/// From a first variance to the mean of the powers below 4 times itself.
-#[inline(always)]
-pub(super) fn settle(power: &[f32], used: &[f32], start: f32) -> f32 {
-    // Three steps shrink what interference added to the start to a fifth.
-    const STEPS: usize = 3;
-    let mut variance = start;
-    for _ in 0..STEPS {
-        if variance > 0.0 {
-            variance = sharpen(power, used, variance);
-        }
-    }
-    variance
-}
-
-/// A first variance, from the quantile 0.35 of the powers of a part of the samples; 0 when there are too few.
-#[inline(always)]
-pub(super) fn start(power: &[f32], used: &[f32], values: &mut Vec<f32>) -> f32 {
     // Powers are exponential with the mean 2 variances.
     const QUANTILE: f32 = 2.0 * 0.430_783;
+    // Three steps shrink what interference added to the start to a fifth.
+    const STEPS: usize = 3;
     let stride = (power.len() / 220).max(1) | 1;
     gather(values, used, stride, |k| power[k]);
     if (values.len() as f32) < FEWEST {
@@ -165,7 +122,11 @@ pub(super) fn start(power: &[f32], used: &[f32], values: &mut Vec<f32>) -> f32 {
         return 0.0;
     }
     let at = values.len() * 35 / 100;
-    *values.select_nth_unstable_by(at, f32::total_cmp).1 / QUANTILE
+    let mut variance = *values.select_nth_unstable_by(at, f32::total_cmp).1 / QUANTILE;
+    for _ in 0..STEPS {
+        variance = sharpen(power, used, variance);
+    }
+    variance
 }
 
 /// One step from a variance to the better one among powers below 4 times itself.

@@ -1,26 +1,17 @@
-//! A smooth complex level of aligned visibilities: a sum of polynomials, less what stands out.
+//! A smooth complex level of aligned visibilities: a polynomial of the second degree in time and frequency, less what stands out.
 
-use super::basis::{evaluate, project, Lanes, Polynomials, MOST};
 use super::evidence::{noise, sharpen};
+use super::response::median;
 use super::tile::Tile;
 
-/// Residuals beyond these many sigma take no part in the next step: of the first steps, which know polynomials below the third degree,
-/// and of those after them, which know all that stand out.
-const CUTS: [f32; 4] = [3.0, 2.5, 2.2, 2.0];
-const LAST_CUT: f32 = 2.0;
-const LEAST_STEPS: usize = 2;
-const MORE_STEPS: usize = 12;
-/// A step that leaves more than this part of the variance was the last.
-const SETTLED: f32 = 0.97;
-/// What a model may leave of the level: residuals that are less than this part of it always take part. Where there is hardly any
-/// noise, cutting at multiples of what is left would end with a few samples.
-const FLOOR: f32 = 0.02;
-/// Polynomials below this degree are always there (where there are samples enough).
-const LOW: usize = 3;
-/// The others must have so many times the power of noise, which has it in 0.25 % of the cases.
-const STANDS_OUT: f32 = 6.0;
-/// Samples below the last cut have this part of the variance of noise.
-const BELOW_CUT: f32 = 0.687;
+/// Residuals beyond these many sigma take no part in the next fit, step by step.
+const CUTS: [f32; 3] = [3.0, 2.3, 2.0];
+/// Terms: powers of time and of frequency.
+const TERMS: [(usize, usize); 6] = [(0, 0), (1, 0), (0, 1), (2, 0), (1, 1), (0, 2)];
+/// Channels whose level differs from the smooth one by more than this fraction are interference, no ripple of the bandpass, and so
+/// are those that differ by more than so many times what the channels do in the middle.
+const RIPPLE: f32 = 0.3;
+const UNLIKE: f32 = 4.0;
 
 /// Samples turned so that a source stands still, and its level there.
 #[derive(Default)]
@@ -33,15 +24,8 @@ pub(super) struct Aligned {
     sin: Vec<f32>,
     of_time: Vec<[f32; 2]>,
     power: Vec<f32>,
-    /// Residuals of the samples that take part.
-    rest: [Vec<f32>; 2],
-    /// 1 where a sample takes part.
-    weight: Vec<f32>,
-    pub coefficients: [Vec<f32>; 2],
-    steps: [Vec<f32>; 2],
-    time: Polynomials,
-    freq: Polynomials,
-    lanes: Lanes,
+    sums: Vec<f32>,
+    spread: Vec<f32>,
 }
 
 impl Aligned {
@@ -107,100 +91,29 @@ fn turn(
     }
 }
 
-/// Where a fit begins.
-#[derive(Clone, Copy)]
-pub(super) enum Start {
-    /// A constant level.
-    Level([f32; 2]),
-    /// The coefficients that are there, and the variance of a component of what they leave.
-    Again(f32),
-}
-
 /// Fit the level of `aligned` samples into its model; returns the level's amplitude.
 #[inline(always)]
-pub(super) fn fit(tile: &Tile, aligned: &mut Aligned, start: Start, values: &mut Vec<f32>) -> f32 {
-    aligned.time.prepare(tile.nt, MOST.0);
-    aligned.freq.prepare(tile.nf, MOST.1);
-    let all = (aligned.time.count, aligned.freq.count);
-    let mut variance = match start {
-        Start::Level(level) => match low(tile, aligned, level, values) {
-            Some(variance) => variance,
-            None => return amplitude(aligned),
-        },
-        Start::Again(variance) => {
-            aligned.model_re.resize(tile.nt * tile.nf, 0.0);
-            aligned.model_im.resize(tile.nt * tile.nf, 0.0);
-            show(aligned, all);
-            variance
-        }
-    };
-    for k in 0..MORE_STEPS {
-        residual_power(aligned);
-        let last = variance;
-        variance = sharpen(&aligned.power, &tile.used, variance);
-        if k >= LEAST_STEPS && variance > SETTLED * last {
-            break;
-        }
-        let least = STANDS_OUT * 2.0 * BELOW_CUT * variance;
-        let limit = LAST_CUT * LAST_CUT * variance.max(floor(aligned));
-        if !step(tile, aligned, all, (limit, least)) {
-            break;
-        }
-    }
-    amplitude(aligned)
-}
-
-/// The first steps, which end with room for all polynomials; returns the variance of a component, where there was enough to fit.
-#[inline(always)]
-fn low(tile: &Tile, aligned: &mut Aligned, level: [f32; 2], values: &mut Vec<f32>) -> Option<f32> {
-    let count = (aligned.time.count.min(LOW), aligned.freq.count.min(LOW));
-    let n = tile.nt * tile.nf;
-    for (k, model) in [&mut aligned.model_re, &mut aligned.model_im].into_iter().enumerate() {
+pub(super) fn fit(tile: &Tile, aligned: &mut Aligned, values: &mut Vec<f32>) -> f32 {
+    let centre = centre(tile, aligned, values);
+    for (model, value) in [(&mut aligned.model_re, centre[0]), (&mut aligned.model_im, centre[1])] {
         model.clear();
-        model.resize(n, level[k]);
-        let coefficients = &mut aligned.coefficients[k];
-        coefficients.clear();
-        coefficients.resize(count.0 * count.1, 0.0);
-        // The first polynomials are constant.
-        coefficients[0] = level[k] * (n as f32).sqrt();
+        model.resize(tile.nt * tile.nf, value);
     }
     let mut variance = 0.0;
-    let mut enough = true;
     for (k, cut) in CUTS.into_iter().enumerate() {
         residual_power(aligned);
         variance = match k {
             0 => noise(&aligned.power, &tile.used, values),
             _ => sharpen(&aligned.power, &tile.used, variance),
         };
-        let limit = cut * cut * variance.max(floor(aligned));
-        enough = variance > 0.0 && step(tile, aligned, count, (limit, 0.0));
-        if !enough {
+        if !(variance > 0.0) || !polynomial(tile, aligned, cut * cut * variance) {
             break;
         }
     }
-    let all = (aligned.time.count, aligned.freq.count);
-    widen(aligned, count, all);
-    enough.then_some(variance)
-}
-
-/// Power of a component that a model may leave: the polynomials are orthonormal, so their coefficients have the level's power.
-#[inline(always)]
-fn floor(aligned: &Aligned) -> f32 {
-    let [a, b] = &aligned.coefficients;
-    let power: f32 = a.iter().map(|x| x * x).sum::<f32>() + b.iter().map(|x| x * x).sum::<f32>();
-    FLOOR * FLOOR * power / aligned.re.len().max(1) as f32
-}
-
-/// The model of the coefficients.
-#[inline(always)]
-fn show(aligned: &mut Aligned, count: (usize, usize)) {
-    let Aligned { model_re, model_im, coefficients: [a, b], time, freq, lanes, .. } = aligned;
-    evaluate(a, (&*time, &*freq), count, lanes, model_re);
-    evaluate(b, (&*time, &*freq), count, lanes, model_im);
-}
-
-#[inline(always)]
-fn amplitude(aligned: &Aligned) -> f32 {
+    residual_power(aligned);
+    rest(tile, aligned, CUTS[2] * CUTS[2] * variance);
+    residual_power(aligned);
+    ripple(tile, aligned, CUTS[2] * CUTS[2] * variance, values);
     let level = aligned.model_re.iter().zip(&aligned.model_im).map(|(a, b)| a * a + b * b);
     (level.step_by(7).sum::<f32>() / aligned.model_re.len().div_ceil(7) as f32).sqrt()
 }
@@ -217,162 +130,303 @@ fn residual_power(aligned: &mut Aligned) {
     }
 }
 
-/// Room for more polynomials.
-fn widen(aligned: &mut Aligned, from: (usize, usize), to: (usize, usize)) {
-    for part in &mut aligned.coefficients {
-        let old = std::mem::take(part);
-        part.resize(to.0 * to.1, 0.0);
-        for k in 0..from.0 {
-            part[k * to.1..k * to.1 + from.1].copy_from_slice(&old[k * from.1..(k + 1) * from.1]);
+/// Median, real and imaginary parts apart.
+#[inline(always)]
+fn centre(tile: &Tile, aligned: &Aligned, values: &mut Vec<f32>) -> [f32; 2] {
+    let stride = (aligned.re.len() / 200).max(1) | 1;
+    [&aligned.re, &aligned.im].map(|part| {
+        super::tile::gather(values, &tile.used, stride, |k| part[k]);
+        if values.is_empty() {
+            0.0
+        } else {
+            median(values)
         }
+    })
+}
+
+/// From -1 to 1.
+fn coordinate(k: usize, n: usize) -> f32 {
+    if n < 2 {
+        0.0
+    } else {
+        2.0 * k as f32 / (n - 1) as f32 - 1.0
     }
 }
 
-/// One step towards the least squares over samples whose residual power is below `limit`: their residuals are projected onto the
-/// polynomials. Those of higher degree whose power stays below `least` are left out. Returns whether there was enough to fit.
+/// Moments along time are kept for each channel: weights times powers of time 0 to 4, values times powers 0 to 2.
+const MOMENTS: usize = 11;
+
+/// Least squares over samples whose residual power is below `limit`; returns whether there was enough to fit.
 #[inline(always)]
-fn step(tile: &Tile, aligned: &mut Aligned, count: (usize, usize), (limit, least): (f32, f32)) -> bool {
-    let n = tile.nt * tile.nf;
-    let Aligned {
-        re,
-        im,
-        model_re,
-        model_im,
-        power,
-        rest,
-        weight,
-        coefficients,
-        steps,
-        time,
-        freq,
-        lanes,
-        ..
-    } = &mut *aligned;
-    let [rest_re, rest_im] = rest;
-    rest_re.resize(n, 0.0);
-    rest_im.resize(n, 0.0);
-    weight.resize(n, 0.0);
-    let kept = remains(
-        (&tile.used[..n], &power[..n], limit),
-        ([&re[..n], &im[..n]], [&model_re[..n], &model_im[..n]]),
-        (&mut rest_re[..n], &mut rest_im[..n], &mut weight[..n]),
-    );
-    if kept < 12.0 {
-        return false;
+fn polynomial(tile: &Tile, aligned: &mut Aligned, limit: f32) -> bool {
+    let (nt, nf) = (tile.nt, tile.nf);
+    let degree = |n: usize| usize::from(n >= 4) + usize::from(n >= 8);
+    let (dt, df) = (degree(nt), degree(nf));
+    aligned.sums.clear();
+    aligned.sums.resize(MOMENTS * nf, 0.0);
+    for t in 0..nt {
+        let x = coordinate(t, nt);
+        let line = t * nf..(t + 1) * nf;
+        let data = (&aligned.re[line.clone()], &aligned.im[line.clone()]);
+        let weights = (&aligned.power[line.clone()], &tile.used[line]);
+        gather(&mut aligned.sums, data, weights, limit, x);
     }
-    let part = kept / n as f32;
-    let polynomials = (&*time, &*freq);
-    for (samples, out) in [&*rest_re, &*rest_im].into_iter().zip(steps.iter_mut()) {
-        out.resize(count.0 * count.1, 0.0);
-        project(samples, polynomials, count, lanes, out);
-    }
-    if count.0 <= LOW && count.1 <= LOW {
-        // The few low terms are solved for: a twist of phase over the plane begins with samples that hardly know of it.
-        solve(gram(&weight[..n], polynomials, count, lanes), count.0 * count.1, steps);
-    } else {
-        // What takes no part is as the model has it, so steps fall short by the fraction that does.
-        steps.iter_mut().flatten().for_each(|x| *x /= part);
-    }
-    let [a, b] = coefficients;
-    let least = least / part;
-    for k in 0..count.0 {
-        for j in 0..count.1 {
-            let at = k * count.1 + j;
-            let (x, y) = (a[at] + steps[0][at], b[at] + steps[1][at]);
-            let keep = (k < LOW && j < LOW) || x * x + y * y > least;
-            (a[at], b[at]) = if keep { (x, y) } else { (0.0, 0.0) };
-        }
-    }
-    show(aligned, count);
+    let Some(coefficients) = solve(&aligned.sums, nf, (dt, df)) else { return false };
+    evaluate(tile, aligned, &coefficients);
     true
 }
 
-/// Terms of the low polynomials.
-const TERMS: usize = LOW * LOW;
-
-/// Sums of products of the low polynomials over the samples that take part.
+/// Add the samples of one time to the moments.
 #[inline(always)]
-fn gram(
-    weight: &[f32],
-    (time, freq): (&Polynomials, &Polynomials),
-    count: (usize, usize),
-    lanes: &mut Lanes,
-) -> [[f64; TERMS]; TERMS] {
-    let nf = freq.n;
-    let mut out = [[0.0; TERMS]; TERMS];
-    for k in 0..count.0 {
-        for l in k..count.0 {
-            let lane = lanes.of_products(weight, (time.of(k), time.of(l)), nf);
-            for j in 0..count.1 {
-                for i in 0..count.1 {
-                    let sum = lane.iter().zip(freq.of(j)).zip(freq.of(i)).map(|((w, a), b)| w * a * b);
-                    let sum = f64::from(sum.sum::<f32>());
-                    out[k * count.1 + j][l * count.1 + i] = sum;
-                    out[l * count.1 + i][k * count.1 + j] = sum;
+fn gather(sums: &mut [f32], (re, im): (&[f32], &[f32]), (power, used): (&[f32], &[f32]), limit: f32, x: f32) {
+    let n = re.len();
+    let (im, power, used) = (&im[..n], &power[..n], &used[..n]);
+    let mut lanes = sums.chunks_exact_mut(n);
+    let powers = [1.0, x, x * x, x * x * x, x * x * x * x];
+    let masked = |values: &[f32], lane: &mut [f32], factor: f32| {
+        let (values, lane) = (&values[..n], &mut lane[..n]);
+        for f in 0..n {
+            lane[f] += if power[f] < limit { used[f] * values[f] } else { 0.0 } * factor;
+        }
+    };
+    for factor in powers {
+        if let Some(lane) = lanes.next() {
+            let lane = &mut lane[..n];
+            for f in 0..n {
+                lane[f] += if power[f] < limit { used[f] } else { 0.0 } * factor;
+            }
+        }
+    }
+    for values in [re, im] {
+        for factor in &powers[..3] {
+            if let Some(lane) = lanes.next() {
+                masked(values, lane, *factor);
+            }
+        }
+    }
+}
+
+/// Coefficients (real and imaginary) of the terms.
+fn solve(sums: &[f32], nf: usize, (dt, df): (usize, usize)) -> Option<[[f32; 2]; 6]> {
+    let (mut moments, mut right) = ([[0.0f64; 5]; 5], [[[0.0f64; 2]; 3]; 3]);
+    for f in 0..nf {
+        let y = f64::from(coordinate(f, nf));
+        let powers = [1.0, y, y * y, y * y * y, y * y * y * y];
+        for a in 0..5 {
+            let sum = f64::from(sums[a * nf + f]);
+            for b in 0..5 - a {
+                moments[a][b] += sum * powers[b];
+            }
+        }
+        for a in 0..3 {
+            let (re, im) = (f64::from(sums[(5 + a) * nf + f]), f64::from(sums[(8 + a) * nf + f]));
+            for b in 0..3 - a {
+                right[a][b][0] += re * powers[b];
+                right[a][b][1] += im * powers[b];
+            }
+        }
+    }
+    let count = moments[0][0];
+    if count < 12.0 {
+        return None;
+    }
+    let mut matrix = [[0.0f64; 8]; 6];
+    for (i, (a, b)) in TERMS.iter().enumerate() {
+        let there = *a <= dt && *b <= df;
+        for (j, (c, d)) in TERMS.iter().enumerate() {
+            if there && *c <= dt && *d <= df {
+                matrix[i][j] = moments[a + c][b + d];
+            }
+        }
+        // A ridge keeps terms in bounds that few samples tell of.
+        matrix[i][i] += if there { 1e-3 * count } else { 1.0 };
+        if there {
+            [matrix[i][6], matrix[i][7]] = right[*a][*b];
+        }
+    }
+    // The constant has no ridge: it would be too small.
+    matrix[0][0] = count;
+    eliminate(&mut matrix);
+    Some(std::array::from_fn(|i| [matrix[i][6] as f32, matrix[i][7] as f32]))
+}
+
+/// Gauss and Jordan; the matrix is symmetric and positive, so no pivots are sought.
+fn eliminate(matrix: &mut [[f64; 8]; 6]) {
+    for i in 0..6 {
+        let scale = 1.0 / matrix[i][i];
+        for v in &mut matrix[i] {
+            *v *= scale;
+        }
+        let row = matrix[i];
+        for (j, other) in matrix.iter_mut().enumerate() {
+            if j != i {
+                let factor = other[i];
+                for (a, b) in other.iter_mut().zip(&row) {
+                    *a -= factor * b;
                 }
             }
         }
     }
-    out
 }
 
-/// Solve for the steps in place (Gauss and Jordan: the matrix is symmetric and positive, so no pivots are sought).
-fn solve(mut matrix: [[f64; TERMS]; TERMS], terms: usize, steps: &mut [Vec<f32>; 2]) {
-    let mut right = [[0.0f64; TERMS]; 2];
-    for (right, steps) in right.iter_mut().zip(steps.iter()) {
-        for (x, y) in right.iter_mut().zip(steps) {
-            *x = f64::from(*y);
-        }
-    }
-    for i in 0..terms {
-        // A ridge keeps terms in bounds that few samples tell of.
-        matrix[i][i] += if i == 0 { 1e-9 } else { 1e-3 };
-    }
-    for i in 0..terms {
-        let scale = 1.0 / matrix[i][i];
-        let row = matrix[i].map(|v| v * scale);
-        matrix[i] = row;
-        right.iter_mut().for_each(|r| r[i] *= scale);
-        for j in (0..terms).filter(|j| *j != i) {
-            let factor = matrix[j][i];
-            matrix[j].iter_mut().zip(&row).for_each(|(a, b)| *a -= factor * b);
-            right.iter_mut().for_each(|r| r[j] -= factor * r[i]);
-        }
-    }
-    for (right, steps) in right.iter().zip(steps) {
-        for (x, y) in right.iter().zip(steps) {
-            *y = *x as f32;
-        }
-    }
-}
-
-/// Residuals of the samples that take part, 0 for the others; returns how many take part.
 #[inline(always)]
-fn remains(
-    (used, power, limit): (&[f32], &[f32], f32),
-    ([re, im], [model_re, model_im]): ([&[f32]; 2], [&[f32]; 2]),
-    (rest_re, rest_im, weight): (&mut [f32], &mut [f32], &mut [f32]),
-) -> f32 {
-    const LANES: usize = 16;
-    let n = used.len();
-    let mut kept = [0.0f32; LANES];
-    let whole = n / LANES * LANES;
-    for from in (0..whole).step_by(LANES) {
-        for lane in 0..LANES {
-            let k = from + lane;
-            let w = if power[k] < limit { used[k] } else { 0.0 };
-            rest_re[k] = w * (re[k] - model_re[k]);
-            rest_im[k] = w * (im[k] - model_im[k]);
-            weight[k] = w;
-            kept[lane] += w;
+fn evaluate(tile: &Tile, aligned: &mut Aligned, c: &[[f32; 2]; 6]) {
+    let (nt, nf) = (tile.nt, tile.nf);
+    for t in 0..nt {
+        let x = coordinate(t, nt);
+        let at = |k: usize| -> [f32; 3] {
+            [c[0][k] + x * (c[1][k] + x * c[3][k]), c[2][k] + x * c[4][k], c[5][k]]
+        };
+        let (r, i) = (at(0), at(1));
+        let line = t * nf..(t + 1) * nf;
+        let (re, im) = (&mut aligned.model_re[line.clone()], &mut aligned.model_im[line]);
+        let step = if nf > 1 { 2.0 / (nf - 1) as f32 } else { 0.0 };
+        let from = if nf > 1 { -1.0 } else { 0.0 };
+        let (re, im) = (&mut re[..nf], &mut im[..nf]);
+        for f in 0..nf {
+            let y = from + step * f as f32;
+            re[f] = r[0] + y * (r[1] + y * r[2]);
+            im[f] = i[0] + y * (i[1] + y * i[2]);
         }
     }
-    for k in whole..n {
-        let w = if power[k] < limit { used[k] } else { 0.0 };
-        rest_re[k] = w * (re[k] - model_re[k]);
-        rest_im[k] = w * (im[k] - model_im[k]);
-        weight[k] = w;
-        kept[0] += w;
+}
+
+/// Blocks of the plane along frequency and time in which the rest of the level is averaged.
+const BLOCKS: (usize, usize) = (8, 6);
+/// Blocks whose mean power exceeds that of noise by this factor show that there is a rest.
+const STRUCTURE: f32 = 1.4;
+/// Samples below the last cut have this part of the variance of noise.
+const BELOW_CUT: f32 = 0.687;
+
+/// Add to the model what is left of it on scales of the blocks: other sources, beats. Noise is kept out by the ratio of powers.
+#[inline(always)]
+fn rest(tile: &Tile, aligned: &mut Aligned, limit: f32) {
+    let (nt, nf) = (tile.nt, tile.nf);
+    let (columns, rows) = BLOCKS;
+    if nf < 2 * columns || nt < 2 * rows || !(limit > 0.0) {
+        return;
     }
-    kept.iter().sum()
+    // Sums of weights, real and imaginary parts over the times of a row of blocks; then means, spread over the channels.
+    aligned.sums.clear();
+    aligned.sums.resize(3 * nf, 0.0);
+    aligned.spread.clear();
+    aligned.spread.resize(2 * rows * nf, 0.0);
+    let (mut power, mut number) = (0.0f32, 0.0f32);
+    for row in 0..rows {
+        aligned.sums.fill(0.0);
+        for t in row * nt / rows..(row + 1) * nt / rows {
+            let line = t * nf..(t + 1) * nf;
+            let (re, im) = (&aligned.re[line.clone()][..nf], &aligned.im[line.clone()][..nf]);
+            let (a, b) = (&aligned.model_re[line.clone()][..nf], &aligned.model_im[line.clone()][..nf]);
+            let (off, used) = (&aligned.power[line.clone()][..nf], &tile.used[line][..nf]);
+            let (w, values) = aligned.sums.split_at_mut(nf);
+            let (x, y) = values.split_at_mut(nf);
+            let y = &mut y[..nf];
+            for f in 0..nf {
+                let weight = if off[f] < limit { used[f] } else { 0.0 };
+                w[f] += weight;
+                x[f] += weight * (re[f] - a[f]);
+                y[f] += weight * (im[f] - b[f]);
+            }
+        }
+        let mut means = [[0.0f32; 2]; BLOCKS.0];
+        for (column, mean) in means.iter_mut().enumerate() {
+            let part = column * nf / columns..(column + 1) * nf / columns;
+            let sum = |k: usize| aligned.sums[k * nf..][part.clone()].iter().sum::<f32>();
+            let weight = sum(0);
+            if weight > 0.0 {
+                *mean = [sum(1) / weight, sum(2) / weight];
+                power += weight * (mean[0] * mean[0] + mean[1] * mean[1]);
+                number += 1.0;
+            }
+        }
+        let (x, y) = aligned.spread[2 * row * nf..2 * (row + 1) * nf].split_at_mut(nf);
+        for f in 0..nf {
+            let (low, high, part) = between(f, nf, columns);
+            x[f] = means[low][0] + part * (means[high][0] - means[low][0]);
+            y[f] = means[low][1] + part * (means[high][1] - means[low][1]);
+        }
+    }
+    // The limit is 4 variances of a component.
+    let ratio = power / (number.max(1.0) * 0.5 * BELOW_CUT * limit);
+    if !(ratio > STRUCTURE) {
+        return;
+    }
+    let keep = 1.0 - 1.0 / ratio;
+    for t in 0..nt {
+        let (low, high, part) = between(t, nt, rows);
+        let line = t * nf..(t + 1) * nf;
+        let (re, im) = (&mut aligned.model_re[line.clone()][..nf], &mut aligned.model_im[line][..nf]);
+        let (a, b) = aligned.spread[2 * low * nf..2 * (low + 1) * nf].split_at(nf);
+        let (c, d) = aligned.spread[2 * high * nf..2 * (high + 1) * nf].split_at(nf);
+        let (b, c, d) = (&b[..nf], &c[..nf], &d[..nf]);
+        for f in 0..nf {
+            re[f] += keep * (a[f] + part * (c[f] - a[f]));
+            im[f] += keep * (b[f] + part * (d[f] - b[f]));
+        }
+    }
+}
+
+/// The blocks between whose centres `k` of `n` lies, and where.
+fn between(k: usize, n: usize, blocks: usize) -> (usize, usize, f32) {
+    let x = (k as f32 + 0.5) * blocks as f32 / n as f32 - 0.5;
+    let low = (x.max(0.0) as usize).min(blocks - 2);
+    // Beyond the outer centres the line goes on: a level taken as constant there would lag behind.
+    (low, low + 1, x - low as f32)
+}
+
+/// Where channels differ from the smooth level at all times, and by more than noise makes them, the level follows.
+#[inline(always)]
+fn ripple(tile: &Tile, aligned: &mut Aligned, limit: f32, values: &mut Vec<f32>) {
+    let (nt, nf) = (tile.nt, tile.nf);
+    if nt < 4 || nf < 8 {
+        return;
+    }
+    aligned.sums.clear();
+    aligned.sums.resize(3 * nf, 0.0);
+    for t in 0..nt {
+        let line = t * nf..(t + 1) * nf;
+        let (re, im) = (&aligned.re[line.clone()], &aligned.im[line.clone()]);
+        let (a, b) = (&aligned.model_re[line.clone()], &aligned.model_im[line.clone()]);
+        let (used, power) = (&tile.used[line.clone()][..nf], &aligned.power[line][..nf]);
+        let (x, rest) = aligned.sums.split_at_mut(nf);
+        let (y, norm) = rest.split_at_mut(nf);
+        let norm = &mut norm[..nf];
+        let (re, im, a, b) = (&re[..nf], &im[..nf], &a[..nf], &b[..nf]);
+        for f in 0..nf {
+            let model = a[f] * a[f] + b[f] * b[f];
+            // What is farther off than noise and a ripple can make it is interference.
+            let w = if power[f] < 2.0 * (limit + RIPPLE * RIPPLE * model) { used[f] } else { 0.0 };
+            x[f] += w * (re[f] * a[f] + im[f] * b[f]);
+            y[f] += w * (im[f] * a[f] - re[f] * b[f]);
+            norm[f] += w * model;
+        }
+    }
+    let off = |sums: &[f32], f: usize| -> Option<[f32; 2]> {
+        let norm = sums[2 * nf + f];
+        (norm > 0.0).then(|| [sums[f] / norm - 1.0, sums[nf + f] / norm])
+    };
+    values.clear();
+    values.extend((0..nf).filter_map(|f| off(&aligned.sums, f)).map(|[a, b]| a.hypot(b)));
+    let total: f32 = aligned.sums[2 * nf..].iter().sum();
+    if values.len() < 8 || !(total > 0.0) {
+        return;
+    }
+    let middle = median(values);
+    // What noise makes of it: sigma over the level and the root of the number of times, times the median of Rayleigh. The limit is
+    // 4 variances.
+    let by_noise = 1.18 * (0.25 * limit * values.len() as f32 / total).sqrt();
+    if !(middle > 1.5 * by_noise) {
+        return;
+    }
+    let most = (UNLIKE * middle).min(RIPPLE);
+    for f in 0..nf {
+        let Some([a, b]) = off(&aligned.sums, f).filter(|[a, b]| a.hypot(*b) < most) else { continue };
+        for t in 0..nt {
+            let k = t * nf + f;
+            let (re, im) = (aligned.model_re[k], aligned.model_im[k]);
+            aligned.model_re[k] = re + a * re - b * im;
+            aligned.model_im[k] = im + a * im + b * re;
+        }
+    }
 }

@@ -130,36 +130,9 @@ struct Search<'a> {
     windows: BTreeMap<usize, Vec<Window>>,
 }
 
-/// Flagged part of a mask.
-fn fraction(mask: &[bool]) -> f32 {
-    mask.iter().map(|m| u32::from(*m)).sum::<u32>() as f32 / mask.len().max(1) as f32
-}
-
-/// Evidence in units of its noise on unflagged samples, 0 elsewhere.
-#[inline(always)]
-fn excess_body(plane: &Plane, mask: &[bool], products: usize, out: &mut Vec<f32>) {
-    let n = mask.len();
-    out.resize(n, 0.0);
-    let (evidence, count, out) = (&plane.evidence[..n], &plane.count[..n], &mut out[..n]);
-    out.fill(0.0);
-    // Nearly all samples have all products: one number of them at a time needs no division.
-    for all in 1..=products.min(usize::from(u8::MAX)) {
-        let (mean, scale) = (all as f32 * MEAN, 1.0 / (SIGMA * (all as f32).sqrt()));
-        for k in 0..n {
-            let here = (usize::from(count[k]) == all) & !mask[k];
-            out[k] = if here { (evidence[k] - mean) * scale } else { out[k] };
-        }
-    }
-}
-
-super::vectorized! {
-    fn excess = excess_body;
-    (plane: &Plane, mask: &[bool], products: usize, out: &mut Vec<f32>)
-}
-
 super::vectorized! {
     fn mark = chain::mark;
-    (evidence: &[f32], shape: (usize, usize), odds: (f32, f32), mask: &mut [bool], scratch: &mut chain::Scratch)
+    (evidence: &[f32], shape: (usize, usize), bound: f32, mask: &mut [bool], scratch: &mut chain::Scratch)
 }
 
 impl Search<'_> {
@@ -185,9 +158,9 @@ impl Search<'_> {
                 &mut plane,
                 &mut scratch.evidence,
             );
-            let odds = (self.bound, fraction(&mask));
-            mark(&plane.either, (plane.nt, plane.nf), odds, &mut mask, &mut scratch.chain);
-            if fraction(&mask) <= least {
+            mark(&plane.evidence, (plane.nt, plane.nf), self.bound, &mut mask, &mut scratch.chain);
+            let flagged = mask.iter().map(|m| usize::from(*m)).sum::<usize>();
+            if flagged as f32 <= least * mask.len() as f32 {
                 break;
             }
         }
@@ -204,8 +177,7 @@ impl Search<'_> {
         for found in group {
             if (found.plane.nt, found.plane.nf) == shape && self.params.stack > 1 {
                 stack.inform(&found.plane, &found.mask, &mut scratch.informed);
-                let odds = (self.bound, fraction(&found.mask));
-                mark(&scratch.informed, shape, odds, &mut found.mask, &mut scratch.chain);
+                mark(&scratch.informed, shape, self.bound, &mut found.mask, &mut scratch.chain);
             }
             self.finish(found, scratch);
         }
@@ -214,13 +186,22 @@ impl Search<'_> {
     /// What is faint and wide, and rims.
     fn finish(&self, found: &mut Found, scratch: &mut Scratch) {
         let shape = (found.plane.nt, found.plane.nf);
-        excess(&found.plane, &found.mask, self.block.products.len(), &mut scratch.excess);
+        let samples = found.plane.evidence.iter().zip(&found.plane.count).zip(&found.mask);
+        scratch.excess.clear();
+        scratch.excess.extend(samples.map(|((e, n), m)| {
+            let n = f32::from(*n);
+            if *m || n == 0.0 {
+                0.0
+            } else {
+                (e - n * MEAN) / (SIGMA * n.sqrt())
+            }
+        }));
         if let Some(windows) = self.windows.get(&shape.0) {
             let faintest = FAINTEST * (self.block.products.len() as f32).sqrt();
             scan(&mut scratch.excess, shape, (windows, faintest), &mut found.mask, &mut scratch.scan);
         }
         let (a, b) = &mut scratch.lines;
-        grow(&found.plane.either, shape, self.params.grow, &mut found.mask, (a, b));
+        grow(&found.plane.evidence, shape, self.params.grow, &mut found.mask, (a, b));
     }
 }
 

@@ -8,7 +8,6 @@
 //! et al. 2012, A&A 539, A95, doi:10.1051/0004-6361/201118497) proposes gaps and rims, which stay if they look like interference
 //! themselves ([`grow`]). A DSA-110 file has 24 times only, so most of the work is along frequency.
 
-mod basis;
 mod chain;
 mod evidence;
 mod fit;
@@ -53,8 +52,6 @@ struct Plane {
     nf: usize,
     /// Sum over the good products of the logarithm of the likelihood ratio, interference against noise.
     evidence: Vec<f32>,
-    /// The same where interference may be in one product alone; what runs are made of.
-    either: Vec<f32>,
     /// Number of good products.
     count: Vec<u8>,
     /// Variance of a component of the noise, product by product (of the last part of the plane).

@@ -1,7 +1,5 @@
 //! Shape of the bandpass that all baselines share.
 
-use ndarray::Axis;
-
 use crate::vis::VisBlock;
 
 /// Samples that the median of a channel is taken of.
@@ -16,38 +14,23 @@ const BUMP: f32 = 1.1;
 pub(super) fn response(block: &VisBlock, rows: &[usize]) -> Vec<Vec<f32>> {
     let (_, nf, np) = block.vis_rfp.dim();
     let stride = (rows.len() / SAMPLE).max(1);
-    // One pass over the rows, each of them whole: amplitudes by (channel, product).
-    let mut of_row = Vec::with_capacity(nf);
-    let mut values = vec![Vec::with_capacity(rows.len().div_ceil(stride)); nf * np];
-    for row in rows.iter().step_by(stride) {
-        let vis = block.vis_rfp.index_axis(Axis(0), *row);
-        let flag = block.flag_rfp.index_axis(Axis(0), *row);
-        for p in 0..np {
-            let power = |f: usize| vis[[f, p]].norm_sqr();
-            of_row.clear();
-            of_row
-                .extend((0..nf).filter(|f| !flag[[*f, p]]).map(power).filter(|y| y.is_finite() && *y > 0.0));
-            if of_row.is_empty() {
-                continue;
-            }
-            // In units of the row's own: baselines differ by far more than channels, and interference on some of the times would
-            // take the median from one to the other.
-            let unit = 1.0 / median(&mut of_row);
-            for f in 0..nf {
-                let y = power(f) * unit;
-                if !flag[[f, p]] && y.is_finite() {
-                    values[f * np + p].push(y.sqrt());
-                }
-            }
-        }
-    }
+    let mut values = Vec::new();
     (0..np)
         .map(|p| {
             let level: Vec<f32> = (0..nf)
-                .map(|f| match &mut values[f * np + p] {
+                .map(|f| {
+                    values.clear();
+                    values.extend(rows.iter().step_by(stride).filter_map(|row| {
+                        let k = [*row, f, p];
+                        let amp = block.vis_rfp[k].norm_sqr().sqrt();
+                        (!block.flag_rfp[k] && amp.is_finite()).then_some(amp)
+                    }));
                     // Too few to know a channel by: it is taken as its neighbours are.
-                    few if few.len() < 200 => f32::NAN,
-                    enough => median(enough),
+                    if values.len() < 200 {
+                        f32::NAN
+                    } else {
+                        median(&mut values)
+                    }
                 })
                 .collect();
             shape(&level)

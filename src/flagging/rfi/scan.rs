@@ -15,8 +15,7 @@ const QUIET: f32 = 0.5;
 
 /// Flag rectangles of `excess` (time-major, units of its noise, 0 where there is nothing) in `mask`. Samples that smaller ones flagged do
 /// not count in larger ones, so that a peak does not smear: they become 0. A rectangle whose mean is below `faintest` is left alone.
-#[inline(always)]
-fn scan_body(
+pub(super) fn scan(
     excess: &mut [f32],
     (nt, nf): (usize, usize),
     (windows, faintest): (&[Window], f32),
@@ -53,14 +52,7 @@ fn scan_body(
     }
 }
 
-super::vectorized! {
-    /// Rectangles, in `mask`.
-    pub(super) fn scan = scan_body;
-    (excess: &mut [f32], shape: (usize, usize), of: (&[Window], f32), mask: &mut [bool], scratch: &mut Scratch)
-}
-
 /// Sums over `height` times; row t holds times t..t + height.
-#[inline(always)]
 fn pile(excess: &[f32], (nt, nf): (usize, usize), height: usize, scratch: &mut Scratch) {
     let out = &mut scratch.sum[0];
     out.clear();
@@ -84,7 +76,6 @@ fn pile(excess: &[f32], (nt, nf): (usize, usize), height: usize, scratch: &mut S
     }
 }
 
-#[inline(always)]
 fn add(to: &mut [f32], values: &[f32]) {
     for (a, b) in to.iter_mut().zip(values) {
         *a += *b;
@@ -92,7 +83,6 @@ fn add(to: &mut [f32], values: &[f32]) {
 }
 
 /// From sums over `width` channels to sums over twice as many.
-#[inline(always)]
 fn widen((rows, nf): (usize, usize), width: usize, scratch: &mut Scratch) {
     let [from, to] = &mut scratch.sum;
     to.resize(from.len(), 0.0);
@@ -108,12 +98,10 @@ fn widen((rows, nf): (usize, usize), width: usize, scratch: &mut Scratch) {
 }
 
 /// Sums of the window's rectangles that begin in row `t`.
-#[inline(always)]
 fn corners<'a>(nf: usize, window: &Window, sums: &'a [f32], t: usize) -> &'a [f32] {
     &sums[t * nf..t * nf + nf + 1 - window.nf]
 }
 
-#[inline(always)]
 fn exceeds((nt, nf): (usize, usize), window: &Window, sums: &[f32]) -> bool {
     let limit = window.limit;
     (0..=nt - window.nt).any(|t| corners(nf, window, sums, t).iter().fold(false, |any, s| any | (*s > limit)))
@@ -121,7 +109,6 @@ fn exceeds((nt, nf): (usize, usize), window: &Window, sums: &[f32]) -> bool {
 
 /// How much wider than noise the sums are spread, at least 1: beats of sources and ripples of the bandpass widen them. Taken
 /// between their quantiles 0.10 and 0.35, which interference reaches last.
-#[inline(always)]
 fn spread((nt, nf): (usize, usize), window: &Window, scratch: &mut Scratch) -> f32 {
     let values = &mut scratch.values;
     values.clear();
@@ -177,7 +164,6 @@ fn collect(
 
 /// Flag a rectangle less the edges whose mean is below `least`: one that reaches over the rim of the interference must not take
 /// quiet samples with it.
-#[inline(always)]
 fn fill(
     excess: &[f32],
     nf: usize,

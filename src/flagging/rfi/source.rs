@@ -1,15 +1,16 @@
 //! Sources taken off one product of one baseline: each a delay, a rate, and a smooth complex level.
 
-use super::evidence::{power, settle, start};
-use super::fit::{fit, Aligned, Start};
+use super::evidence::{noise, power};
+use super::fit::{fit, Aligned};
 use super::response::median;
+use super::tile::gather;
 use super::tile::Tile;
 
 /// Coherence of neighbouring samples, times the root of their number, above which a source may be there; noise exceeds it in 0.3 % of
 /// the cases.
 const COHERENT: f32 = 2.4;
-/// Samples above so many times the first variance count as that much where phases are compared: 1.5 times the median amplitude.
-const BOUND: f32 = 1.5 * 1.5 * 2.0 * std::f32::consts::LN_2;
+/// Samples above the median amplitude by this factor count as that much where phases are compared.
+const BOUND: f32 = 1.5;
 /// Sources taken off one after the other, as long as one is seen, and how often each is fitted beside the others.
 const SOURCES: usize = 3;
 const SWEEPS: usize = 2;
@@ -17,17 +18,11 @@ const SWEEPS: usize = 2;
 const QUIETER: f32 = 0.97;
 /// Second differences of phase over the blocks exceed their scatter by this factor where there is a curvature.
 const SCATTER: f64 = 2.0;
-/// Channels whose level differs from the sources' by more than this fraction are interference, no ripple of the bandpass, and so
-/// are those that differ by more than so many times what the channels do in the middle.
-const RIPPLE: f32 = 0.3;
-const UNLIKE: f32 = 6.0;
-/// Square of the mean power over the mean square: 1 for a source, 2 / 3 for the beat of two, the part that is covered for interference.
-const EVEN: f32 = 0.4;
 /// Samples below which a part is no place to look for a source.
 const FEWEST: usize = 60;
 
 /// What a smooth model leaves of one source, and of several, as a fraction of the amplitude.
-const STRUCTURE: (f32, f32) = (0.02, 0.06);
+const STRUCTURE: (f32, f32) = (0.02, 0.05);
 
 /// Buffers.
 #[derive(Default)]
@@ -39,8 +34,6 @@ pub(super) struct Scratch {
     blocks: Vec<[f32; 2]>,
     values: Vec<f32>,
     pub power: Vec<f32>,
-    /// Bound of powers where phases are compared.
-    bound: f32,
     models: Vec<Model>,
 }
 
@@ -50,7 +43,6 @@ struct Model {
     turn: (f32, f32, f32),
     re: Vec<f32>,
     im: Vec<f32>,
-    coefficients: [Vec<f32>; 2],
 }
 
 /// Take the sources off; returns what a model leaves of their amplitude, 0 when there is none (then nothing is changed), and the variance of what is left, whose
@@ -62,7 +54,7 @@ pub(super) fn subtract(tile: &mut Tile, scratch: &mut Scratch) -> (f32, f32) {
         return (0.0, variance);
     }
     let mut amplitude = 0.0f32;
-    let (mut found, mut rippled) = (0, false);
+    let mut found = 0;
     while found < SOURCES {
         let Some(rough) = turns(tile, scratch) else { break };
         if scratch.models.len() <= found {
@@ -77,10 +69,9 @@ pub(super) fn subtract(tile: &mut Tile, scratch: &mut Scratch) -> (f32, f32) {
         }
         let finer = finer(tile, &scratch.blocks);
         scratch.models[found].turn = (rough.0 + finer.0, rough.1 + finer.1, curve);
-        let begin = Start::Level(mean(&scratch.blocks, tile, finer));
-        let flux = take(tile, found, begin, scratch);
+        let flux = take(tile, found, scratch);
         let after = level(tile, scratch);
-        if !(after < QUIETER * variance && is_everywhere(&scratch.models[found])) {
+        if !(after < QUIETER * variance) {
             // Interference on part of the samples, not a source in all of them.
             put_back(tile, &scratch.models[found]);
             variance = level(tile, scratch);
@@ -89,108 +80,19 @@ pub(super) fn subtract(tile: &mut Tile, scratch: &mut Scratch) -> (f32, f32) {
         variance = after;
         amplitude = amplitude.hypot(flux);
         found += 1;
-        // At once: what a bandpass makes of one source must not pass for another.
-        if ripple(tile, found, variance, scratch) {
-            rippled = true;
-            variance = level(tile, scratch);
-        }
     }
-    if found > 1 || rippled {
+    if found > 1 {
         for _ in 0..SWEEPS {
             for k in 0..found {
                 put_back(tile, &scratch.models[k]);
-                take(tile, k, Start::Again(variance), scratch);
+                take(tile, k, scratch);
             }
-            if rippled {
-                variance = level(tile, scratch);
-                ripple(tile, found, variance, scratch);
-            }
-            variance = level(tile, scratch);
         }
+        variance = level(tile, scratch);
     }
     // What a model leaves of a source is no noise; that of several leaves more.
     let structure = amplitude * if found > 1 { STRUCTURE.1 } else { STRUCTURE.0 };
     (structure, variance)
-}
-
-/// Where channels differ from the sources at all times, and by more than noise makes them, the bandpass of the baseline does: what is
-/// left of the sources is taken off. Returns whether it was.
-#[inline(always)]
-fn ripple(tile: &mut Tile, found: usize, variance: f32, scratch: &mut Scratch) -> bool {
-    let (nt, nf) = (tile.nt, tile.nf);
-    if nt < 4 || nf < 8 {
-        return false;
-    }
-    let [sky_re, sky_im] = &mut scratch.limited;
-    for (sky, part) in [(&mut *sky_re, 0), (&mut *sky_im, 1)] {
-        sky.clear();
-        sky.resize(nt * nf, 0.0);
-        for model in &scratch.models[..found] {
-            add(sky, if part == 0 { &model.re } else { &model.im }, 1.0);
-        }
-    }
-    let sums = &mut scratch.norms;
-    sums.clear();
-    sums.resize(3 * nf, 0.0);
-    let limit = 4.0 * variance;
-    for t in 0..nt {
-        let line = t * nf..(t + 1) * nf;
-        let (re, im) = (&tile.re[line.clone()][..nf], &tile.im[line.clone()][..nf]);
-        let (a, b) = (&sky_re[line.clone()][..nf], &sky_im[line.clone()][..nf]);
-        let used = &tile.used[line][..nf];
-        let (x, rest) = sums.split_at_mut(nf);
-        let (y, norm) = rest.split_at_mut(nf);
-        let norm = &mut norm[..nf];
-        for f in 0..nf {
-            let sky = a[f] * a[f] + b[f] * b[f];
-            let power = re[f] * re[f] + im[f] * im[f];
-            // What is farther off than noise and a ripple can make it is interference.
-            let w = if power < 2.0 * (limit + RIPPLE * RIPPLE * sky) { used[f] } else { 0.0 };
-            x[f] += w * (re[f] * a[f] + im[f] * b[f]);
-            y[f] += w * (im[f] * a[f] - re[f] * b[f]);
-            norm[f] += w * sky;
-        }
-    }
-    let off = |sums: &[f32], f: usize| -> Option<[f32; 2]> {
-        let norm = sums[2 * nf + f];
-        (norm > 0.0).then(|| [sums[f] / norm, sums[nf + f] / norm])
-    };
-    let values = &mut scratch.values;
-    values.clear();
-    values.extend((0..nf).filter_map(|f| off(sums, f)).map(|[a, b]| a.hypot(b)));
-    let total: f32 = sums[2 * nf..].iter().sum();
-    if values.len() < 8 || !(total > 0.0) {
-        return false;
-    }
-    let middle = median(values);
-    // What noise makes of it: sigma over the level and the root of the number of times, times the median of Rayleigh.
-    let by_noise = 1.18 * (variance * values.len() as f32 / total).sqrt();
-    if !(middle > 1.5 * by_noise) {
-        return false;
-    }
-    let most = (UNLIKE * middle).min(RIPPLE);
-    for f in 0..nf {
-        let Some([a, b]) = off(sums, f).filter(|[a, b]| a.hypot(*b) < most) else { continue };
-        for t in 0..nt {
-            let k = t * nf + f;
-            tile.re[k] -= a * sky_re[k] - b * sky_im[k];
-            tile.im[k] -= a * sky_im[k] + b * sky_re[k];
-        }
-    }
-    true
-}
-
-/// Whether a model is that of sources, which are in all samples.
-#[inline(always)]
-fn is_everywhere(model: &Model) -> bool {
-    let (mut power, mut square) = (0.0f64, 0.0f64);
-    for (a, b) in model.re.iter().zip(&model.im).step_by(3) {
-        let p = f64::from(a * a + b * b);
-        power += p;
-        square += p * p;
-    }
-    let number = model.re.len().div_ceil(3) as f64;
-    power * power > f64::from(EVEN) * number * square
 }
 
 #[inline(always)]
@@ -203,9 +105,7 @@ fn put_back(tile: &mut Tile, model: &Model) {
 #[inline(always)]
 fn level(tile: &Tile, scratch: &mut Scratch) -> f32 {
     power(tile, &mut scratch.power);
-    let first = start(&scratch.power, &tile.used, &mut scratch.values);
-    scratch.bound = BOUND * first;
-    settle(&scratch.power, &tile.used, first)
+    noise(&scratch.power, &tile.used, &mut scratch.values)
 }
 
 #[inline(always)]
@@ -217,43 +117,26 @@ fn add(to: &mut [f32], from: &[f32], factor: f32) {
 
 /// Fit source `k` to what is there, keep it, subtract it; returns its amplitude.
 #[inline(always)]
-fn take(tile: &mut Tile, k: usize, start: Start, scratch: &mut Scratch) -> f32 {
+fn take(tile: &mut Tile, k: usize, scratch: &mut Scratch) -> f32 {
     let model = &mut scratch.models[k];
     scratch.aligned.align(tile, model.turn);
-    if matches!(start, Start::Again(_)) {
-        std::mem::swap(&mut scratch.aligned.coefficients, &mut model.coefficients);
-    }
-    let level = fit(tile, &mut scratch.aligned, start, &mut scratch.values);
-    std::mem::swap(&mut scratch.aligned.coefficients, &mut model.coefficients);
+    let level = fit(tile, &mut scratch.aligned, &mut scratch.values);
     scratch.aligned.turn_back(tile, &mut model.re, &mut model.im);
     add(&mut tile.re, &model.re, -1.0);
     add(&mut tile.im, &model.im, -1.0);
     level
 }
 
-/// Mean of a sample, from sums over blocks that are turned back by what is left of the turns.
-#[inline(always)]
-fn mean(blocks: &[[f32; 2]], tile: &Tile, (in_freq, in_time): (f32, f32)) -> [f32; 2] {
-    let (wide, high) = size(tile);
-    let columns = tile.nf / wide;
-    let mut sum = [0.0f32; 2];
-    for (k, [re, im]) in blocks.iter().enumerate() {
-        let (row, column) = (k / columns, k % columns);
-        // Middles of the blocks.
-        let at = (row as f32 + 0.5) * high as f32 - 0.5;
-        let across = (column as f32 + 0.5) * wide as f32 - 0.5;
-        let (sin, cos) = (-in_time * at - in_freq * across).sin_cos();
-        sum = [sum[0] + re * cos - im * sin, sum[1] + re * sin + im * cos];
-    }
-    let number = tile.used.iter().sum::<f32>().max(1.0);
-    sum.map(|x| x / number)
-}
-
 /// Turns of phase from channel to channel and from time to time \[rad\], when neighbours are coherent.
 #[inline(always)]
 fn turns(tile: &Tile, scratch: &mut Scratch) -> Option<(f32, f32)> {
     let (nt, nf) = (tile.nt, tile.nf);
-    let bound = scratch.bound;
+    let stride = (nt * nf / 150).max(1) | 1;
+    gather(&mut scratch.values, &tile.used, stride, |k| tile.re[k] * tile.re[k] + tile.im[k] * tile.im[k]);
+    if scratch.values.len() < FEWEST / 6 {
+        return None;
+    }
+    let bound = BOUND * BOUND * median(&mut scratch.values);
     if !(bound > 0.0) {
         return None;
     }
@@ -339,10 +222,14 @@ fn blocks(tile: &Tile, scratch: &mut Scratch) {
     scratch.blocks.clear();
     scratch.blocks.resize(rows * columns, [0.0; 2]);
     let aligned = &scratch.aligned;
-    let bound = scratch.bound;
-    if !(bound > 0.0) {
+    let stride = (nt * nf / 150).max(1) | 1;
+    gather(&mut scratch.values, &tile.used, stride, |k| {
+        aligned.re[k] * aligned.re[k] + aligned.im[k] * aligned.im[k]
+    });
+    if scratch.values.is_empty() {
         return;
     }
+    let bound = BOUND * BOUND * median(&mut scratch.values);
     let [x, y] = &mut scratch.lag;
     for row in 0..rows {
         for lane in [&mut *x, &mut *y] {

@@ -19,9 +19,12 @@ const FEWEST: usize = 8;
 /// What some baselines show together.
 pub(super) struct Stack {
     baselines: usize,
-    /// What is added to the evidence of a baseline that flags a sample itself, and of one that does not.
-    flags: Vec<f32>,
-    does_not: Vec<f32>,
+    /// Number of baselines that flag a sample.
+    flagged: Vec<u16>,
+    /// Samples that stand out in the mean of what no baseline flags.
+    faint: Option<Vec<bool>>,
+    /// Prior odds by the number of others that flag a sample.
+    odds: Vec<f32>,
 }
 
 impl Stack {
@@ -39,7 +42,7 @@ impl Stack {
                 *n += u16::from(*m);
             }
         }
-        let odds: Vec<f32> = (0..=baselines)
+        let odds = (0..=baselines)
             .map(|n| {
                 let others = (baselines - 1) as f32;
                 let odds = (n as f32 + 0.5) / (others - n as f32 + 0.5).max(0.5);
@@ -51,66 +54,31 @@ impl Stack {
             })
             .collect();
         let faint = if baselines < FEWEST { None } else { faint(members, size, windows, scratch) };
-        let rest = |k: usize| faint.as_ref().map_or(0.0, |faint| if faint[k] { FAINT } else { 0.0 });
-        // Odds by the number of the others that flag a sample.
-        let added = |own: u16| {
-            (0..size).map(|k| odds[usize::from(flagged[k].saturating_sub(own))] + rest(k)).collect()
-        };
-        Self { baselines, flags: added(1), does_not: added(0) }
+        Self { baselines, flagged, faint, odds }
     }
 
     /// Evidence of a member with what the others show added.
     pub(super) fn inform(&self, plane: &Plane, mask: &[bool], out: &mut Vec<f32>) {
         out.clear();
         if self.baselines < 2 {
-            out.extend_from_slice(&plane.either);
+            out.extend_from_slice(&plane.evidence);
             return;
         }
-        out.resize(mask.len(), 0.0);
-        with_prior((&plane.either, &plane.count), mask, (&self.flags, &self.does_not), out);
+        let own = plane.evidence.iter().zip(mask).zip(&plane.count);
+        out.extend(own.zip(&self.flagged).map(|(((e, m), n), all)| {
+            let others = usize::from(*all) - usize::from(*m);
+            if *n > 0 {
+                e + self.odds[others]
+            } else {
+                0.0
+            }
+        }));
+        if let Some(faint) = &self.faint {
+            for (e, f) in out.iter_mut().zip(faint) {
+                *e += if *f { FAINT } else { 0.0 };
+            }
+        }
     }
-}
-
-/// Evidence with the prior odds of flagged and of unflagged samples; samples without data have none.
-#[inline(always)]
-fn with_prior_body(
-    (evidence, count): (&[f32], &[u8]),
-    mask: &[bool],
-    (flagged, unflagged): (&[f32], &[f32]),
-    out: &mut [f32],
-) {
-    let n = out.len();
-    let (evidence, count, mask) = (&evidence[..n], &count[..n], &mask[..n]);
-    let (flagged, unflagged) = (&flagged[..n], &unflagged[..n]);
-    for k in 0..n {
-        let prior = if mask[k] { flagged[k] } else { unflagged[k] };
-        out[k] = if count[k] > 0 { evidence[k] + prior } else { 0.0 };
-    }
-}
-
-super::vectorized! {
-    fn with_prior = with_prior_body;
-    (of: (&[f32], &[u8]), mask: &[bool], odds: (&[f32], &[f32]), out: &mut [f32])
-}
-
-/// Add what is unflagged of a plane, in sigma of its noise and bounded, to the sums and numbers of a stack.
-#[inline(always)]
-fn pile_up_body(plane: &Plane, mask: &[bool], sum: &mut [f32], number: &mut [f32]) {
-    let n = sum.len();
-    let (evidence, count, mask) = (&plane.evidence[..n], &plane.count[..n], &mask[..n]);
-    let number = &mut number[..n];
-    for k in 0..n {
-        let products = if mask[k] { 0.0 } else { f32::from(count[k]) };
-        let x = (evidence[k] - products * MEAN) * (1.0 / SIGMA);
-        // Without products both bounds are 0.
-        sum[k] += x.max(BOUNDS.0 * products).min(BOUNDS.1 * products);
-        number[k] += products;
-    }
-}
-
-super::vectorized! {
-    fn pile_up = pile_up_body;
-    (plane: &Plane, mask: &[bool], sum: &mut [f32], number: &mut [f32])
 }
 
 fn faint<'a>(
@@ -123,7 +91,12 @@ fn faint<'a>(
     let mut shape = (0, 0);
     for (plane, mask) in members {
         shape = (plane.nt, plane.nf);
-        pile_up(plane, mask, &mut sum, &mut count);
+        for k in 0..size {
+            let n = f32::from(plane.count[k]) * f32::from(u8::from(!mask[k]));
+            let x = (plane.evidence[k] - n * MEAN) / SIGMA;
+            sum[k] += if n > 0.0 { x.clamp(BOUNDS.0 * n, BOUNDS.1 * n) } else { 0.0 };
+            count[k] += n;
+        }
     }
     for (s, c) in sum.iter_mut().zip(&count) {
         // In units of its noise, less what differences of bandpasses make.
