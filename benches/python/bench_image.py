@@ -147,7 +147,7 @@ def clean(args: argparse.Namespace, root: Path) -> None:
     beam = pixels(made["products"]["pb"], places)
     # What the correlator's averaging leaves of a point: pbcor is free of it, the restored image is not.
     smear = pixels(made["products"]["restored"], places) / (pixels(made["products"]["pbcor"], places) * beam)
-    apparent = beam * smear * [s["flux_jy"] * (made["freq_hz"] / 1.4e9) ** s.get("alpha", 0.0) for s in truth]
+    apparent = beam * smear * np.array([s["flux_band_jy"] for s in truth])
     mine, own_rms = fluxes(made["products"]["restored"], places), rms(made["products"]["residual"])
     print(
         f"| CLEAN to 3 sigma, one mask | ours | {cpu:.1f} | {peak:.2f} | | {made['outcome']}, {made['n_major']} major, "
