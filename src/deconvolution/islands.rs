@@ -13,6 +13,8 @@ use super::peak::Sign;
 
 /// Most iterations of an island, by pixel.
 const PATIENCE: usize = 20;
+/// Iterations between two looks at whether it still converges.
+const PIECE: usize = 64;
 
 /// Components that take each island of `mask_yx` down to `stop_jy`, and how many iterations it took.
 pub(super) fn deepen(
@@ -32,14 +34,22 @@ pub(super) fn deepen(
             return (0, Vec::new());
         }
         let values = places.iter().map(at).collect();
-        let max_iterations = PATIENCE * places.len();
+        let most = PATIENCE * places.len();
         let mut list = Candidates::of(places, values);
-        let done = list.clean(psf_yx, &SubMinorParams { gain, stop: stop_jy, max_iterations, sign });
-        // A psf that does not describe the island makes it grow.
-        if done.peak > before {
-            return (0, Vec::new());
+        let (mut iterations, mut lowest) = (0, before);
+        while lowest > stop_jy && iterations < most {
+            let good = list.component.clone();
+            let done =
+                list.clean(psf_yx, &SubMinorParams { gain, stop: stop_jy, max_iterations: PIECE, sign });
+            // A psf that does not describe the island makes it grow.
+            if !done.peak.is_finite() || done.peak > 1.1 * lowest {
+                list.component = good;
+                break;
+            }
+            iterations += done.iterations;
+            lowest = lowest.min(done.peak);
         }
-        (done.iterations, list.components())
+        (iterations, list.components())
     };
     let parts: Vec<_> = islands(mask_yx).into_par_iter().map(one).collect();
     let iterations = parts.iter().map(|p| p.0).sum();

@@ -29,7 +29,7 @@ pub struct CleanParams {
     pub nthermal: f32,
     /// Stop when it is below this many times the robust noise.
     pub nsigma: f32,
-    /// The last minor cycle goes on to this many times the noise inside a mask: what it leaves of a source is seen with the dirty beam,
+    /// In the end islands of the mask are cleaned to this many times the noise: what is left of a source is seen with the dirty beam,
     /// whose skirts are not those of the restoring beam, and is missing from its flux. 0 for no such end.
     pub deep_sigma: f32,
     /// A minor cycle stops at this factor times the highest sidelobe of the peak it started from.
@@ -127,9 +127,12 @@ pub struct Psf<'a> {
     pub joint: Option<&'a JointPsf>,
 }
 
+/// The deep end must not raise the highest peak, nor the noise, by more than this.
+const DEEP_PEAK: f32 = 1.2;
+const DEEP_RMS: f32 = 1.01;
 /// With wide components a minor cycle leaves at least this share of the peak, sidelobes allowing.
 const LEAST_SHARE_WIDE: f32 = 0.2;
-/// Where it goes no deeper, the last minor cycle stops at this share of the target.
+/// The last minor cycle stops at this share of the target.
 const SHY: f32 = 0.95;
 
 /// Clean `dirty_yx` with `psf_yx`; `residual_of` gives the residual image of a model, from the visibilities.
@@ -200,9 +203,13 @@ fn cycle(
 ) -> Result<Option<Outcome>, Error> {
     control.check()?;
     let found = state.prepare(psf, params, control)?;
-    let Some((peak, Target { stop, deep })) = found.filter(|(peak, target)| *peak > target.stop) else {
+    let Some((peak, Target { stop, deep })) = found else { return Ok(Some(Outcome::Threshold)) };
+    if !(peak > stop) {
+        if deep > 0.0 {
+            state.finish_deep(psf, Target { stop, deep }, params, residuals_of, control)?;
+        }
         return Ok(Some(Outcome::Threshold));
-    };
+    }
     let before = state.model.clone();
     // A little below the target, so that the next residual need not be cleaned for its last per cent.
     // Wide components hold flux that only the next residual tells from that of their neighbours.
@@ -213,7 +220,7 @@ fn cycle(
     state.exactly |= last;
     let depth = if last { SHY * stop } else { safe };
     let mut watch = Stopwatch::new();
-    let minor = state.minor(psf, depth, if last { deep } else { 0.0 }, params, control)?;
+    let minor = state.minor(psf, depth, 0.0, params, control)?;
     watch.lap("minor");
     if minor == 0 {
         return Ok(Some(Outcome::Stalled));
@@ -433,6 +440,32 @@ impl State {
         }
         self.iterations += report.iterations;
         Ok(report.iterations)
+    }
+
+    /// The end: islands of the mask, and wide components, down to the noise. Taken back if the residual is not better for it.
+    fn finish_deep(
+        &mut self,
+        psf: &Psf<'_>,
+        target: Target,
+        params: &CleanParams,
+        residuals_of: &mut impl FnMut(&[Array2<f32>], bool) -> Result<Planes, Error>,
+        control: &Control,
+    ) -> Result<(), Error> {
+        let before = (self.model.clone(), self.residual.clone());
+        let (peak, rms) = measure(&self.residual[0], &self.allowed);
+        if self.iterations >= params.niter
+            || self.minor(psf, SHY * target.stop, target.deep, params, control)? == 0
+        {
+            self.residual = before.1;
+            return Ok(());
+        }
+        self.residual = residuals_of(&self.model, true)?;
+        let (after, noise) = measure(&self.residual[0], &self.allowed);
+        if !(after <= DEEP_PEAK * peak.max(target.stop) && noise <= DEEP_RMS * rms) {
+            log::debug!("the deep end was taken back: peak {peak:.5} to {after:.5}, noise {rms:.5} to {noise:.5} Jy/beam");
+            (self.model, self.residual) = before;
+        }
+        Ok(())
     }
 
     /// Compare with the best cycle so far. The peak is that of all pixels that may ever be cleaned, because the mask's

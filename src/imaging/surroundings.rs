@@ -9,6 +9,7 @@ use num_complex::Complex32;
 
 use super::bright::{BrightSource, Hunt};
 use super::bright_model::Model;
+use super::bright_peaks::energy;
 use super::grid::Compact;
 use super::run::Run;
 use super::{Error, Visibilities};
@@ -65,12 +66,23 @@ impl Hunt<'_> {
             .collect();
         let mut left = left;
         let (mut found, mut samples) = (Vec::new(), Vec::new());
+        // What the last look found, until the next one shows that it was right.
+        let mut pending: (Vec<BrightSource>, Vec<Complex32>) = (Vec::new(), Vec::new());
+        let mut lowest = f64::INFINITY;
         for look in 0..LOOKS {
             let mut image_yx = field.dirty_of(&left, self.weights.sum, control)?;
             let outer: Vec<f32> =
                 image_yx.iter().zip(&beyond).filter(|(_, b)| **b).map(|(v, _)| *v).collect();
             let noise = f64::from(mad_rms(outer.iter())).max(self.sigma_jy);
             image_yx.iter_mut().zip(&beyond).filter(|(_, b)| !**b).for_each(|(v, _)| *v = 0.0);
+            // Sidelobes that were taken for sources make it worse.
+            let now = energy(&image_yx);
+            if now > lowest {
+                log::debug!("surroundings: {} of the last look were no sources", pending.0.len());
+                break;
+            }
+            lowest = now;
+            settle(&mut found, &mut samples, &mut pending);
             let new = self.peaks(&wcs, &image_yx, SEED_SIGMA * noise, 0.0, &[], MOST);
             log::debug!(
                 "surroundings, look {look}: {} sources above {:.2} mJy, noise {:.2} sigma",
@@ -84,13 +96,23 @@ impl Hunt<'_> {
             let model = Model::new(self.view, vis, self.grid, &new.iter().collect::<Vec<_>>());
             let part = model.at_nodes(&new.iter().map(|s| s.flux_jy).collect::<Vec<_>>());
             left = self.grid.less_from(compact, &left, &part);
-            if samples.is_empty() {
-                samples = part;
-            } else {
-                samples.iter_mut().zip(&part).for_each(|(s, p)| *s += p);
-            }
-            found.extend(new);
+            pending = (new, part);
         }
         Ok((found, samples))
     }
+}
+
+/// What was found joins what is known.
+fn settle(
+    found: &mut Vec<BrightSource>,
+    samples: &mut Vec<Complex32>,
+    (new, part): &mut (Vec<BrightSource>, Vec<Complex32>),
+) {
+    if samples.is_empty() {
+        *samples = std::mem::take(part);
+    } else {
+        samples.iter_mut().zip(part.iter()).for_each(|(s, p)| *s += p);
+        part.clear();
+    }
+    found.append(new);
 }

@@ -31,7 +31,7 @@ def image(
         float,
         typer.Option(
             "--deep-sigma",
-            help="The last minor cycle goes on to this many times the noise where the mask is; 0: it does not.",
+            help="In the end the mask is cleaned to this many times the noise; 0: it is not.",
         ),
     ] = 1.0,
     nthermal: Annotated[

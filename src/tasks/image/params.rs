@@ -57,7 +57,7 @@ pub struct ImageParams {
     pub nthermal: f32,
     /// Stop at this many times the noise of the residual, never below as many times the noise that weights and visibilities tell.
     pub nsigma: f32,
-    /// The last minor cycle goes on to this many times the noise where the mask is; 0 ends it with the others.
+    /// In the end islands of the mask are cleaned to this many times the noise; 0 for no such end.
     pub deep_sigma: f32,
     /// Seeds of the growing mask \[sigma\]; 0 cleans everywhere.
     pub auto_mask: f32,

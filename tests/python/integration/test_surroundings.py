@@ -76,8 +76,8 @@ def test_the_noise_within_is_thermal(data: tuple[str, list[Source], Path]) -> No
     # 1600 beams: 1.8 %; what is left of each source is under three sigma.
     assert report["rms_jy"] < 1.1 * report["expected_rms_jy"]
     assert without["rms_jy"] > 1.1 * report["rms_jy"]
-    # They are no part of the image's own model.
-    assert report["model_flux_jy"] < 5 * report["expected_rms_jy"]
+    # They are no part of the image's own model: a tenth of the flux beyond may have been cleaned as sidelobes before they were found.
+    assert abs(report["model_flux_jy"]) < 0.1 * sum(f["apparent_jy"] for f in found)
 
 
 def test_outliers_may_be_named(data: tuple[str, list[Source], Path], capsys: pytest.CaptureFixture[str]) -> None:
