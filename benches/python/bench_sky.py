@@ -29,6 +29,8 @@ from dsa110_contimg.simulation import Source, simulate_group
 from dsa110_contimg.simulation.group import mjd_seconds
 
 START = "2026-01-25T22:26:05"
+#: System equivalent flux density of a dish [Jy].
+SEFD_JY = 6500.0
 #: Coefficients of log10 of the counts over Euclidean ones [Jy^1.5 / sr] in log10 of the flux [mJy].
 COUNTS = (0.859, 0.508, 0.376, -0.049, -0.121, 0.057, -0.008)
 #: The main beam ends and the first sidelobe ends here [degrees], at mid band and a dish of 4.65 m.
@@ -100,6 +102,7 @@ def measured_set(args: argparse.Namespace, sources: list[Source]) -> Path:
                 integrations=args.integrations,
                 channels=args.channels,
                 gains=False,
+                sefd_jy=SEFD_JY,
                 accuracy=1e-4,
                 seed=args.seed,
             )
