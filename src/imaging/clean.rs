@@ -217,7 +217,8 @@ fn cycle(
     let share = (1.0 - params.mgain).max(if wide { LEAST_SHARE_WIDE } else { 0.0 });
     let safe = facts.depth(peak, params.cycle_factor, share);
     let last = safe <= SHY * stop;
-    state.exactly |= last;
+    // The deep end computes its residual exactly; before it what little is wrong is not cleaned.
+    state.exactly |= last && deep == 0.0;
     let depth = if last { SHY * stop } else { safe };
     let mut watch = Stopwatch::new();
     let minor = state.minor(psf, depth, 0.0, params, control)?;
