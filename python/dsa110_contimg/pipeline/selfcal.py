@@ -104,6 +104,13 @@ class _Run:
     ) -> None:
         self.ms, self.out, self.base, self.options, self.image_options = ms, out, base, options, image_options
         self.image_options.setdefault("datacolumn", "corrected" if base else "data")
+        # What wrong phases leave of a source is no source: it is far above the noise of the visibilities, in the source's own
+        # island and about it, and a model of it would be solved for. Where the visibilities' noise is low the imager counts
+        # from half the image's noise, hence twice as many.
+        for option in ("deep_sigma", "bright_sigma"):
+            self.image_options.setdefault(option, 0.0)
+        self.image_options["nsigma"] = 2.0 * self.image_options.get("nsigma", 3.0)
+        self.image_options.setdefault("outliers", False)
         out.mkdir(parents=True, exist_ok=True)
 
     def go(self, on_round: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
