@@ -199,8 +199,7 @@ pub fn image(mut vis: Visibilities, params: &ImagingParams, control: &Control) -
         return Err(Error::NoData { found: "none of positive weight after weighting and uv range".into() });
     }
     let plain = dirty::is_enough(params);
-    // Thresholds count from it, and a dirty image has none.
-    let known_jy = if plain { Some(expected_jy) } else { known_noise(&vis, expected_jy) };
+    let known_jy = known_noise(&vis, expected_jy);
     let sigma_jy = known_jy.unwrap_or(expected_jy);
     let laps = RefCell::new(watch);
     let done = |part: &str| {

@@ -38,7 +38,13 @@ fn values(s: &Summary) -> Vec<f64> {
 fn agree(a: &[f64], b: &[f64]) -> Result<(), TestCaseError> {
     for (k, (x, y)) in a.iter().zip(b).enumerate() {
         // Sums in another order differ in the last digits; thresholds and fits pass a few of them on.
-        prop_assert!((x.is_nan() && y.is_nan()) || (x - y).abs() <= 1e-6 * (1.0 + x.abs()), "{k}: {x} {y}");
+        // The asymmetry's decay times are where a sum of squares is least: a search sees it to the root of rounding (1e-8) over the
+        // root of its relative curvature, and some are flat to 1e-5.
+        let tolerance = if k == 11 { 1e-5 } else { 1e-6 };
+        prop_assert!(
+            (x.is_nan() && y.is_nan()) || (x - y).abs() <= tolerance * (1.0 + x.abs()),
+            "{k}: {x} {y}"
+        );
     }
     Ok(())
 }
