@@ -44,8 +44,7 @@ impl<'a> Response<'a> {
         let quarters = [0.1, 0.3, 0.5, 0.7, 0.9];
         let places = quarters.iter().flat_map(|y| quarters.iter().map(move |x| [*x, *y]));
         let moves = places
-            .map(|[x, y]| out.terms_at(x * grid.nx as f64, y * grid.ny as f64))
-            .flatten()
+            .flat_map(|[x, y]| out.terms_at(x * grid.nx as f64, y * grid.ny as f64))
             .any(|b| b.abs() > LEAST_CHANGE);
         moves.then_some(out)
     }
