@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from os import PathLike
-from typing import Any
+from typing import Any, Self, final
 
+@final
 class Lock:
-    def __init__(self, path: str | PathLike[str], wait_s: float = 60.0) -> None: ...
+    def __new__(cls, path: str | PathLike[str], wait_s: float = 60.0) -> Self: ...
     def __enter__(self) -> None: ...
     def __exit__(self, *exception: object) -> None: ...
 
