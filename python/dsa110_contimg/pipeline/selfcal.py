@@ -84,7 +84,8 @@ def selfcal(
     base_tables : sequence of path
         Tables applied before (the bandpass).
     image_options : mapping
-        Options of `dsa110_contimg.imaging.image`.
+        Options of `dsa110_contimg.imaging.image`. `nsigma` counts double here (see `_Run`), and bright sources, sources outside
+        the image and the deep end of CLEAN are off unless they are named.
     on_round : callable
         Called with the record of each round.
 
