@@ -146,17 +146,18 @@ impl Plan {
     }
 
     /// Another image of this plan's samples, about the same phase centre with the same plane of w: for
-    /// [`Plan::dirty_of_samples`] and [`Plan::samples_of`]. It must lie within `compress_reach_rad` of the samples.
+    /// [`Plan::dirty_of_samples`] and [`Plan::samples_of`], accurate to `epsilon`. It must lie within `compress_reach_rad` of the samples.
     ///
     /// # Errors
     /// As [`Plan::new`].
-    pub fn beside(&self, nx: usize, ny: usize, cell_rad: f64) -> Result<Self, Error> {
+    pub fn beside(&self, nx: usize, ny: usize, cell_rad: f64, epsilon: f64) -> Result<Self, Error> {
         let params = GridParams {
             nx,
             ny,
             cell_x_rad: cell_rad,
             cell_y_rad: cell_rad,
             w_plane: WPlane::Given(self.sky.slant),
+            epsilon,
             compress: false,
             ..self.params.clone()
         };

@@ -52,7 +52,7 @@ pub struct CleanParams {
 impl Default for CleanParams {
     fn default() -> Self {
         Self {
-            niter: 100_000,
+            niter: 1_000_000,
             max_major: 30,
             gain: 0.1,
             mgain: 0.92,

@@ -1,6 +1,7 @@
 //! Bright sources and CLEAN, one after the other and once more.
 
 use ndarray::Array2;
+use num_complex::Complex32;
 
 use super::bright::{BrightSource, Hunt};
 use super::clean::{clean_jointly, CleanParams, Cleaned, Planes, Psf};
@@ -9,7 +10,7 @@ use super::response::Response;
 use super::run::Run;
 use super::smear::Smearing;
 use super::surroundings::field_radius;
-use super::terms::TaylorTerms;
+use super::terms::{summed, TaylorTerms};
 use super::{Error, Grid, View, Visibilities};
 use crate::deconvolution::{mad_rms, JointPsf, Outcome, PsfFacts};
 use crate::image::{RestoringBeam, Wcs};
@@ -56,6 +57,8 @@ pub(super) struct Deconvolved {
     pub surroundings: Vec<BrightSource>,
     pub cleaned: Cleaned,
     pub joint: Option<JointPsf>,
+    /// Samples of CLEAN's model through the beam of each integration, when subbands need them and there is a model.
+    pub model_samples: Option<Vec<Complex32>>,
 }
 
 /// Bright sources out, CLEAN, bright sources again on what is left. Spectral terms count from `reference_hz`.
@@ -139,8 +142,18 @@ pub(super) fn deconvolve(
         next.report.iterations += used;
         cleaned = next;
     }
+    let models: Vec<&Array2<f32>> =
+        std::iter::once(&cleaned.model_yx).chain(&cleaned.more_models_yx).collect();
+    let any = models.iter().any(|m| m.iter().any(|f| *f != 0.0));
+    let model_samples = if p.subbands > 0 && any && cleaned.report.outcome != Outcome::Interrupted {
+        let models: Planes = models.into_iter().cloned().collect();
+        let by_term = terms.samples(&models, true, control)?;
+        Some(summed(by_term, hunt.grid, vis.uvw_m.len(), run.reference_hz))
+    } else {
+        None
+    };
     lap("clean");
-    Ok(Deconvolved { bright, surroundings, cleaned, joint })
+    Ok(Deconvolved { bright, surroundings, cleaned, joint, model_samples })
 }
 
 /// Psfs of moments and scales; none for points of one term.

@@ -52,5 +52,5 @@ pub(super) fn nothing_cleaned(dirty_yx: &Array2<f32>) -> Deconvolved {
         more_models_yx: Vec::new(),
         more_residuals_yx: Vec::new(),
     };
-    Deconvolved { bright: Vec::new(), surroundings: Vec::new(), cleaned, joint: None }
+    Deconvolved { bright: Vec::new(), surroundings: Vec::new(), cleaned, joint: None, model_samples: None }
 }

@@ -60,16 +60,16 @@ impl Grid {
         Ok(Self { plan, centre, options })
     }
 
-    /// Another image of the same samples: `n` by `n` pixels of `cell_rad`, within the field of the samples.
+    /// Another image of the same samples: `n` by `n` pixels of `cell_rad`, within the field of the samples, accurate to `epsilon`.
     ///
     /// # Errors
     /// From the gridder.
-    pub fn beside(&self, n: usize, cell_rad: f64) -> Result<Self, Error> {
-        let plan = self.plan.beside(n, n, cell_rad)?;
+    pub fn beside(&self, n: usize, cell_rad: f64, epsilon: f64) -> Result<Self, Error> {
+        let plan = self.plan.beside(n, n, cell_rad, epsilon)?;
         Ok(Self {
             plan,
             centre: self.centre,
-            options: GridOptions { nx: n, ny: n, cell_rad, ..self.options },
+            options: GridOptions { nx: n, ny: n, cell_rad, epsilon, ..self.options },
         })
     }
 

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 
 use ndarray::{Array2, ArrayView2};
+use num_complex::Complex32;
 
 use super::bright::{on_pixels, BrightParams, BrightSource, Hunt};
 use super::clean::{CleanParams, CleanReport, Cleaned};
@@ -14,7 +15,6 @@ use super::smear::Smearing;
 use super::spectrum::{Spectral, SpectralImages};
 use super::subbands::{subbands, Common, Subband};
 use super::surroundings::field_radius;
-use super::terms::add_terms;
 use super::timing::{Stopwatch, Timing};
 use super::weigh::{thermal_rms, Weights};
 use super::{
@@ -222,14 +222,14 @@ pub fn image(mut vis: Visibilities, params: &ImagingParams, control: &Control) -
         make_clean(&run, &grid, &mut vis, &smearing, response.as_ref(), lap)?
     };
     control.advance(2);
-    let Deconvolved { mut bright, mut surroundings, cleaned, joint } = found;
+    let Deconvolved { mut bright, mut surroundings, cleaned, joint, model_samples } = found;
     if cleaned.report.outcome == Outcome::Interrupted {
         let cycles = cleaned.report.cycles.len();
         let (model_yx, freq_hz) = (cleaned.model_yx, [freq_hz, bandwidth_hz]);
         return Err(Error::Interrupted(Box::new(Partial { model_yx, wcs, beam, freq_hz, cycles })));
     }
     let epsilon_reached =
-        if plain { None } else { take_model(&mut vis, &grid, &cleaned, &run, response.as_ref())? };
+        if plain { None } else { take_model(&mut vis, &grid, &cleaned, model_samples, &run)? };
     // On the rim they are in the image, and their wings are.
     let many_bright = bright.len();
     bright.append(&mut surroundings);
@@ -386,21 +386,16 @@ fn take_model(
     vis: &mut Visibilities,
     grid: &Grid,
     cleaned: &Cleaned,
+    model_samples: Option<Vec<Complex32>>,
     run: &Run<'_>,
-    response: Option<&Response<'_>>,
 ) -> Result<Option<f64>, Error> {
-    if cleaned.model_yx.iter().all(|f| *f == 0.0) {
-        return Ok(None);
-    }
-    let mut samples = grid.samples_of(&cleaned.model_yx, run.control)?;
-    let reached = grid.error_of(vis, &cleaned.model_yx, &samples);
-    if run.params.subbands > 0 {
-        let rows = vis.uvw_m.len();
-        if let Some(response) = response {
-            response.add(&mut samples, grid, &cleaned.model_yx, run.control)?;
-        }
-        let more = &cleaned.more_models_yx;
-        add_terms(&mut samples, grid, rows, more, run.reference_hz, response, run.control)?;
+    let reached = if cleaned.model_yx.iter().all(|f| *f == 0.0) {
+        None
+    } else {
+        let samples = grid.samples_of(&cleaned.model_yx, run.control)?;
+        grid.error_of(vis, &cleaned.model_yx, &samples)
+    };
+    if let Some(samples) = model_samples {
         grid.take_from(vis, &samples, run.control)?;
     }
     Ok(reached)

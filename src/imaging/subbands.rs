@@ -181,6 +181,8 @@ fn residual(
         grown_yx: None,
         max_major: MAJOR,
         thermal_jy: Some(noise),
+        // What a part has of its own is its spectrum's: a few per cent of sources that the band's model is already as deep in.
+        deep_sigma: 0.0,
         // What a part has less than the band is negative.
         non_negative: false,
         ..params.clean.clone()

@@ -25,6 +25,8 @@ const LOOKS: usize = 8;
 const MOST: usize = 400;
 /// Pixels across the minor axis of the beam.
 const PIXELS: f64 = 4.0;
+/// What is left holds nothing of many sigma but what is looked for, and that is looked for again: a per cent of it is no source.
+const EPSILON: f64 = 3e-3;
 
 /// Radius of the field about the image's centre \[rad\]: to where the beam has fallen, half the drift on top. None when the beam never
 /// falls or the image ends beyond.
@@ -54,7 +56,7 @@ impl Hunt<'_> {
     ) -> Result<(Vec<BrightSource>, Vec<Complex32>), Error> {
         let cell_rad = (self.beam.minor_rad / PIXELS).max(self.grid.options().cell_rad);
         let n = ((2.0 * radius / cell_rad) as usize).next_multiple_of(32);
-        let field = self.grid.beside(n, cell_rad)?;
+        let field = self.grid.beside(n, cell_rad, EPSILON)?;
         let wcs = field.wcs();
         // Both images are of one projection: places differ by the size of their pixels only.
         let off = |p: usize| (p as f64 - (n / 2) as f64) * cell_rad;

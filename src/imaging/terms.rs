@@ -3,6 +3,8 @@
 //! A sky `sum_q x^q M_q` has the residual images `G (C W x^t V - sum_q C W x^(t+q) C' M_q)`, `t` below the number of terms: the
 //! compressed form of one term with other weights, and no further approximation.
 
+use std::cell::RefCell;
+
 use ndarray::{Array2, Axis};
 use num_complex::Complex32;
 
@@ -11,6 +13,16 @@ use super::grid::Compact;
 use super::response::Response;
 use super::{Error, Grid, Visibilities};
 use crate::control::Control;
+
+/// A model whose flux differs by less than this share from one that was seen through the beam of each integration: the difference is
+/// not, which leaves the same share of what the drift makes of the whole.
+const SMALL_CHANGE: f64 = 0.1;
+
+/// Models by term, and their samples through the beam of each integration.
+struct Seen {
+    models_yx: Planes,
+    samples: Vec<Vec<Complex32>>,
+}
 
 /// Compressed visibilities of the moments from the first on; the one of moment 0 belongs to the caller.
 pub(super) struct TaylorTerms<'a> {
@@ -21,6 +33,8 @@ pub(super) struct TaylorTerms<'a> {
     higher: Vec<Compact>,
     /// Changes of the beam that models are seen through.
     response: Option<&'a Response<'a>>,
+    /// What was last computed exactly: later models are this and a difference, which costs one degridding where all costs three.
+    seen: RefCell<Option<Seen>>,
 }
 
 impl<'a> TaylorTerms<'a> {
@@ -35,7 +49,7 @@ impl<'a> TaylorTerms<'a> {
         control: &Control,
     ) -> Result<Self, Error> {
         let x_f: Vec<f64> = vis.freq_hz.iter().map(|f| (f - reference_hz) / reference_hz).collect();
-        let mut out = Self { grid, sum, terms, x_f, higher: Vec::new(), response };
+        let mut out = Self { grid, sum, terms, x_f, higher: Vec::new(), response, seen: RefCell::default() };
         for moment in 1..2 * terms.max(1) - 1 {
             out.higher.push(grid.pack_with(vis, out.weights(vis, moment).view(), control)?);
         }
@@ -83,16 +97,60 @@ impl<'a> TaylorTerms<'a> {
     ) -> Result<Vec<Vec<Complex32>>, Error> {
         let mut left: Vec<Vec<Complex32>> =
             (0..self.terms).map(|t| self.moment(first, t).samples().to_vec()).collect();
-        for (q, model) in models_yx.iter().enumerate().filter(|(_, m)| m.iter().any(|v| *v != 0.0)) {
-            let mut samples = self.grid.samples_of(model, control)?;
-            if let Some(response) = self.response.filter(|_| exactly) {
-                response.add(&mut samples, self.grid, model, control)?;
+        for (q, samples) in self.samples(models_yx, exactly, control)?.iter().enumerate() {
+            if samples.is_empty() {
+                continue;
             }
             for (t, left) in left.iter_mut().enumerate() {
-                *left = self.grid.less_from(self.moment(first, t + q), left, &samples);
+                *left = self.grid.less_from(self.moment(first, t + q), left, samples);
             }
         }
         Ok(left)
+    }
+
+    /// Samples of models by term, none of a model of zeros; `exactly`: through the beam of each integration.
+    pub(super) fn samples(
+        &self,
+        models_yx: &[Array2<f32>],
+        exactly: bool,
+        control: &Control,
+    ) -> Result<Vec<Vec<Complex32>>, Error> {
+        let dark = |image: &Array2<f32>| image.iter().all(|v| *v == 0.0);
+        let plain = |image: &Array2<f32>| {
+            if dark(image) {
+                Ok(Vec::new())
+            } else {
+                self.grid.samples_of(image, control)
+            }
+        };
+        let Some(response) = self.response else { return models_yx.iter().map(plain).collect() };
+        let base = self.seen.take();
+        if base.is_none() && !exactly {
+            return models_yx.iter().map(plain).collect();
+        }
+        let mut out = Vec::with_capacity(models_yx.len());
+        for (q, model) in models_yx.iter().enumerate() {
+            let known = base.as_ref().map(|b| (&b.models_yx[q], &b.samples[q]));
+            let change = known.map_or_else(|| model.clone(), |(old, _)| model - old);
+            let mut part = plain(&change)?;
+            let size = |image: &Array2<f32>| image.iter().map(|v| f64::from(v.abs())).sum::<f64>();
+            if exactly && !part.is_empty() && size(&change) > SMALL_CHANGE * size(model) {
+                response.add(&mut part, self.grid, &change, control)?;
+            }
+            match known.map(|(_, old)| old).filter(|old| !old.is_empty()) {
+                Some(old) if part.is_empty() => part.clone_from(old),
+                Some(old) => part.iter_mut().zip(old).for_each(|(p, o)| *p += o),
+                None => {}
+            }
+            out.push(part);
+        }
+        let next = if exactly {
+            Some(Seen { models_yx: models_yx.to_vec(), samples: out.clone() })
+        } else {
+            base
+        };
+        self.seen.replace(next);
+        Ok(out)
     }
 
     /// Residual images of each term.
@@ -108,28 +166,26 @@ impl<'a> TaylorTerms<'a> {
     }
 }
 
-/// Add to a model's samples those of its terms from the second on. A power of frequency is as smooth between the nodes as the
-/// visibilities themselves, so their products need no finer nodes.
-pub(super) fn add_terms(
-    samples: &mut [Complex32],
+/// Samples of all terms of a model as one. A power of frequency is as smooth between the nodes as the visibilities themselves, so
+/// their products need no finer nodes.
+pub(super) fn summed(
+    mut by_term: Vec<Vec<Complex32>>,
     grid: &Grid,
     rows: usize,
-    more_models_yx: &[Array2<f32>],
     reference_hz: f64,
-    response: Option<&Response<'_>>,
-    control: &Control,
-) -> Result<(), Error> {
-    for (model, power) in more_models_yx.iter().zip(1..) {
-        let mut term = grid.samples_of(model, control)?;
-        if let Some(response) = response {
-            response.add(&mut term, grid, model, control)?;
-        }
+) -> Vec<Complex32> {
+    let more = by_term.split_off(1);
+    let mut sum = by_term.swap_remove(0);
+    if sum.is_empty() {
+        sum = vec![Complex32::default(); grid.samples()];
+    }
+    for (term, power) in more.iter().zip(1..).filter(|(term, _)| !term.is_empty()) {
         for row in 0..rows {
             let at = grid.packed_row(row);
             for (k, f) in at.freq_hz.iter().enumerate() {
-                samples[at.first + k] += term[at.first + k] * (f / reference_hz - 1.0).powi(power) as f32;
+                sum[at.first + k] += term[at.first + k] * (f / reference_hz - 1.0).powi(power) as f32;
             }
         }
     }
-    Ok(())
+    sum
 }

@@ -24,7 +24,7 @@ def image(
     taper: Annotated[float, typer.Option("--taper", help="Gaussian taper, FWHM of its beam [arcsec].")] = 0.0,
     tukey: Annotated[str, typer.Option("--tukey", help="Tukey taper, where it is 1 and 0, as 10,12 [klambda].")] = "",
     uvrange: Annotated[str, typer.Option("--uvrange", help="Baselines, as '>1klambda' or '1~20klambda'.")] = "",
-    niter: Annotated[int, typer.Option("--niter", help="Most iterations; 0 makes a dirty image.")] = 100_000,
+    niter: Annotated[int, typer.Option("--niter", help="Most iterations; 0 makes a dirty image.")] = 1_000_000,
     threshold: Annotated[str, typer.Option("--threshold", help="Stop at this brightness, as 1mJy.")] = "0Jy",
     nsigma: Annotated[float, typer.Option("--nsigma", help="Stop at this many times the noise.")] = 3.0,
     deep_sigma: Annotated[

@@ -41,7 +41,7 @@ def tile(
     cell: Annotated[float, typer.Option("--cell", help="Pixel [arcsec]; 0 is a fifth of the finest fringe.")] = 6.0,
     robust: Annotated[float, typer.Option("--robust", help="Briggs' robustness, -2 to 2.")] = 0.5,
     nsigma: Annotated[float, typer.Option("--nsigma", help="CLEAN to this many times the noise.")] = 5.0,
-    niter: Annotated[int, typer.Option("--niter", help="Most iterations; 0 makes dirty images.")] = 100_000,
+    niter: Annotated[int, typer.Option("--niter", help="Most iterations; 0 makes dirty images.")] = 1_000_000,
     subbands: Annotated[int, typer.Option("--subbands", help="Subband images.")] = 16,
     pblimit: Annotated[float, typer.Option("--pblimit", help="Primary-beam limit.")] = 0.2,
     rfi: Annotated[bool, typer.Option("--rfi", help="Flag interference too.")] = False,

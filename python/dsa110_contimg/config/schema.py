@@ -143,7 +143,7 @@ class Imaging(_Section):
     cell_arcsec: float = Field(0.0, ge=0, description="Pixel; 0 takes a fifth of the resolution")
     weighting: str = "briggs"
     robust: float = Field(0.5, ge=-2, le=2)
-    niter: int = Field(10_000, ge=0)
+    niter: int = Field(1_000_000, ge=0)
     nsigma: float = Field(3.0, ge=0)
     pblimit: float = Field(0.2, gt=0, lt=1)
     epsilon: float = Field(1e-4, gt=0, lt=0.1)

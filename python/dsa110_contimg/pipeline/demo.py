@@ -48,7 +48,7 @@ def demo_config(root: Path) -> Config:
     return load(
         None,
         paths={"root": root},
-        imaging={"imsize": 512, "cell_arcsec": 18.0, "niter": 3000, "robust": 0.5, "pblimit": 0.2, "subbands": 4},
+        imaging={"imsize": 512, "cell_arcsec": 18.0, "robust": 0.5, "pblimit": 0.2, "subbands": 4},
     )
 
 
