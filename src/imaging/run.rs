@@ -278,8 +278,11 @@ pub fn image(mut vis: Visibilities, params: &ImagingParams, control: &Control) -
         };
     let spectral = spectral.map(|s| s.images(&cleaned, &restored_yx, &pb_yx, control)).transpose()?;
     done("primary beam");
+    let slope = response.as_ref().filter(|_| !plain).and_then(|r| r.slope_of(&cleaned.model_yx));
+    // Where spectral terms count from, or the slope that the beam gives.
+    let reference_hz = slope.as_ref().map_or(freq_hz, |(_, at)| *at);
     let more_components_yx = if params.subbands > 0 {
-        let terms = cleaned.more_models_yx.iter();
+        let terms = cleaned.more_models_yx.iter().chain(slope.as_ref().map(|(slope_yx, _)| slope_yx));
         terms.map(|m| components(m, &beam, wcs.increment_rad, control)).collect::<Result<Vec<_>, _>>()?
     } else {
         Vec::new()
@@ -291,7 +294,7 @@ pub fn image(mut vis: Visibilities, params: &ImagingParams, control: &Control) -
         cleaned: &cleaned,
         components_yx: &components_yx,
         more_components_yx: &more_components_yx,
-        reference_hz: freq_hz,
+        reference_hz,
         noise_scale: run.sigma_jy / run.expected_jy,
     };
     let subbands = subbands(&vis, &grid, &common, params, control)?;
