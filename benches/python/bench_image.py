@@ -276,7 +276,7 @@ def main() -> None:
     parser.add_argument("--integrations", type=int, default=24, help="with --fair")
     parser.add_argument("--peers", nargs="*", default=["w-stacking", "wgridder"])
     parser.add_argument("--keep", type=Path, help="directory for the images")
-    args = parser.parse_args()
+    args = parser.parse_intermixed_args()
     with tempfile.TemporaryDirectory(dir=args.keep) as scratch:
         root = args.keep or Path(scratch)
         if args.fair is not None:

@@ -10,6 +10,17 @@ pub(super) struct Candidates {
     value: Vec<f32>,
     /// Flux taken from each \[Jy\].
     pub(super) component: Vec<f32>,
+    /// Neighbours along rows: the psf under them is a piece of its row.
+    runs: Vec<Run>,
+}
+
+/// Pixels of the list that lie side by side.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    y: i32,
+    x: i32,
+    first: usize,
+    len: usize,
 }
 
 /// How a sub-minor loop ended.
@@ -49,15 +60,21 @@ impl Candidates {
             used = *sizes.select_nth_unstable_by(most, |a, b| b.total_cmp(a)).1;
             found.retain(|(_, v)| sign.measure(*v) > used);
         }
-        let component = vec![0.0; found.len()];
         let (place_yx, value) = found.into_iter().unzip();
-        (Self { place_yx, value, component }, used)
+        (Self::of(place_yx, value), used)
     }
 
     /// Some pixels and their values.
     pub(super) fn of(place_yx: Vec<(i32, i32)>, value: Vec<f32>) -> Self {
         let component = vec![0.0; value.len()];
-        Self { place_yx, value, component }
+        let mut runs: Vec<Run> = Vec::new();
+        for (first, &(y, x)) in place_yx.iter().enumerate() {
+            match runs.last_mut() {
+                Some(run) if run.y == y && run.x + run.len as i32 == x => run.len += 1,
+                _ => runs.push(Run { y, x, first, len: 1 }),
+            }
+        }
+        Self { place_yx, value, component, runs }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -78,7 +95,9 @@ impl Candidates {
             best = self.subtract(psf_yx, self.place_yx[i], flux, params.sign);
             iterations += 1;
         }
-        SubMinor { iterations, peak: best.map_or(0.0, |i| params.sign.measure(self.value[i])) }
+        // Pixels, but no brightest: what grew beyond all numbers is none.
+        let none = if self.value.is_empty() { 0.0 } else { f32::NAN };
+        SubMinor { iterations, peak: best.map_or(none, |i| params.sign.measure(self.value[i])) }
     }
 
     fn brightest(&self, sign: Sign) -> Option<usize> {
@@ -92,24 +111,76 @@ impl Candidates {
         let (oy, ox) = (ny / 2 - centre.0, nx / 2 - centre.1);
         let psf = psf_yx.as_slice()?;
         let (mut best, mut at) = (f32::NEG_INFINITY, None);
-        for (i, ((y, x), value)) in self.place_yx.iter().zip(&mut self.value).enumerate() {
-            let (py, px) = (y + oy, x + ox);
-            // As unsigned numbers, negative offsets are too large: one comparison a side.
-            if (py as u32) < ny as u32 && (px as u32) < nx as u32 {
-                *value -= flux * psf[py as usize * nx as usize + px as usize];
+        for run in &self.runs {
+            let values = &mut self.value[run.first..run.first + run.len];
+            let (py, px) = (run.y + oy, run.x + ox);
+            let (from, to) = ((-px).max(0), (nx - px).min(run.len as i32));
+            if (0..ny).contains(&py) && from < to {
+                let row = &psf[py as usize * nx as usize..][..nx as usize];
+                let under = &row[(px + from) as usize..(px + to) as usize];
+                values[from as usize..to as usize].iter_mut().zip(under).for_each(|(v, p)| *v -= flux * p);
             }
-            let m = sign.measure(*value);
+            let m = highest(values, sign);
             if m > best {
                 best = m;
-                at = Some(i);
+                at = Some(run);
             }
         }
-        at
+        let run = at?;
+        let values = &self.value[run.first..run.first + run.len];
+        values.iter().position(|v| sign.measure(*v) == best).map(|k| run.first + k)
     }
 
     /// `(y, x, flux)` of all components that are not zero.
     pub(super) fn components(&self) -> Vec<(usize, usize, f32)> {
         let both = self.place_yx.iter().zip(&self.component);
         both.filter(|(_, f)| **f != 0.0).map(|((y, x), f)| (*y as usize, *x as usize, *f)).collect()
+    }
+}
+
+/// Highest measure, four lanes side by side; what is no number does not count.
+fn highest(values: &[f32], sign: Sign) -> f32 {
+    const LANES: usize = 4;
+    let mut lanes = [f32::NEG_INFINITY; LANES];
+    let mut parts = values.chunks_exact(LANES);
+    for part in parts.by_ref() {
+        for (lane, v) in lanes.iter_mut().zip(part) {
+            let m = sign.measure(*v);
+            *lane = if m > *lane { m } else { *lane };
+        }
+    }
+    parts.remainder().iter().map(|v| sign.measure(*v)).chain(lanes).fold(f32::NEG_INFINITY, f32::max)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The loop over runs is the loop over pixels, at the edges of the psf as well.
+    #[test]
+    fn runs_subtract_what_single_pixels_do() {
+        let n = 24usize;
+        let psf = Array2::from_shape_fn((n, n), |(y, x)| ((y * 7 + x * 13) % 17) as f32 / 17.0 - 0.4);
+        let places: Vec<(i32, i32)> = (0..n as i32)
+            .flat_map(|y| (0..n as i32).map(move |x| (y, x)))
+            .filter(|(y, x)| (y * 5 + x * 3) % 7 > 1 || (y + x) % 5 == 0)
+            .collect();
+        let values: Vec<f32> = places.iter().map(|(y, x)| ((y * 31 + x * 57) % 23) as f32 - 11.0).collect();
+        for sign in [Sign::Both, Sign::Positive] {
+            for centre in [(0, 0), (12, 12), (23, 1), (5, 23)] {
+                let mut list = Candidates::of(places.clone(), values.clone());
+                let found = list.subtract(&psf, centre, 0.3, sign);
+                let mut expected = values.clone();
+                for (v, (y, x)) in expected.iter_mut().zip(&places) {
+                    let at = [y + 12 - centre.0, x + 12 - centre.1];
+                    if at.iter().all(|p| (0..n as i32).contains(p)) {
+                        *v -= 0.3 * psf[at.map(|p| p as usize)];
+                    }
+                }
+                assert_eq!(list.value, expected);
+                let most = expected.iter().map(|v| sign.measure(*v)).fold(f32::NEG_INFINITY, f32::max);
+                assert_eq!(found, expected.iter().position(|v| sign.measure(*v) == most));
+            }
+        }
     }
 }

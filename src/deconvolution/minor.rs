@@ -27,7 +27,7 @@ pub struct MinorParams {
     pub max_candidates: usize,
     /// Having reached `stop_jy`, clean each island of the mask on its own down to this; 0 for not \[Jy/beam\].
     pub deep_jy: f32,
-    /// The caller computes the residual anew: when one list holds all that the mask allows, it is not corrected here.
+    /// The caller computes the residual anew: what one list that holds all that the mask allows, and islands, take is not corrected here.
     pub leave_residual: bool,
 }
 
@@ -110,7 +110,11 @@ pub fn minor_cycle(
     };
     if params.leave_residual {
         if let Some(done) = closed_list(residual_yx, model_yx, psf_yx, mask_yx, params, before, control)? {
-            let report = end_deep(residual_yx, model_yx, &convolver, psf_yx, mask_yx, params, done)?;
+            let (mut report, components) = done;
+            if params.deep_jy > 0.0 && report.stop == MinorStop::Reached {
+                convolver.subtract(residual_yx, &components, control)?;
+                end_deep(residual_yx, model_yx, psf_yx, mask_yx, params, &mut report);
+            }
             return Ok(report);
         }
     }
@@ -123,7 +127,7 @@ pub fn minor_cycle(
         }
         let round = one_round(residual_yx, &convolver, psf_yx, mask_yx, params, report, sign, control)?;
         let after = measure(residual_yx).unwrap_or(0.0);
-        if !after.is_finite() || after > 1.5 * lowest.max(params.stop_jy) {
+        if !after.is_finite() || after > GROWN * lowest.max(params.stop_jy) {
             let undo: Vec<_> = round.components.iter().map(|&(y, x, f)| (y, x, -f)).collect();
             convolver.subtract(residual_yx, &undo, control)?;
             report.stop = MinorStop::Diverged;
@@ -136,6 +140,13 @@ pub fn minor_cycle(
         report.iterations += round.iterations;
         report.peak_after_jy = after;
         lowest = lowest.min(after);
+        if round.iterations == 0 {
+            report.stop = MinorStop::Diverged;
+            break;
+        }
+    }
+    if report.stop == MinorStop::Reached {
+        end_deep(residual_yx, model_yx, psf_yx, mask_yx, params, &mut report);
     }
     Ok(report)
 }
@@ -176,7 +187,7 @@ fn closed_list(
         let sub = SubMinorParams { gain: params.gain, stop: params.stop_jy, max_iterations: piece, sign };
         let good = list.component.clone();
         let done = list.clean(psf_yx, &sub);
-        if !done.peak.is_finite() || done.peak > 1.5 * lowest.max(params.stop_jy) {
+        if !done.peak.is_finite() || done.peak > GROWN * lowest.max(params.stop_jy) {
             report.stop = MinorStop::Diverged;
             list.component = good;
             break;
@@ -196,21 +207,16 @@ fn closed_list(
     Ok(Some((report, components)))
 }
 
-/// After a closed list that reached its stop: the islands of the mask, as deep as asked.
+/// After the stop was reached and `residual_yx` says so: the islands of the mask, as deep as asked. The residual is left to the caller.
 fn end_deep(
-    residual_yx: &mut Array2<f32>,
+    residual_yx: &Array2<f32>,
     model_yx: &mut Array2<f32>,
-    convolver: &Convolver<'_>,
     psf_yx: &Array2<f32>,
     mask_yx: Option<&Array2<bool>>,
     params: &MinorParams,
-    done: (MinorReport, Components),
-) -> Result<MinorReport, Error> {
-    let (mut report, components) = done;
-    let Some(mask_yx) = mask_yx.filter(|_| params.deep_jy > 0.0 && report.stop == MinorStop::Reached) else {
-        return Ok(report);
-    };
-    convolver.subtract(residual_yx, &components, &Control::new())?;
+    report: &mut MinorReport,
+) {
+    let Some(mask_yx) = mask_yx.filter(|_| params.deep_jy > 0.0) else { return };
     let sign = if params.non_negative { Sign::Positive } else { Sign::Both };
     let (iterations, more) = deepen(residual_yx, psf_yx, mask_yx, params.gain, params.deep_jy, sign);
     report.iterations += iterations;
@@ -218,8 +224,10 @@ fn end_deep(
         model_yx[[y, x]] += flux;
         report.flux_jy += f64::from(flux);
     }
-    Ok(report)
 }
+
+/// A peak that has grown by this factor shows a psf that does not describe the image.
+const GROWN: f32 = 1.5;
 
 struct Round {
     iterations: usize,
@@ -243,12 +251,20 @@ fn one_round(
     let (mut list, used) = Candidates::above(residual_yx, mask_yx, sign, limit, params.max_candidates);
     let mut left = params.max_iterations - so_far.iterations;
     let mut iterations = 0;
+    let mut lowest = so_far.peak_after_jy;
     while !list.is_empty() && left > 0 {
         control.check()?;
         // Pieces short enough that a cancel is seen within 100 ms.
         let piece = left.min(512);
         let sub = SubMinorParams { gain: params.gain, stop: used, max_iterations: piece, sign };
+        let good = list.component.clone();
         let done = list.clean(psf_yx, &sub);
+        // What grows on the list alone would be infinite before the whole image is looked at, and could not be put back.
+        if !done.peak.is_finite() || done.peak > GROWN * lowest {
+            list.component = good;
+            break;
+        }
+        lowest = lowest.min(done.peak);
         iterations += done.iterations;
         left -= done.iterations;
         if done.iterations < piece || done.peak <= used {

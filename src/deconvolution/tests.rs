@@ -148,6 +148,14 @@ fn a_psf_that_does_not_fit_ends_in_divergence_not_in_nonsense() {
     assert_eq!(report.stop, MinorStop::Diverged);
     assert!(report.peak_after_jy <= 1.5 * start);
     assert!(peak_in(&residual, None, Sign::Both).unwrap().value.abs() <= 1.51 * start);
+    // So wrong that a list alone would grow beyond all numbers before the image is looked at.
+    let far = truth.mapv(|v| 300.0 * v);
+    let far = Array2::from_shape_fn((N, N), |at| if at == (N / 2, N / 2) { 1.0 } else { far[at] });
+    let (mut residual, mut model) = (dirty_of(&uv, &[(30.0, 30.0, 1.0)]), Array2::zeros((N, N)));
+    let params = MinorParams { stop_jy: 1e-3, max_candidates: 64, ..MinorParams::default() };
+    let report = minor_cycle(&mut residual, &mut model, &far, None, &params, &Control::new()).unwrap();
+    assert_eq!(report.stop, MinorStop::Diverged);
+    assert!(residual.iter().chain(&model).all(|v: &f32| v.is_finite()));
 }
 
 #[test]

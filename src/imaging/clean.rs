@@ -128,7 +128,7 @@ pub struct Psf<'a> {
 }
 
 /// The deep end must not raise the highest peak, nor the noise, by more than this.
-const DEEP_PEAK: f32 = 1.2;
+const DEEP_PEAK: f32 = 1.5;
 const DEEP_RMS: f32 = 1.01;
 /// With wide components a minor cycle leaves at least this share of the peak, sidelobes allowing.
 const LEAST_SHARE_WIDE: f32 = 0.2;
@@ -416,7 +416,8 @@ impl State {
             max_iterations: p.niter - self.iterations,
             stop_jy: depth * self.care,
             non_negative: p.non_negative,
-            max_candidates: 1 << 16,
+            // A beam may be three hundred pixels, and a field a thousand sources.
+            max_candidates: 1 << 18,
             deep_jy: deep * self.care,
             leave_residual: true,
         };
