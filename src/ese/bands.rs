@@ -15,7 +15,8 @@ use crate::variability::{Ragged, Summary};
 
 /// Fewest epochs of which a lens can be told from anything else.
 const LEAST_EPOCHS: usize = 8;
-/// Fraction of the epochs that must show the unlensed flux.
+/// Fraction of the epochs that must show the unlensed flux: the template's, or the baseline where the colour alone decides, as a lens that
+/// no template fits has no unlensed flux of its own.
 const LEAST_UNLENSED: f64 = 0.03;
 
 /// One band of one source.
@@ -175,15 +176,18 @@ pub fn judge_bands(bands: &[Band<'_>], params: &BandsParams) -> BandsJudgement {
         trigger: false,
         reasons: Vec::new(),
     };
+    let mut decisive = false;
     if let (Some(dip), true) = (strongest, epochs >= LEAST_EPOCHS) {
         if let Some(weighed) = hypotheses::weigh(&receivers, (dip.mjd_start, dip.mjd_end)) {
             judged.log_bf_lens = Some(weighed.log_bf);
             judged.lens = Some(weighed.lens);
+            decisive = weighed.decisive.is_some_and(|c| c >= params.min_log_bf);
             judged.alternatives = Some(weighed.alternatives);
         }
     }
-    let lens = params.likely(&judged)
-        && judged.lens.is_some_and(|l| l.depth >= p.min_depth && l.unlensed >= LEAST_UNLENSED);
+    let fitted = judged.lens.is_some_and(|l| l.depth >= p.min_depth && l.unlensed >= LEAST_UNLENSED);
+    let coloured = decisive && receiver.at_baseline(&judged.events) >= LEAST_UNLENSED;
+    let lens = params.likely(&judged) && (fitted || coloured);
     judged.trigger = lens && judged.in_progress;
     let others = receivers.iter().enumerate().filter(|(g, _)| Some(*g) != primary).map(|(_, r)| r);
     let varies = varies(&judged.summary, p) || others.map(Receiver::statistics).any(|(s, _)| varies(&s, p));

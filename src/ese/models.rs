@@ -38,6 +38,11 @@ impl Alternatives {
         .into_iter()
         .fold(("", f64::NEG_INFINITY), |a, b| if b.1 > a.1 { b } else { a })
     }
+
+    /// The largest evidence among those that do not brighten first at higher frequencies.
+    pub(super) fn besides_a_flare(&self) -> f64 {
+        self.constant.max(self.gain).max(self.drift).max(self.scintillation)
+    }
 }
 
 /// Evidences of all alternatives.

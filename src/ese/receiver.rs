@@ -1,7 +1,7 @@
 //! Neighbouring bands as one receiver.
 
 use super::chromatic::Narrow;
-use super::event::Curve;
+use super::event::{Curve, Excursion};
 use super::score::{ese_score, Score, ScoreInput};
 use super::series::Series;
 use crate::variability::{summarise, Depth, Summary};
@@ -62,6 +62,15 @@ impl Receiver {
     pub fn curve(&self) -> Curve {
         let err: Vec<f64> = self.combined.w.iter().map(|w| 1.0 / w.sqrt()).collect();
         Curve::new(&self.combined.mjd, &self.combined.y, &err)
+    }
+
+    /// Fraction of the epochs that are outside all dips and within 5 % of the baseline.
+    pub fn at_baseline(&self, dips: &[Excursion]) -> f64 {
+        let baseline = self.curve().baseline();
+        let outside = |i: usize| dips.iter().all(|d| i < d.points.0 || i > d.points.1);
+        let y = &self.combined.y;
+        let quiet = (0..y.len()).filter(|&i| outside(i) && (y[i] / baseline - 1.0).abs() < 0.05).count();
+        quiet as f64 / y.len().max(1) as f64
     }
 
     /// Statistics and score of the combined points.

@@ -107,11 +107,11 @@ fn weighing(j: &BandsJudgement, l: &LensFit, params: &BandsParams, bands: usize,
         None if bands > 1 => "chromaticity not tested: frequencies unknown".to_owned(),
         None => "chromaticity not tested: one band".to_owned(),
         Some(c) if c > 3.0 => {
-            format!("deeper at longer wavelengths, as a plasma lens (ln likelihood ratio {c:.1})")
+            format!("coloured as by a plasma lens, stronger at longer wavelengths (ln Bayes factor {c:.1} over no colour)")
         }
         Some(c) if c < -2.0 => {
-            format!("the dip is the same in all bands, unlike a plasma lens's (ln likelihood ratio {c:.1})")
+            format!("the dip is the same in all bands, unlike a plasma lens's (ln Bayes factor {c:.1})")
         }
-        Some(c) => format!("the bands do not tell chromatic from achromatic (ln likelihood ratio {c:.1})"),
+        Some(c) => format!("the bands do not tell chromatic from achromatic (ln Bayes factor {c:.1})"),
     });
 }
