@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from dsa110_contimg.cli.app import main
+from dsa110_contimg.photometry.curves_file import read_curves
 from dsa110_contimg.photometry.ese import judge_bands
 from dsa110_contimg.simulation.models import Lens
 
@@ -71,6 +72,18 @@ def test_verdicts_and_keys(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert event["mjd_start"] < 60100 < event["mjd_end"]
     assert event["depth"] == pytest.approx(0.32, abs=0.06)
     assert main(["lightcurves", str(file)]) == 0
+
+
+def test_names_with_a_hash_and_names_that_look_blank_are_names(tmp_path: Path) -> None:
+    file = tmp_path / "curves.csv"
+    rows = [f"{name},{60000 + i},1.4e9,0.1,0.01" for name in ("src#1", "src#2", "NA", "None") for i in range(3)]
+    rows.insert(4, "# a remark, with commas, in between")
+    file.write_text(
+        "\n".join(["# made by hand", "", "source_id,mjd,freq_hz,flux_jy,flux_err_jy", *rows, "src#1,60009,,n/a,"])
+    )
+    curves = read_curves(file)
+    assert curves.groupby("source_id").size().to_dict() == {"src#1": 4, "src#2": 3, "NA": 3, "None": 3}
+    assert curves["flux_jy"].isna().sum() == 1
 
 
 def test_bad_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
