@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import dsa110_contimg._core as _compiled
 from dsa110_contimg.catalog.loaders import load_catalog
+from dsa110_contimg.catalog.names import unique_names
 from dsa110_contimg.utils.columns import column
 
 if TYPE_CHECKING:
@@ -87,6 +88,9 @@ def query_sources(
         table = _from_database(path, ra_center, dec_center, radius_deg)
     else:
         table = load_catalog(path)
+        if "source_id" in table:
+            # Of the whole file, so that a source has its name whichever cone it is found in.
+            table["source_id"] = unique_names(table["source_id"], table["ra_deg"], table["dec_deg"])
     return within(table, ra_center, dec_center, radius_deg, min_flux_mjy=min_flux_mjy, max_sources=max_sources)
 
 
