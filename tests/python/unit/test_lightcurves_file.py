@@ -186,3 +186,26 @@ def test_strength_size_and_crossing_time_of_a_lens_come_back(alpha: float, cross
         (fit["crossing_days"], crossing, fit["crossing_err_days"] / crossing),
     ):
         assert abs(np.log(value / truth)) < 3 * err + 0.05, (value, truth, err)
+
+
+def test_a_plot_of_sixteen_bands_keeps_its_legend_and_takes_any_error() -> None:
+    from dsa110_contimg.plots.lightcurves import plot_lightcurve
+
+    t = 60000 + np.arange(30.0)
+    parts = [
+        pd.DataFrame({"mjd": t, "freq_hz": f, "flux_jy": 0.1 * (f / 1.4e9) ** -2, "flux_err_jy": 0.001})
+        for f in np.linspace(1.31e9, 1.49e9, 16)
+    ]
+    curves = pd.concat(parts, ignore_index=True)
+    # Errors that are none, and a band that is missing at one epoch.
+    curves.loc[[3, 40], "flux_err_jy"] = [-1.0, 0.0]
+    curves = curves.drop(index=range(60, 61))
+    figure = plot_lightcurve(curves)
+    figure.draw_without_rendering()
+    axes = figure.axes[0]
+    mean = axes.containers[0].lines[0].get_ydata()
+    # The bands' common level, 0.1 (f / 1.4 GHz)^-2 at their median, whatever is missing.
+    assert len(mean) == 30
+    assert np.ptp(mean) < 1e-9 * mean.mean()
+    assert "mean of 16 bands" in axes.get_legend_handles_labels()[1]
+    assert len(axes.get_legend_handles_labels()[1]) == 1
