@@ -27,6 +27,20 @@ def source_name(ra_deg: float, dec_deg: float) -> str:
     )
 
 
+def check_cone(ra_deg: float, dec_deg: float, radius_deg: float = 0.0) -> None:
+    """Refuse what is no place on the sky: an empty answer would look like an empty sky.
+
+    Raises
+    ------
+    ValueError
+        Not finite, a declination beyond a pole, a negative radius.
+    """
+    if not (math.isfinite(ra_deg) and -90.0 <= dec_deg <= 90.0 and 0.0 <= radius_deg < math.inf):
+        raise ValueError(
+            f"cone: expected finite degrees, declination in -90..90 and a radius of 0 or more, found ({ra_deg}, {dec_deg}), {radius_deg}"
+        )
+
+
 def unique_names(given: Iterable[Any] | None, ra_deg: Iterable[float], dec_deg: Iterable[float]) -> list[str]:
     """One name a source of a whole catalogue: the given one, or where there is none `source_name`; the second of a name gets an
     ``a``, the third a ``b``, so that no two share a light curve."""
