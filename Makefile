@@ -68,6 +68,7 @@ bench: $(VENV)/.oracle ## Side-by-side benchmarks against the peers (minutes)
 bench-ese: $(VENV)/.built ## Completeness and purity of the nomination on injected events
 	$(BIN)/python benches/python/bench_ese.py --source-years 30000 --events 1000
 	$(BIN)/python benches/python/bench_ese.py --sky other --source-years 10000 --events 300
+	$(BIN)/python benches/python/bench_ese.py --sky sixteen --source-years 3000 --events 300
 
 docs: $(VENV)/.built ## Build the documentation into site/
 	$(BIN)/mkdocs build --strict -f docs/mkdocs.yml -d $(abspath site)

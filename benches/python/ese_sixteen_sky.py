@@ -11,8 +11,9 @@ from collections.abc import Callable
 
 import ese_other_sky
 import numpy as np
-from ese_other_sky import DAYS, MEAN_HZ, Array, Event, _observed
+from ese_other_sky import DAYS, MEAN_HZ, Array, Event, _observed, scintillation
 
+__all__ = ["CONTAMINANTS", "FREQ_HZ", "LENSES", "contaminant", "event", "observe", "scintillation", "times"]
 FREQ_HZ = np.linspace(1.317e9, 1.493e9, 16)
 CONTAMINANTS = {"scintillator": 0.06, "flare": 0.03, "drift": 0.02, "gain step": 0.005, "flat dip": 0.003}
 LENSES = {"skewed": 0.4, "shock": 0.3, "filament": 0.3}

@@ -15,8 +15,12 @@ use crate::variability::{Ragged, Summary};
 
 /// Fewest epochs of which a lens can be told from anything else.
 const LEAST_EPOCHS: usize = 8;
-/// Fraction of the epochs that must show the unlensed flux.
+/// Fraction of the epochs that must show the unlensed flux: the template's, or the baseline where the colour alone decides, as a lens that
+/// no template fits has no unlensed flux of its own.
 const LEAST_UNLENSED: f64 = 0.03;
+
+/// Least signal-to-noise ratio of the mean flux for a verdict on changes relative to it \[sigma\].
+const LEAST_DETECTION: f64 = 3.0;
 
 /// One band of one source.
 #[derive(Clone, Copy, Debug)]
@@ -175,15 +179,18 @@ pub fn judge_bands(bands: &[Band<'_>], params: &BandsParams) -> BandsJudgement {
         trigger: false,
         reasons: Vec::new(),
     };
+    let mut decisive = false;
     if let (Some(dip), true) = (strongest, epochs >= LEAST_EPOCHS) {
         if let Some(weighed) = hypotheses::weigh(&receivers, (dip.mjd_start, dip.mjd_end)) {
             judged.log_bf_lens = Some(weighed.log_bf);
             judged.lens = Some(weighed.lens);
+            decisive = weighed.decisive.is_some_and(|c| c >= params.min_log_bf);
             judged.alternatives = Some(weighed.alternatives);
         }
     }
-    let lens = params.likely(&judged)
-        && judged.lens.is_some_and(|l| l.depth >= p.min_depth && l.unlensed >= LEAST_UNLENSED);
+    let fitted = judged.lens.is_some_and(|l| l.depth >= p.min_depth && l.unlensed >= LEAST_UNLENSED);
+    let coloured = decisive && receiver.at_baseline(&judged.events) >= LEAST_UNLENSED;
+    let lens = params.likely(&judged) && (fitted || coloured);
     judged.trigger = lens && judged.in_progress;
     let others = receivers.iter().enumerate().filter(|(g, _)| Some(*g) != primary).map(|(_, r)| r);
     let varies = varies(&judged.summary, p) || others.map(Receiver::statistics).any(|(s, _)| varies(&s, p));
@@ -194,8 +201,27 @@ pub fn judge_bands(bands: &[Band<'_>], params: &BandsParams) -> BandsJudgement {
         (_, _, true) => Verdict::Variable,
         _ => Verdict::Steady,
     };
-    judged.reasons = words::reasons(&judged, params, &curves, receiver, epochs);
+    let undetected = Some(detection(&curves)).filter(|s| *s < LEAST_DETECTION && !varies && !lens);
+    if undetected.is_some() {
+        judged.verdict = Verdict::Insufficient;
+    }
+    judged.reasons = words::reasons(&judged, params, &curves, receiver, epochs, undetected);
     judged
+}
+
+/// Weighted mean flux of all points over its error; infinite without points.
+fn detection(curves: &[(f64, Curve)]) -> f64 {
+    let points = curves.iter().flat_map(|(_, c)| c.flux.iter().zip(&c.err));
+    let (mut sum, mut weight) = (0.0, 0.0);
+    for (f, e) in points {
+        sum += f / (e * e);
+        weight += 1.0 / (e * e);
+    }
+    if weight > 0.0 {
+        sum / weight.sqrt()
+    } else {
+        f64::INFINITY
+    }
 }
 
 fn varies(s: &Summary, p: &JudgeParams) -> bool {
@@ -272,6 +298,42 @@ mod tests {
             assert_ne!(j.verdict, Verdict::Candidate, "case {k}: {:?}", j.reasons);
         }
         assert_eq!(judged(&observe(|_, _| 1.0)).verdict, Verdict::Steady);
+    }
+
+    #[test]
+    fn what_was_never_detected_is_insufficient_and_said_to_be() {
+        let below = judged(&observe(|_, _| -1.0));
+        let none = judged(&observe(|_, _| 0.0));
+        for j in [below, none] {
+            assert_eq!(j.verdict, Verdict::Insufficient, "{:?}", j.reasons);
+            assert!(j.reasons.iter().any(|r| r.starts_with("not detected")), "{:?}", j.reasons);
+        }
+    }
+
+    #[test]
+    fn bad_points_of_single_bands_that_survive_despiking_make_no_event() {
+        let mut data = observe(|_, _| 1.0);
+        // Runs of two and three bad points, in another band each time.
+        for (k, start) in (5..140).step_by(9).enumerate() {
+            let bad = [-1.0, 0.0, 5.0][k % 3];
+            data[k % 4].1[start..start + 2 + k % 2].fill(bad);
+        }
+        let j = judged(&data);
+        assert_eq!(j.verdict, Verdict::Steady, "{:?}", j.reasons);
+        assert!(j.reasons.iter().any(|r| r.contains("far from the other bands")), "{:?}", j.reasons);
+    }
+
+    #[test]
+    fn a_supernova_in_one_band_is_no_lens_that_came_before() {
+        // Free-free absorbed rise and a fall as 1/t (Chevalier 1982, doi:10.1086/160167).
+        let flux = |t: f64, freq: f64| {
+            let age = ((t - 60_030.0) / 25.0).max(0.04);
+            0.05 + 3.0 * (-(freq / 1.4e9).powf(-2.1) / (age * age)).exp() / age
+        };
+        let data = observe(flux);
+        let one = Band { freq_hz: 1.4e9, mjd: &data[1].0, flux: &data[1].1, err: &data[1].2 };
+        let j = judge_bands(&[one], &BandsParams::default());
+        assert_eq!(j.verdict, Verdict::Variable, "{:?}", j.reasons);
     }
 
     #[test]

@@ -12,6 +12,9 @@ use super::refine::Refined;
 const FLAT_ODDS: f64 = 4.0;
 /// Receivers with fewer epochs have no say.
 const LEAST_EPOCHS: usize = 5;
+/// A lens acts where it changes the flux by more than this fraction, and a margin of the event's length to each side.
+const ACTS: f64 = 0.03;
+const MARGIN: f64 = 0.15;
 
 /// The outcome.
 pub(super) struct Weighed {
@@ -19,6 +22,8 @@ pub(super) struct Weighed {
     pub alternatives: Alternatives,
     /// ln Bayes factor of a lens over the likeliest alternative.
     pub log_bf: f64,
+    /// The part of it that the colour alone gives, where that was tested.
+    pub decisive: Option<f64>,
 }
 
 /// Weigh the hypotheses for a dip in `window` \[MJD\]; `None` when no receiver has enough epochs.
@@ -41,23 +46,25 @@ pub(super) fn weigh(receivers: &[Receiver], window: (f64, f64)) -> Option<Weighe
     let several = banks.len() > 1 && known;
     let log_z_flat = if several { fit(&search(0.0)).map_or(log_z, |f| f.1) } else { log_z };
     let within: Vec<Option<Colours>> =
-        chosen.iter().zip(&lensing.scale).map(|(r, scale)| chromaticity(r, &lens, *scale)).collect();
+        chosen.iter().zip(&lensing.scale).map(|(r, scale)| chromaticity(r, &lens, *scale, window)).collect();
     let tested = several || within.iter().any(Option::is_some);
     let inside = |of: fn(&Colours) -> f64| within.iter().flatten().map(of).sum::<f64>();
     let chromatic = tested.then(|| log_z - log_z_flat + inside(|c| c.lens));
     let each: Vec<Alternatives> = banks.iter().map(alternatives).collect();
-    let other: f64 = each.iter().map(|a| a.best().1).sum();
-    // In units of the achromatic dip's evidence: what the bands tell is on the lens's side of the balance.
-    let log_bf = match chromatic {
-        None => log_z - other,
-        Some(c) => log_z_flat + c - inside(|c| c.other) - log_sum_exp(&[other, log_z_flat - FLAT_ODDS]),
+    let alternatives = sum(&each);
+    // In units of the achromatic dip's evidence: what the bands tell is on the lens's side of the balance, and on its rivals'.
+    let (log_bf, decisive) = match chromatic {
+        None => (log_z - each.iter().map(|a| a.best().1).sum::<f64>(), None),
+        Some(c) => {
+            let (other, late) = (inside(|c| c.other), inside(|c| c.late));
+            let flare: f64 = each.iter().map(|a| a.flare).sum();
+            let rest: f64 = each.iter().map(|a| a.besides_a_flare()).sum();
+            let rivals = log_sum_exp(&[rest + other, flare + late, log_z_flat - FLAT_ODDS + other]);
+            (log_z_flat + c - rivals, Some(c - other.max(late)))
+        }
     };
     let place = chosen.iter().position(|r| std::ptr::eq(*r, reference)).unwrap_or(0);
-    Some(Weighed {
-        lens: described(&lens, log_z, &banks[place], chromatic),
-        alternatives: sum(&each),
-        log_bf,
-    })
+    Some(Weighed { lens: described(&lens, log_z, &banks[place], chromatic), alternatives, decisive, log_bf })
 }
 
 /// Strength in a receiver over that in the reference, as a power of the wavelength; 1 where a frequency is not known.
@@ -72,7 +79,7 @@ fn strength(reference: &Receiver, receiver: &Receiver, exponent: f64) -> f64 {
 
 /// ln likelihood ratio within one receiver: the lens's own law, and the plain one that the depth goes as the wavelength
 /// squared (which holds for a weak lens of any form), over a dip that is the same in all bands.
-fn chromaticity(receiver: &Receiver, lens: &Refined, scale: f64) -> Option<Colours> {
+fn chromaticity(receiver: &Receiver, lens: &Refined, scale: f64, dip: (f64, f64)) -> Option<Colours> {
     let (crossing, centre) = (lens.at[2].exp(), lens.at[3]);
     let mean = lens_of(&lens.at, lens.form, scale);
     let narrow: Vec<_> = receiver
@@ -90,7 +97,12 @@ fn chromaticity(receiver: &Receiver, lens: &Refined, scale: f64) -> Option<Colou
         let m = seen(mean.at((t - centre) / crossing)).clamp(0.05, 2.0);
         ((1.0 - (1.0 - m) / (ratio * ratio)) / m).max(0.05)
     };
-    chromatic::ratio(&receiver.bands, EPOCH_DAYS, &[&law, &plain])
+    let acts = |t: &&f64| (seen(mean.at((**t - centre) / crossing)) - 1.0).abs() > ACTS;
+    let times = &receiver.combined.mjd;
+    let first = times.iter().find(acts).map_or(dip.0, |t| t.min(dip.0));
+    let last = times.iter().rev().find(acts).map_or(dip.1, |t| t.max(dip.1));
+    let margin = MARGIN * (last - first);
+    chromatic::ratio(&receiver.bands, EPOCH_DAYS, &[&law, &plain], (first - margin, last + margin))
 }
 
 fn described(lens: &Refined, log_evidence: f64, bank: &Bank, chromatic: Option<f64>) -> LensFit {

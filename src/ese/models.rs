@@ -38,6 +38,11 @@ impl Alternatives {
         .into_iter()
         .fold(("", f64::NEG_INFINITY), |a, b| if b.1 > a.1 { b } else { a })
     }
+
+    /// The largest evidence among those that do not brighten first at higher frequencies.
+    pub(super) fn besides_a_flare(&self) -> f64 {
+        self.constant.max(self.gain).max(self.drift).max(self.scintillation)
+    }
 }
 
 /// Evidences of all alternatives.
@@ -134,8 +139,14 @@ fn gain(bank: &Bank) -> f64 {
     })
 }
 
-/// Shape of a flare `d` days after its peak.
+/// Shape of a flare `d` days after its peak; one that explodes instead rises from nothing as `exp(-1 / x^2)` and falls as `1 / x`, `x` its
+/// age, as free-free absorbed supernovae do (Chevalier 1982, doi:10.1086/160167), with 1 at the peak.
 fn flare_shape(d: f64, rise: f64, fall: f64) -> f64 {
+    if rise <= 0.0 {
+        // The peak of exp(-1 / x^2) / x is at x = sqrt(2), where it is 0.4289.
+        let x = d / fall + std::f64::consts::SQRT_2;
+        return if x > 0.2 { (-1.0 / (x * x)).exp() / x / 0.428_88 } else { 0.0 };
+    }
     let x = if d < 0.0 { d / rise } else { -d / fall };
     if x > -8.0 {
         x.exp()
@@ -145,7 +156,8 @@ fn flare_shape(d: f64, rise: f64, fall: f64) -> f64 {
 }
 
 fn flare(bank: &Bank) -> f64 {
-    const RISES: [f64; 5] = [0.5, 2.0, 6.0, 15.0, 40.0];
+    // The last is an explosion's.
+    const RISES: [f64; 6] = [0.5, 2.0, 6.0, 15.0, 40.0, 0.0];
     const FALLS: [f64; 6] = [3.0, 7.0, 15.0, 30.0, 60.0, 120.0];
     const PRIOR: f64 = 1.0;
     const MOST_STARTS: usize = 400;
@@ -157,8 +169,10 @@ fn flare(bank: &Bank) -> f64 {
     for &peak in s.mjd.iter().step_by(stride) {
         for rise in RISES {
             for fall in FALLS {
-                let low = s.mjd.partition_point(|t| *t < peak - 8.0 * rise);
-                let high = s.mjd.partition_point(|t| *t <= peak + 8.0 * fall);
+                let (before, after) =
+                    if rise > 0.0 { (8.0 * rise, 8.0 * fall) } else { (2.0 * fall, f64::INFINITY) };
+                let low = s.mjd.partition_point(|t| *t < peak - before);
+                let high = s.mjd.partition_point(|t| *t <= peak + after);
                 let (mut wyf, mut wf, mut wff) = (0.0, 0.0, 0.0);
                 for i in low..high {
                     let f = flare_shape(s.mjd[i] - peak, rise, fall);

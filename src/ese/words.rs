@@ -13,11 +13,17 @@ pub(super) fn reasons(
     curves: &[(f64, Curve)],
     receiver: &Receiver,
     epochs: usize,
+    undetected: Option<f64>,
 ) -> Vec<String> {
     let mut out = Vec::new();
     let s = &j.summary;
     if j.verdict == Verdict::Insufficient {
         out.push(format!("{epochs} usable epochs, a nomination needs {}", params.judge.min_epochs));
+    }
+    if let Some(sigma) = undetected {
+        out.push(format!(
+            "not detected: the mean over all points is {sigma:.1} sigma, and of no flux no relative change can be given"
+        ));
     }
     if j.trigger {
         out.push("look now: a lensing event is likely and in progress".to_owned());
@@ -41,6 +47,9 @@ pub(super) fn reasons(
     let (spikes, blanks) = curves.iter().fold((0, 0), |t, (_, c)| (t.0 + c.n_spikes, t.1 + c.n_blank));
     if spikes > 0 {
         out.push(format!("{spikes} single points far from all their neighbours were left out"));
+    }
+    if receiver.n_odd > 0 {
+        out.push(format!("{} points far from the other bands at their epoch were left out", receiver.n_odd));
     }
     if blanks > 0 {
         out.push(format!("{blanks} points without a finite flux and a positive error were left out"));
@@ -107,11 +116,11 @@ fn weighing(j: &BandsJudgement, l: &LensFit, params: &BandsParams, bands: usize,
         None if bands > 1 => "chromaticity not tested: frequencies unknown".to_owned(),
         None => "chromaticity not tested: one band".to_owned(),
         Some(c) if c > 3.0 => {
-            format!("deeper at longer wavelengths, as a plasma lens (ln likelihood ratio {c:.1})")
+            format!("coloured as by a plasma lens, stronger at longer wavelengths (ln Bayes factor {c:.1} over no colour)")
         }
         Some(c) if c < -2.0 => {
-            format!("the dip is the same in all bands, unlike a plasma lens's (ln likelihood ratio {c:.1})")
+            format!("the dip is the same in all bands, unlike a plasma lens's (ln Bayes factor {c:.1})")
         }
-        Some(c) => format!("the bands do not tell chromatic from achromatic (ln likelihood ratio {c:.1})"),
+        Some(c) => format!("the bands do not tell chromatic from achromatic (ln Bayes factor {c:.1})"),
     });
 }

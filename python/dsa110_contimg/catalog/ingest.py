@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import dsa110_contimg._core as _compiled
 from dsa110_contimg import DataError
 from dsa110_contimg.catalog.loaders import load_catalog
-from dsa110_contimg.catalog.names import source_name
+from dsa110_contimg.catalog.names import unique_names
 from dsa110_contimg.utils.columns import column
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def ingest(
         with np.errstate(divide="ignore", invalid="ignore"):
             snr = np.where(np.isfinite(snr), snr, np.where(err > 0, flux / err, np.nan))
     columns: dict[str, Any] = {
-        "source_id": _names(table, ra, dec),
+        "source_id": unique_names(table.get("source_id"), ra, dec),
         "ra_deg": ra,
         "dec_deg": dec,
         "healpix": _compiled.catalog.healpix(ra, dec),
@@ -80,26 +80,6 @@ def ingest(
         return 0
     db.insert_columns([("sources", columns, ["source_id"]), ("meta", keys, ["key"])])
     return len(ra)
-
-
-def _names(table: pd.DataFrame, ra: Any, dec: Any) -> list[str]:
-    import pandas as pd
-
-    if "source_id" in table:
-        given = table["source_id"].where(table["source_id"].notna(), "").astype(str).str.strip().tolist()
-        names = [g or source_name(r, d) for g, r, d in zip(given, ra, dec, strict=True)]
-    else:
-        names = [source_name(r, d) for r, d in zip(ra, dec, strict=True)]
-    repeat = pd.Series(names).groupby(names).cumcount().tolist()
-    return [n if k == 0 else f"{n}{_letters(k)}" for n, k in zip(names, repeat, strict=True)]
-
-
-def _letters(k: int) -> str:
-    text = ""
-    while k >= 0:
-        text = chr(ord("a") + k % 26) + text
-        k = k // 26 - 1
-    return text
 
 
 def ingest_file(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import dsa110_contimg._core as _compiled
 from dsa110_contimg.catalog.loaders import load_catalog
+from dsa110_contimg.catalog.names import check_cone, unique_names
 from dsa110_contimg.utils.columns import column
 
 if TYPE_CHECKING:
@@ -81,12 +82,21 @@ def query_sources(
     -------
     pandas.DataFrame
         ra_deg, dec_deg, flux_mjy, separation_deg and what else the catalogue has.
+
+    Raises
+    ------
+    ValueError
+        The cone is none.
     """
+    check_cone(ra_center, dec_center, radius_deg)
     path = resolve_catalog_path(catalog_type, dec_center if dec_strip is None else dec_strip, catalog_path)
     if path.suffix.startswith(".sqlite") or path.suffix == ".db":
         table = _from_database(path, ra_center, dec_center, radius_deg)
     else:
         table = load_catalog(path)
+        if "source_id" in table:
+            # Of the whole file, so that a source has its name whichever cone it is found in.
+            table["source_id"] = unique_names(table["source_id"], table["ra_deg"], table["dec_deg"])
     return within(table, ra_center, dec_center, radius_deg, min_flux_mjy=min_flux_mjy, max_sources=max_sources)
 
 

@@ -34,14 +34,17 @@ def lightcurves(
     def human() -> None:
         from rich.table import Table
 
-        table = Table("source", "bands", "epochs", "eta", "V", "score", "ln BF", "verdict", "why")
+        table = Table("source", "bands", "epochs", "eta", "V", "score", "ln BF", "verdict")
         for s in payload["sources"]:
             band = max(s["bands"], key=lambda b: b["n"])
             numbers = [
                 "-" if x is None else f"{x:.3g}" for x in (band["eta"], band["v"], s["ese_score"], s["log_bf_lens"])
             ]
-            why = "; ".join(s["reasons"]) if s["verdict"] in {"candidate", "variable"} else ""
-            table.add_row(s["source_id"], str(len(s["bands"])), str(band["n"]), *numbers, s["verdict"], why)
+            table.add_row(s["source_id"], str(len(s["bands"])), str(band["n"]), *numbers, s["verdict"])
         out.print(table)
+        # Reasons are sentences: below the table, where they have the width of the terminal.
+        for s in payload["sources"]:
+            if s["verdict"] in {"candidate", "variable"}:
+                out.print(f"{s['source_id']}: {'; '.join(s['reasons'])}", markup=False, highlight=False)
 
     emit(payload, json_output, human)

@@ -40,6 +40,7 @@ def photometry(
     json_output: JsonOption = False,
 ) -> None:
     """Measure the flux of every catalogue source on an image, or of one position."""
+    from dsa110_contimg.catalog.names import check_cone
     from dsa110_contimg.photometry.field import measure_field
     from dsa110_contimg.photometry.forced import measure_positions
 
@@ -48,6 +49,8 @@ def photometry(
         return
     if (ra is None) != (dec is None):
         raise CommandError("--ra, --dec: expected both or neither, found one")
+    if ra is not None and dec is not None:
+        check_cone(ra, dec)
     options: dict[str, Any] = {
         "pb": pb,
         "min_pb": min_pb,

@@ -92,7 +92,7 @@ def _write(
         found.plot_bands().savefig(band_plot, dpi=150)
         written["band_plot"] = str(band_plot)
     if cutouts is not None:
-        found.show_all_cutouts(size_arcmin, outfile=cutouts)
+        found.show_all_cutouts(size_arcmin, epochs=20, outfile=cutouts)
         written["cutouts"] = str(cutouts)
     if export is not None:
         written["export"] = str(found.export(export))
@@ -132,12 +132,14 @@ def sources(
     rows = table.to_dict("records")
 
     def human() -> None:
-        from rich.table import Table
+        from rich.table import Column, Table
 
-        shown = Table("source", "RA [deg]", "Dec [deg]", "epochs", "mean [mJy]", "eta", "V", "score", "verdict")
+        # On a narrow terminal the name gives way, not the numbers.
+        heads = ("RA [deg]", "Dec [deg]", "n", "mJy", "eta", "V", "score", "verdict")
+        shown = Table("source", *(Column(h, no_wrap=True, min_width=len(h)) for h in heads), padding=(0, 0))
         for row in rows:
-            place = [f"{row['ra_deg']:.5f}", f"{row['dec_deg']:+.5f}"]
-            numbers = [f"{row[k]:.3g}" for k in ("mean_flux_mjy", "eta", "v", "ese_score")]
+            place = [f"{row['ra_deg']:.4f}", f"{row['dec_deg']:+.4f}"]
+            numbers = [f"{row['mean_flux_mjy']:.3g}", f"{row['eta']:.3g}", f"{row['v']:.2g}", f"{row['ese_score']:.2f}"]
             shown.add_row(str(row["source_id"]), *place, str(row["n_obs"]), *numbers, str(row["verdict"]))
         out.print(shown)
         for kind, path in written.items():

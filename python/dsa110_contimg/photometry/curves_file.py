@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 from pathlib import Path
@@ -79,13 +80,24 @@ def _load(file: Path) -> pd.DataFrame:
             scaled = {n: table[n].unit for n in table.colnames if getattr(table[n], "unit", None) is not None}
             frame: pd.DataFrame = table.to_pandas()
             return frame.rename(columns={n: _with_unit(n, str(unit)) for n, unit in scaled.items()})
-        # Spaces, tabs or semicolons instead of commas; a byte order mark.
+        # Spaces, tabs or semicolons instead of commas; a byte order mark; lines of comment, but names may hold a "#", and sources may be
+        # called NA.
         with file.open(encoding="utf-8-sig") as stream:
-            head = next((line for line in stream if line.strip() and not line.startswith("#")), "")
+            above = list(itertools.takewhile(lambda line: not line.strip() or line.startswith("#"), stream))
+            stream.seek(0)
+            head = next(itertools.islice(stream, len(above), None), "")
         separator = next((c for c in (",", ";", "\t") if c in head), r"\s+")
-        return pd.read_csv(
-            file, comment="#", dtype=str, sep=separator, encoding="utf-8-sig", skip_blank_lines=True, index_col=False
+        rows: pd.DataFrame = pd.read_csv(
+            file,
+            skiprows=len(above),
+            dtype=str,
+            sep=separator,
+            encoding="utf-8-sig",
+            skip_blank_lines=True,
+            index_col=False,
+            keep_default_na=False,
         )
+        return rows[~rows.iloc[:, 0].astype(str).str.startswith("#")]
     except (ValueError, ImportError, TypeError) as error:
         raise DataError(f"{file}: expected a table with a header line, found: {error}") from error
 

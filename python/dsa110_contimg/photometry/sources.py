@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dsa110_contimg.catalog.names import check_cone
 from dsa110_contimg.photometry.export import export_regions
 from dsa110_contimg.photometry.source import Source, _open
 from dsa110_contimg.utils.columns import column
@@ -56,6 +57,8 @@ class Query:
         cone = (ra_deg, dec_deg, radius_deg)
         if any(v is None for v in cone) and any(v is not None for v in cone):
             raise ValueError(f"cone: expected ra_deg, dec_deg and radius_deg or none of them, found {cone}")
+        if ra_deg is not None and dec_deg is not None and radius_deg is not None:
+            check_cone(ra_deg, dec_deg, radius_deg)
         conditions: list[tuple[str, str, Any]] = []
         for name, operator, value in (
             ("verdict", "=", verdict),

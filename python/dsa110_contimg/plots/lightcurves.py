@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _POINT, _LIMIT, _BASE, _EVENT = "#20507a", "#a0a8b0", "#3a8f5c", "#c1562b"
+#: More bands than this are told by a colour bar, and their mean is drawn over them.
+_FEW_BANDS = 6
+#: Points of different bands within this time are one epoch [days].
+_EPOCH_DAYS = 0.3
 
 
 def plot_lightcurve(
@@ -33,7 +37,8 @@ def plot_lightcurve(
     Parameters
     ----------
     table : pandas.DataFrame
-        Columns ``mjd``, ``flux_jy``, ``flux_err_jy``; optionally ``freq_hz`` (one colour a frequency).
+        Columns ``mjd``, ``flux_jy``, ``flux_err_jy``; optionally ``freq_hz`` (one colour a frequency; of more than six bands the mean
+        over them too). Points without a positive error are not drawn.
     baseline : float, optional
         Level drawn as a line [Jy]; the first `baseline_epochs` epochs are shaded.
     events : sequence of mapping
@@ -56,7 +61,12 @@ def plot_lightcurve(
     axes = figure.subplots()
     scale = {"mJy": 1e3, "Jy": 1.0}[unit]
     _shade(axes, table, baseline_epochs if baseline is not None else 0, events)
-    _points(axes, table, scale, detection_snr)
+    table = table[(table["flux_err_jy"] > 0) & table["flux_jy"].notna()]
+    bands = sorted(table["freq_hz"].dropna().unique()) if "freq_hz" in table else []
+    if len(bands) > _FEW_BANDS:
+        _many_bands(axes, table[table["freq_hz"].notna()], bands, scale)
+    else:
+        _points(axes, table, bands, scale, detection_snr)
     if baseline is not None:
         axes.axhline(scale * baseline, color=_BASE, lw=1.2, ls="--", label="baseline", zorder=1)
     axes.set_ylabel(f"peak flux density [{unit}/beam]")
@@ -73,14 +83,60 @@ def plot_lightcurve(
     axes.set_title(title, loc="left", fontsize=11)
     handles, labels = axes.get_legend_handles_labels()
     if len(handles) > 1:
-        figure.legend(handles, labels, loc="outside lower center", frameon=False, fontsize=8, ncols=len(handles))
+        unique = dict(zip(labels, handles, strict=True))
+        figure.legend(
+            unique.values(), unique.keys(), loc="outside lower center", frameon=False, fontsize=8, ncols=len(unique)
+        )
     return shown(figure)
 
 
-def _points(axes: Any, table: pd.DataFrame, scale: float, detection_snr: float) -> None:
+def _many_bands(axes: Any, table: pd.DataFrame, bands: Sequence[float], scale: float) -> None:
+    """Points of every band, small and without error bars, and their mean at every epoch."""
+    drawn = axes.scatter(
+        table["mjd"],
+        scale * table["flux_jy"],
+        c=table["freq_hz"] / 1e6,
+        cmap="viridis",
+        s=5,
+        alpha=0.35,
+        lw=0,
+        rasterized=True,
+        zorder=2,
+    )
+    bar = axes.figure.colorbar(drawn, ax=axes, pad=0.01, label="frequency [MHz]")
+    bar.solids.set_alpha(1.0)
+    mean = _mean_of_bands(table)
+    axes.errorbar(
+        mean["mjd"],
+        scale * mean["flux_jy"],
+        scale * mean["flux_err_jy"],
+        fmt="o",
+        ms=2.5,
+        lw=0.8,
+        color="black",
+        label=f"mean of {len(bands)} bands",
+        zorder=3,
+    )
+
+
+def _mean_of_bands(table: pd.DataFrame) -> pd.DataFrame:
+    """Weighted mean of the bands at every epoch, each brought to their common level first: which band is missing does not matter."""
+    import numpy as np
+
+    level = table.groupby("freq_hz")["flux_jy"].transform("median")
+    common = float(level.median())
+    factor = (common / level).where((level > 0) & (common > 0), 1.0)
+    points = table.assign(y=table["flux_jy"] * factor, w=(table["flux_err_jy"] * factor) ** -2.0).sort_values("mjd")
+    # A new epoch begins after a gap, as the tiles of a transit are minutes apart.
+    points["epoch"] = np.cumsum(np.diff(points["mjd"], prepend=-np.inf) > _EPOCH_DAYS)
+    points["wy"], points["wt"] = points["w"] * points["y"], points["w"] * points["mjd"]
+    sums = points.groupby("epoch")[["w", "wy", "wt"]].sum()
+    return sums.assign(mjd=sums["wt"] / sums["w"], flux_jy=sums["wy"] / sums["w"], flux_err_jy=sums["w"] ** -0.5)
+
+
+def _points(axes: Any, table: pd.DataFrame, bands: Sequence[float], scale: float, detection_snr: float) -> None:
     import matplotlib as mpl
 
-    bands = sorted(table["freq_hz"].dropna().unique()) if "freq_hz" in table else []
     groups = [(None, table)] if len(bands) < 2 else [(f, table[table["freq_hz"] == f]) for f in bands]
     colours = mpl.colormaps["viridis"]
     for i, (freq, part) in enumerate(groups):

@@ -285,3 +285,24 @@ def test_the_commands_build_and_ask(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert json.loads(capsys.readouterr().out)["n"] > 0
     assert main(["catalog", "cone", "--ra", "0", "--dec", "95", "--path", str(db)]) == 1
     assert "declination" in capsys.readouterr().err
+
+
+def test_sources_of_one_name_keep_light_curves_apart_whichever_cone_they_are_found_in(tmp_path: Path) -> None:
+    file = tmp_path / "list.csv"
+    rows = ["S3,359.9,0.0,300", "S3,0.1,0.0,200", "S3a,0.2,0.0,100", ",0.3,0.0,50"]
+    file.write_text("\n".join(["name,ra_deg,dec_deg,flux_mjy", *rows]))
+    everywhere = query_sources("nvss", 0.0, 0.0, 1.0, catalog_path=file)
+    assert everywhere["source_id"].tolist() == ["S3", "S3b", "S3a", "J000112+000000"]
+    # The second of the name alone in the cone is still the second.
+    assert query_sources("nvss", 0.1, 0.0, 0.05, catalog_path=file)["source_id"].tolist() == ["S3b"]
+
+
+@pytest.mark.parametrize(
+    ("ra", "dec", "radius"), [(10.0, 91.0, 0.5), (np.nan, 0.0, 0.5), (10.0, 0.0, -1.0), (10.0, 0.0, np.nan)]
+)
+def test_a_cone_that_is_none_is_refused_and_not_empty(tmp_path: Path, ra: float, dec: float, radius: float) -> None:
+    file = tmp_path / "list.csv"
+    file.write_text("name,ra_deg,dec_deg,flux_mjy\nA,10,0,100\n")
+    assert len(query_sources("nvss", 370.0, 0.0, 0.5, catalog_path=file)) == 1
+    with pytest.raises(ValueError, match="cone: expected"):
+        query_sources("nvss", ra, dec, radius, catalog_path=file)

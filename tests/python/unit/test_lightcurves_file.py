@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from dsa110_contimg.cli.app import main
+from dsa110_contimg.photometry.curves_file import read_curves
 from dsa110_contimg.photometry.ese import judge_bands
 from dsa110_contimg.simulation.models import Lens
 
@@ -71,6 +72,18 @@ def test_verdicts_and_keys(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert event["mjd_start"] < 60100 < event["mjd_end"]
     assert event["depth"] == pytest.approx(0.32, abs=0.06)
     assert main(["lightcurves", str(file)]) == 0
+
+
+def test_names_with_a_hash_and_names_that_look_blank_are_names(tmp_path: Path) -> None:
+    file = tmp_path / "curves.csv"
+    rows = [f"{name},{60000 + i},1.4e9,0.1,0.01" for name in ("src#1", "src#2", "NA", "None") for i in range(3)]
+    rows.insert(4, "# a remark, with commas, in between")
+    file.write_text(
+        "\n".join(["# made by hand", "", "source_id,mjd,freq_hz,flux_jy,flux_err_jy", *rows, "src#1,60009,,n/a,"])
+    )
+    curves = read_curves(file)
+    assert curves.groupby("source_id").size().to_dict() == {"src#1": 4, "src#2": 3, "NA": 3, "None": 3}
+    assert curves["flux_jy"].isna().sum() == 1
 
 
 def test_bad_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -173,3 +186,26 @@ def test_strength_size_and_crossing_time_of_a_lens_come_back(alpha: float, cross
         (fit["crossing_days"], crossing, fit["crossing_err_days"] / crossing),
     ):
         assert abs(np.log(value / truth)) < 3 * err + 0.05, (value, truth, err)
+
+
+def test_a_plot_of_sixteen_bands_keeps_its_legend_and_takes_any_error() -> None:
+    from dsa110_contimg.plots.lightcurves import plot_lightcurve
+
+    t = 60000 + np.arange(30.0)
+    parts = [
+        pd.DataFrame({"mjd": t, "freq_hz": f, "flux_jy": 0.1 * (f / 1.4e9) ** -2, "flux_err_jy": 0.001})
+        for f in np.linspace(1.31e9, 1.49e9, 16)
+    ]
+    curves = pd.concat(parts, ignore_index=True)
+    # Errors that are none, and a band that is missing at one epoch.
+    curves.loc[[3, 40], "flux_err_jy"] = [-1.0, 0.0]
+    curves = curves.drop(index=range(60, 61))
+    figure = plot_lightcurve(curves)
+    figure.draw_without_rendering()
+    axes = figure.axes[0]
+    mean = axes.containers[0].lines[0].get_ydata()
+    # The bands' common level, 0.1 (f / 1.4 GHz)^-2 at their median, whatever is missing.
+    assert len(mean) == 30
+    assert np.ptp(mean) < 1e-9 * mean.mean()
+    assert "mean of 16 bands" in axes.get_legend_handles_labels()[1]
+    assert len(axes.get_legend_handles_labels()[1]) == 1
