@@ -219,11 +219,17 @@ def main() -> None:
     noise(report, sources)
     truth = np.array([s.flux_jy * (report["freq_hz"] / 1.4e9) ** s.alpha for s in sources])
     ra, dec = np.array([s.ra_deg for s in sources]), np.array([s.dec_deg for s in sources])
+    # As the pipeline measures: peaks of the flat image, what CLEAN left by its value, averaging undone, the beam divided out.
+    made, where = report["products"], (ra.tolist(), dec.tolist())
     table, about = measure_positions(
-        report["products"]["pbcor"], ra.tolist(), dec.tolist(), cluster_beams=1.5, min_pb=0.2
+        made["restored"],
+        *where,
+        pb=made["pb"],
+        residual=made["residual"],
+        cluster_beams=1.5,
+        min_pb=0.2,
+        averaging=(12.884901888, 187.5e6 / 16 / 48),
     )
-    pb, _ = measure_positions(report["products"]["restored"], ra.tolist(), dec.tolist(), pb=report["products"]["pb"])
-    table["pb"] = pb["pb"]
     alone = isolated(ra, dec, truth, 1.5 * about["beam_deg"][0])
     report_fluxes(table, truth, alone)
     with np.errstate(invalid="ignore"):

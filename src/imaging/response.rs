@@ -49,7 +49,8 @@ impl<'a> Response<'a> {
         let freq_hz = run.weights.mean_freq_hz;
         let ends = vis.freq_hz.iter().fold([f64::INFINITY, 0.0f64], |[a, b], f| [a.min(*f), b.max(*f)]);
         let ends_hz = (run.params.joint.nterms == 1 && ends[1] > ends[0]).then_some(ends);
-        let out = Self { run, wcs, freq_hz, ends_hz, share_t, basis_kt, time_of_row: vis.time_of_row.clone() };
+        let out =
+            Self { run, wcs, freq_hz, ends_hz, share_t, basis_kt, time_of_row: vis.time_of_row.clone() };
         let grid = &run.params.grid;
         let quarters = [0.1, 0.3, 0.5, 0.7, 0.9];
         let places = quarters.iter().flat_map(|y| quarters.iter().map(move |x| [*x, *y]));

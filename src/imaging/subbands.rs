@@ -28,6 +28,8 @@ pub struct Subband {
     pub bandwidth_hz: f64,
     /// Restored image \[Jy/beam\], blank (NaN) when all of it is flagged.
     pub restored_yx: Array2<f32>,
+    /// What is left \[Jy/beam\].
+    pub residual_yx: Array2<f32>,
     /// Restored image over the subband's primary beam.
     pub pbcor_yx: Array2<f32>,
     /// The subband's primary-beam power.
@@ -106,8 +108,8 @@ fn one(
     let used_jy = common.noise_scale * expected_jy;
     let (left, outcome) = residual(vis, &grid, &weights, common, used_jy, params, control)?;
     let measured_jy = f64::from(mad_rms(left.residual_yx.iter()));
-    let mut restored_yx = left.residual_yx;
-    restored_yx += common.components_yx;
+    let residual_yx = left.residual_yx;
+    let mut restored_yx = &residual_yx + common.components_yx;
     for (term, power) in common.more_components_yx.iter().zip(1..) {
         restored_yx.scaled_add((freq_hz / common.reference_hz - 1.0).powi(power) as f32, term);
     }
@@ -126,7 +128,7 @@ fn one(
     let pb_yx = primary_beam(&average, &wcs, [params.grid.ny, params.grid.nx], control)?;
     let pbcor_yx = correct(&restored_yx, &pb_yx, common.smear_yx, params.pb_limit);
     let noise = Noise { expected_jy, natural_jy: expected_jy, measured_jy, used_jy };
-    Ok(Subband { freq_hz, bandwidth_hz, restored_yx, pbcor_yx, pb_yx, noise, outcome })
+    Ok(Subband { freq_hz, bandwidth_hz, restored_yx, residual_yx, pbcor_yx, pb_yx, noise, outcome })
 }
 
 /// A subband whose data are all flagged.
@@ -138,6 +140,7 @@ fn blank(freq_hz: f64, bandwidth_hz: f64, shape: (usize, usize)) -> Subband {
         freq_hz,
         bandwidth_hz,
         restored_yx: blank.clone(),
+        residual_yx: blank.clone(),
         pbcor_yx: blank.clone(),
         pb_yx: blank,
         noise,

@@ -144,11 +144,8 @@ impl<'a> TaylorTerms<'a> {
             }
             out.push(part);
         }
-        let next = if exactly {
-            Some(Seen { models_yx: models_yx.to_vec(), samples: out.clone() })
-        } else {
-            base
-        };
+        let next =
+            if exactly { Some(Seen { models_yx: models_yx.to_vec(), samples: out.clone() }) } else { base };
         self.seen.replace(next);
         Ok(out)
     }

@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use super::annulus::ring_rms;
 use super::blend;
 use super::kernel::PixelKernel;
+use super::leftover;
 use super::shape::Shapes;
 use super::window::{nearest_pixel, Noise, Scratch, Sums, Window};
 use super::Error;
@@ -83,12 +84,17 @@ pub struct Maps<'a> {
     pub noise_yx: Option<ArrayView2<'a, f32>>,
     /// Background to take off \[Jy/beam\].
     pub background_yx: Option<ArrayView2<'a, f32>>,
+    /// What CLEAN left, in the image as well \[Jy/beam\]: it counts by its value at the source, not by the fit of a beam that it was not
+    /// seen with.
+    pub left_yx: Option<ArrayView2<'a, f32>>,
 }
 
 impl Maps<'_> {
     fn check(&self) -> Result<(), BadArgument> {
         let shape = self.image_yx.dim();
-        for (what, map) in [("noise_yx", self.noise_yx), ("background_yx", self.background_yx)] {
+        let others =
+            [("noise_yx", self.noise_yx), ("background_yx", self.background_yx), ("left_yx", self.left_yx)];
+        for (what, map) in others {
             if let Some(map) = map.filter(|m| m.dim() != shape) {
                 return Err(BadArgument::new(
                     what,
@@ -141,6 +147,9 @@ impl PixelFit {
 /// `error_factor`, over the valid pixels of the window of `nbeam` beams, with `d` the image less the background and `n` the noise
 /// (Condon 1997, doi:10.1086/133871, for a position and shape that are known). Sources closer than `cluster_beams` are solved
 /// together. Without a kernel: the largest pixel of a box.
+///
+/// With `left_yx` the flux is the fit to the image without it, plus its value at the position; errors and chi-square stay those of the
+/// image.
 ///
 /// A position off the image, or with less than a quarter of its kernel on valid pixels, gives NaN and
 /// [`Measurement::OUTSIDE`]; a window that is cut gives [`Measurement::EDGE`].
@@ -203,6 +212,11 @@ pub fn measure_shapes(
     let mut fits = parts?.concat();
     if let (Some(shapes), Some(beams), Some(half)) = (shapes, params.cluster_beams, half) {
         blend::refit(maps, shapes, pixel_xy, (beams * shapes.beam.major_px, half), &mut fits, control)?;
+    }
+    if let (Some(left_yx), Some(shapes)) = (maps.left_yx, shapes) {
+        let alone = Maps { image_yx: left_yx, left_yx: None, ..maps };
+        let left = measure_shapes(alone, Some(shapes), pixel_xy, params, &Control::new())?;
+        leftover::by_value(maps, left_yx, shapes, pixel_xy, &left, &mut fits);
     }
     Ok(fits)
 }

@@ -14,6 +14,7 @@ mod gain_field;
 mod gain_tests;
 mod inject;
 mod kernel;
+mod leftover;
 mod scale;
 mod shape;
 #[cfg(test)]

@@ -26,7 +26,7 @@ fn noise(n: usize, sigma: f64, seed: u64) -> Array2<f32> {
 }
 
 fn plain(image: &Array2<f32>) -> Maps<'_> {
-    Maps { image_yx: image.view(), noise_yx: None, background_yx: None }
+    Maps { image_yx: image.view(), noise_yx: None, background_yx: None, left_yx: None }
 }
 
 /// Every fourth beam or so, at fractional pixels.
@@ -153,8 +153,12 @@ fn noise_and_background_maps_count() {
     rms[[30, 33]] = 0.0;
     image[[30, 33]] = 1e3;
     let background = Array2::from_elem((64, 64), 0.5f32);
-    let maps =
-        Maps { image_yx: image.view(), noise_yx: Some(rms.view()), background_yx: Some(background.view()) };
+    let maps = Maps {
+        image_yx: image.view(),
+        noise_yx: Some(rms.view()),
+        background_yx: Some(background.view()),
+        left_yx: None,
+    };
     let fit = measure(maps, Some(&k), &[[30.2, 30.0]], &ForcedParams::default(), &Control::new()).unwrap()[0];
     assert!((fit.flux_jy - 1.0).abs() < 1e-5 && (fit.local_rms_jy - 0.01).abs() < 1e-8);
     assert_eq!(fit.dof, 19 * 19 - 2);
@@ -175,7 +179,8 @@ fn bad_options_are_refused() {
         assert!(measure(plain(&image), Some(&k), &[[8.0, 8.0]], &params, &Control::new()).is_err());
     }
     let small = Array2::<f32>::zeros((8, 8));
-    let maps = Maps { image_yx: image.view(), noise_yx: Some(small.view()), background_yx: None };
+    let maps =
+        Maps { image_yx: image.view(), noise_yx: Some(small.view()), background_yx: None, left_yx: None };
     assert!(measure(maps, Some(&k), &[], &ForcedParams::default(), &Control::new()).is_err());
 }
 

@@ -48,6 +48,26 @@ fn sizes(list: Vec<Option<[f64; 3]>>) -> Vec<Option<RestoringBeam>> {
     list.into_iter().map(|size| size.filter(|s| s.iter().all(|v| v.is_finite())).map(beam)).collect()
 }
 
+/// Images of parts of the band, each with its primary beam and its residual or `None`, which may be left out.
+fn bands(list: Vec<Vec<Option<PathBuf>>>) -> PyResult<Vec<measure::BandImage>> {
+    let one = |mut part: Vec<Option<PathBuf>>| {
+        let found = part.len();
+        part.resize(found.max(3), None);
+        match <[Option<PathBuf>; 3]>::try_from(part) {
+            Ok([Some(image), pb, residual]) if found > 0 => Ok(measure::BandImage { image, pb, residual }),
+            _ => {
+                let expected = "an image, its primary beam or None and its residual or None";
+                Err(errors::exception(&crate::kind::BadArgument::new(
+                    "bands",
+                    expected,
+                    format!("{found} entries"),
+                )))
+            }
+        }
+    };
+    list.into_iter().map(one).collect()
+}
+
 /// Options of `measure_image`, from a dictionary; an unknown key is an error.
 fn measure_params(
     image: PathBuf,
@@ -59,6 +79,7 @@ fn measure_params(
     for (key, value) in options.into_iter().flat_map(|d| d.iter()) {
         match key.extract::<String>()?.as_str() {
             "pb" => p.pb = value.extract()?,
+            "residual" => p.residual = value.extract()?,
             "min_pb" => p.min_pb = value.extract()?,
             "ignore_beam" => p.ignore_beam = value.extract()?,
             "blank_fits" => p.blank_fits = value.extract()?,
@@ -74,7 +95,7 @@ fn measure_params(
             "fraction_floor" => p.fraction_floor = value.extract()?,
             "min_elevation_deg" => p.sky.min_elevation_deg = value.extract()?,
             "near_deg" => p.sky.near_deg = value.extract()?,
-            "bands" => p.bands = value.extract()?,
+            "bands" => p.bands = bands(value.extract()?)?,
             "pols" => p.pols = value.extract()?,
             "noise_map" => noise = value.extract()?,
             "background_map" => level = value.extract()?,
@@ -84,7 +105,7 @@ fn measure_params(
                 }
             }
             other => {
-                let expected = "pb, min_pb, ignore_beam, blank_fits, nbeam, annulus_px, box_px, cluster_beams, \
+                let expected = "pb, residual, min_pb, ignore_beam, blank_fits, nbeam, annulus_px, box_px, cluster_beams, \
                     error_factor, noise_map, background_map, mesh_beams, sizes_deg, resolved_area, averaging, \
                     limit_sigma, fraction_floor, min_elevation_deg, near_deg, bands or pols";
                 return Err(errors::exception(&crate::kind::BadArgument::new("option", expected, other)));
@@ -181,7 +202,7 @@ fn measure_pixels<'py>(
     let kernel = core::PixelKernel::in_pixels(beam.0, beam.1, beam.2.to_radians())
         .map_err(|e| errors::exception(&e))?;
     let params = core::ForcedParams { nbeam, cluster_beams, rms_jy: noise, ..Default::default() };
-    let maps = core::Maps { image_yx: image.as_array(), noise_yx: None, background_yx: None };
+    let maps = core::Maps { image_yx: image.as_array(), noise_yx: None, background_yx: None, left_yx: None };
     let fits =
         door::run_detached(py, None, |control| core::measure(maps, Some(&kernel), &xy, &params, control))?;
     let array = |get: fn(&core::PixelFit) -> f64| PyArray1::from_iter(py, fits.iter().map(get));

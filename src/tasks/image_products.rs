@@ -291,11 +291,12 @@ pub(super) fn write(context: &Context<'_>, report: &mut ImageReport) -> Result<(
     for (number, part) in images.subbands.iter().enumerate() {
         let cards = context.cards_with(&part.noise);
         let infix = format!("-sb{number:02}");
-        let mut paths = [None, None, None];
+        let mut paths = [None, None, None, None];
         for (slot, product, data) in [
             (0, Product::Restored, &part.restored_yx),
             (1, Product::Pbcor, &part.pbcor_yx),
             (2, Product::Pb, &part.pb_yx),
+            (3, Product::Residual, &part.residual_yx),
         ] {
             if context.wanted(product) {
                 let path = product.path(context.params, &infix);
@@ -304,7 +305,7 @@ pub(super) fn write(context: &Context<'_>, report: &mut ImageReport) -> Result<(
                 paths[slot] = Some(path);
             }
         }
-        let [restored, pbcor, pb] = paths;
+        let [restored, pbcor, pb, residual] = paths;
         report.subbands.push(SubbandReport {
             number,
             freq_hz: part.freq_hz,
@@ -312,6 +313,7 @@ pub(super) fn write(context: &Context<'_>, report: &mut ImageReport) -> Result<(
             restored,
             pbcor,
             pb,
+            residual,
             noise: part.noise,
             outcome: part.outcome,
         });

@@ -44,6 +44,17 @@ pub enum NoiseSource {
     },
 }
 
+/// Image of a part of the band.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BandImage {
+    /// As [`MeasureParams::image`].
+    pub image: PathBuf,
+    /// As [`MeasureParams::pb`].
+    pub pb: Option<PathBuf>,
+    /// As [`MeasureParams::residual`].
+    pub residual: Option<PathBuf>,
+}
+
 /// What to measure.
 #[derive(Clone, Debug)]
 pub struct MeasureParams {
@@ -51,6 +62,9 @@ pub struct MeasureParams {
     pub image: PathBuf,
     /// Primary-beam power on the same grid; fluxes, errors and rms are divided by its value at the position.
     pub pb: Option<PathBuf>,
+    /// Residual image \[Jy/beam\] on the same grid: what CLEAN left of a source counts by its value at the source, see
+    /// [`Maps::left_yx`]. Only of an image that is not corrected for the primary beam.
+    pub residual: Option<PathBuf>,
     /// Positions, ICRS.
     pub positions: Vec<RaDec>,
     /// Sizes of the sources on the sky (the beam not in them) by index; beyond the end and `None`: points.
@@ -75,8 +89,8 @@ pub struct MeasureParams {
     pub fraction_floor: f64,
     /// Limits of the flags that depend on time and place.
     pub sky: SkyLimits,
-    /// Images of parts of the band, each with its primary beam unless it is corrected already: each source is measured in each.
-    pub bands: Vec<(PathBuf, Option<PathBuf>)>,
+    /// Images of parts of the band: each source is measured in each.
+    pub bands: Vec<BandImage>,
     /// Images of the two polarisations, which must agree.
     pub pols: Option<[PathBuf; 2]>,
 }
@@ -87,6 +101,7 @@ impl MeasureParams {
         Self {
             image,
             pb: None,
+            residual: None,
             positions,
             sizes: Vec::new(),
             resolved_area: 1.05,
@@ -106,7 +121,8 @@ impl MeasureParams {
 
     /// The same on another image, and nothing beyond it.
     fn on(&self, image: &std::path::Path) -> Self {
-        Self { image: image.to_owned(), pb: None, bands: Vec::new(), pols: None, ..self.clone() }
+        let (pb, residual, bands, pols) = (None, None, Vec::new(), None);
+        Self { image: image.to_owned(), pb, residual, bands, pols, ..self.clone() }
     }
 }
 
@@ -164,11 +180,12 @@ pub struct MeasureReport {
 /// Files that cannot be read or are no images; planes whose grids differ; options that make no sense; cancelled.
 pub fn run(params: &MeasureParams, control: &Control) -> Result<MeasureReport, Error> {
     let mut report = one_image(params, control)?;
-    for (path, pb) in &params.bands {
-        let band = one_image(&MeasureParams { pb: pb.clone(), ..params.on(path) }, control)?;
+    for part in &params.bands {
+        let (pb, residual) = (part.pb.clone(), part.residual.clone());
+        let band = one_image(&MeasureParams { pb, residual, ..params.on(&part.image) }, control)?;
         let column = |get: fn(&Measurement) -> f64| band.measurements.iter().map(get).collect();
         report.bands.push(BandReport {
-            path: path.clone(),
+            path: part.image.clone(),
             freq_hz: band.freq_hz,
             bandwidth_hz: band.bandwidth_hz,
             beam: band.beam,
@@ -194,27 +211,30 @@ pub fn run(params: &MeasureParams, control: &Control) -> Result<MeasureReport, E
 fn one_image(params: &MeasureParams, control: &Control) -> Result<MeasureReport, Error> {
     let (plane, cards) = read_plane_with_cards(&params.image)?;
     let pb = params.pb.as_ref().map(|p| read_plane(p)).transpose()?;
-    measured(&plane, pb, cards.text("TELESCOP").unwrap_or_default(), params, control)
+    let left = params.residual.as_ref().map(|p| read_plane(p)).transpose()?;
+    measured(&plane, [pb, left], cards.text("TELESCOP").unwrap_or_default(), params, control)
 }
 
-/// As [`run`], on planes of this array in memory; `image`, `pb`, `bands` and `pols` of the parameters are not looked at.
+/// As [`run`], on planes of this array in memory, primary beam and residual with them; `image`, `pb`, `residual`, `bands` and `pols` of
+/// the parameters are not looked at.
 pub(super) fn on_planes(
     plane: &Plane,
-    pb: Option<Plane>,
+    others: [Option<Plane>; 2],
     params: &MeasureParams,
     control: &Control,
 ) -> Result<MeasureReport, Error> {
-    measured(plane, pb, TELESCOPE_NAME, params, control)
+    measured(plane, others, TELESCOPE_NAME, params, control)
 }
 
 fn measured(
     plane: &Plane,
-    pb: Option<Plane>,
+    [pb, left]: [Option<Plane>; 2],
     telescope: &str,
     params: &MeasureParams,
     control: &Control,
 ) -> Result<MeasureReport, Error> {
     let pb = pb.map(|p| same_grid("pb", p, plane)).transpose()?;
+    let left = left.map(|p| same_grid("residual", p, plane)).transpose()?;
     let kernel = match plane.beam {
         Some(beam) if !params.ignore_beam => Some(PixelKernel::new(beam, &plane.wcs)?),
         _ => None,
@@ -224,6 +244,7 @@ fn measured(
         image_yx: plane.data_yx.view(),
         noise_yx: noise.as_ref().map(|n| n.rms_yx.view()),
         background_yx: noise.as_ref().filter(|n| !n.level_yx.is_empty()).map(|n| n.level_yx.view()),
+        left_yx: left.as_ref().map(|l| l.data_yx.view()),
     };
     let outside = [f64::NAN; 2];
     let pixel_xy: Vec<[f64; 2]> =

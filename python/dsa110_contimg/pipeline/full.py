@@ -252,7 +252,7 @@ class _Work:
         def measure(progress: Progress) -> Any:
             planes = [made["products"], *made["subbands"]]
             return [
-                measure_positions(p["restored"], ra, dec, pb=p["pb"], min_pb=0.2, progress=progress)[0] for p in planes
+                measure_positions(p["restored"], ra, dec, pb=p["pb"], residual=p["residual"], min_pb=0.2, progress=progress)[0] for p in planes
             ]
 
         self.fluxes = self.timed("measure", measure)[0]

@@ -21,8 +21,10 @@ def averaging_of(header: Mapping[str, Any]) -> tuple[float, float] | None:
 
 
 def image_files(outputs: Outputs) -> list[str]:
-    """Files that a measurement reads: image and primary beam of the band and of its parts."""
-    return [outputs["image"], outputs["pb"], *(path for pair in outputs.get("bands", []) for path in pair)]
+    """Files that a measurement reads: image, primary beam and residual of the band and of its parts."""
+    band = [outputs["image"], outputs["pb"], outputs.get("residual")]
+    parts = [path for part in outputs.get("bands", []) for path in part]
+    return [path for path in (*band, *parts) if path]
 
 
 def fingerprint(catalog: Sequence[CatalogSource], blank_fits: int) -> dict[str, Any]:
@@ -52,7 +54,7 @@ def measure(
     catalog : sequence of CatalogSource
         Positions, fluxes and sizes.
     outputs : dict
-        ``image``, ``pb`` and ``bands`` (pairs of image and primary beam) of the stage before.
+        ``image``, ``pb``, ``residual`` and ``bands`` (image, primary beam and residual of each) of the stage before.
     mid_mjd : float
         Middle of the tile [MJD].
     min_pb : float
@@ -82,8 +84,9 @@ def measure(
         table,
         mjd=mid_mjd,
         pb=outputs["pb"],
+        residual=outputs.get("residual"),
         min_pb=min_pb,
-        bands=[tuple(pair) for pair in outputs.get("bands", [])],
+        bands=[list(part) for part in outputs.get("bands", [])],
         sizes_deg=[s.size_deg for s in catalog],
         averaging=averaging,
         blank_fits=blank_fits,

@@ -376,7 +376,10 @@ class Observation:
             "image": made["restored"],
             "pb": made["pb"],
             "pbcor": made["pbcor"],
-            "bands": [[part["restored"], part["pb"]] for part in report.get("subbands") or []],
+            "residual": made.get("residual"),
+            "bands": [
+                [part["restored"], part["pb"], part.get("residual")] for part in report.get("subbands") or []
+            ],
             "noise_jy": report["rms_jy"],
             "expected_noise_jy": report["expected_rms_jy"],
             "beam": report["beam"],

@@ -34,6 +34,8 @@ pub struct SubbandReport {
     pub pbcor: Option<PathBuf>,
     /// Primary beam of the subband.
     pub pb: Option<PathBuf>,
+    /// What CLEAN left in the subband.
+    pub residual: Option<PathBuf>,
     /// Noise.
     pub noise: Noise,
     /// How its own cleaning ended.

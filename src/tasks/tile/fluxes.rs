@@ -99,14 +99,17 @@ pub(super) fn measure_all(
         bandwidth_hz,
         time_mjd_s: middle_mjd_s,
     };
-    let band = (images.restored_yx, images.pb_yx, images.freq_hz, images.bandwidth_hz);
-    let parts = images.subbands.into_iter().map(|p| (p.restored_yx, p.pb_yx, p.freq_hz, p.bandwidth_hz));
+    let band = ([images.restored_yx, images.pb_yx, images.residual_yx], images.freq_hz, images.bandwidth_hz);
+    let parts = images
+        .subbands
+        .into_iter()
+        .map(|p| ([p.restored_yx, p.pb_yx, p.residual_yx], p.freq_hz, p.bandwidth_hz));
     std::iter::once(band)
         .chain(parts)
-        .map(|(restored, pb, freq_hz, width_hz)| {
+        .map(|(data, freq_hz, width_hz)| {
             control.check()?;
-            let image = plane(restored, freq_hz, width_hz);
-            measure::on_planes(&image, Some(plane(pb, freq_hz, width_hz)), &request, control)
+            let [image, pb, left] = data.map(|data_yx| plane(data_yx, freq_hz, width_hz));
+            measure::on_planes(&image, [Some(pb), Some(left)], &request, control)
         })
         .collect()
 }
