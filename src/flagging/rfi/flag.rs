@@ -44,7 +44,7 @@ pub fn flag(block: &mut VisBlock, params: &RfiParams, control: &Control) -> Resu
         found = search.all(&baselines, control)?;
     }
     found.par_chunks_mut(params.stack.max(1)).for_each_init(Scratch::default, |scratch, group| {
-        search.together(group, scratch);
+        stacked(&search, group, scratch);
     });
     control.check()?;
     write(block, &baselines, &found);
@@ -55,12 +55,12 @@ pub fn flag(block: &mut VisBlock, params: &RfiParams, control: &Control) -> Resu
 fn typical(found: &[Found], products: usize) -> Vec<f32> {
     (0..products)
         .map(|p| {
-            let mut of_one: Vec<f32> =
+            let of_one: Vec<f32> =
                 found.iter().filter_map(|f| f.plane.variance.get(p).copied().filter(|v| *v > 0.0)).collect();
             if of_one.is_empty() {
                 0.0
             } else {
-                super::response::median(&mut of_one)
+                super::order::median(&of_one)
             }
         })
         .collect()
@@ -135,6 +135,11 @@ super::vectorized! {
     (evidence: &[f32], shape: (usize, usize), bound: f32, mask: &mut [bool], scratch: &mut chain::Scratch)
 }
 
+super::vectorized! {
+    fn stacked = Search::together;
+    (search: &Search<'_>, group: &mut [Found], scratch: &mut Scratch)
+}
+
 impl Search<'_> {
     fn all(&self, baselines: &[Vec<usize>], control: &Control) -> Result<Vec<Found>, Error> {
         baselines
@@ -168,6 +173,7 @@ impl Search<'_> {
     }
 
     /// Search the members of a stack knowing what the others show.
+    #[inline(always)]
     fn together(&self, group: &mut [Found], scratch: &mut Scratch) {
         let Some(shape) = group.first().map(|f| (f.plane.nt, f.plane.nf)) else { return };
         let Some(windows) = self.windows.get(&shape.0) else { return };
@@ -177,13 +183,14 @@ impl Search<'_> {
         for found in group {
             if (found.plane.nt, found.plane.nf) == shape && self.params.stack > 1 {
                 stack.inform(&found.plane, &found.mask, &mut scratch.informed);
-                mark(&scratch.informed, shape, self.bound, &mut found.mask, &mut scratch.chain);
+                chain::mark(&scratch.informed, shape, self.bound, &mut found.mask, &mut scratch.chain);
             }
             self.finish(found, scratch);
         }
     }
 
     /// What is faint and wide, and rims.
+    #[inline(always)]
     fn finish(&self, found: &mut Found, scratch: &mut Scratch) {
         let shape = (found.plane.nt, found.plane.nf);
         let samples = found.plane.evidence.iter().zip(&found.plane.count).zip(&found.mask);

@@ -1,5 +1,6 @@
 //! Shape of the bandpass that all baselines share.
 
+use super::order::median;
 use crate::vis::VisBlock;
 
 /// Samples that the median of a channel is taken of.
@@ -29,7 +30,7 @@ pub(super) fn response(block: &VisBlock, rows: &[usize]) -> Vec<Vec<f32>> {
                     if values.len() < 200 {
                         f32::NAN
                     } else {
-                        median(&mut values)
+                        median(&values)
                     }
                 })
                 .collect();
@@ -67,15 +68,10 @@ fn line(points: &[(f32, f32)]) -> impl Fn(f32) -> f32 {
     for (k, a) in points.iter().enumerate() {
         slopes.extend(points[k + 1..].iter().map(|b| (b.1 - a.1) / (b.0 - a.0)));
     }
-    let slope = median(&mut slopes);
-    let mut rest: Vec<f32> = points.iter().map(|(x, y)| y - slope * x).collect();
-    let base = median(&mut rest);
+    let slope = median(&slopes);
+    let rest: Vec<f32> = points.iter().map(|(x, y)| y - slope * x).collect();
+    let base = median(&rest);
     move |x| slope.mul_add(x, base)
-}
-
-pub(super) fn median(values: &mut [f32]) -> f32 {
-    let middle = values.len() / 2;
-    *values.select_nth_unstable_by(middle, f32::total_cmp).1
 }
 
 #[cfg(test)]

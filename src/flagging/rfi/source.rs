@@ -2,7 +2,7 @@
 
 use super::evidence::{noise, power};
 use super::fit::{fit, Aligned};
-use super::response::median;
+use super::order::median;
 use super::tile::gather;
 use super::tile::Tile;
 
@@ -136,7 +136,7 @@ fn turns(tile: &Tile, scratch: &mut Scratch) -> Option<(f32, f32)> {
     if scratch.values.len() < FEWEST / 6 {
         return None;
     }
-    let bound = BOUND * BOUND * median(&mut scratch.values);
+    let bound = BOUND * BOUND * median(&scratch.values);
     if !(bound > 0.0) {
         return None;
     }
@@ -145,7 +145,7 @@ fn turns(tile: &Tile, scratch: &mut Scratch) -> Option<(f32, f32)> {
     let scale = |(re, im, used): (f32, f32, f32)| {
         let power = re * re + im * im;
         // Never above 1; no number where there is none is multiplied by 0.
-        used * (bound / power.max(bound)).sqrt()
+        used * (bound / if power > bound { power } else { bound }).sqrt()
     };
     let n = nt * nf;
     re.resize(n, 0.0);
@@ -229,7 +229,7 @@ fn blocks(tile: &Tile, scratch: &mut Scratch) {
     if scratch.values.is_empty() {
         return;
     }
-    let bound = BOUND * BOUND * median(&mut scratch.values);
+    let bound = BOUND * BOUND * median(&scratch.values);
     let [x, y] = &mut scratch.lag;
     for row in 0..rows {
         for lane in [&mut *x, &mut *y] {
@@ -242,7 +242,7 @@ fn blocks(tile: &Tile, scratch: &mut Scratch) {
             let (used, x, y) = (&tile.used[line][..nf], &mut x[..nf], &mut y[..nf]);
             for f in 0..nf {
                 let power = re[f] * re[f] + im[f] * im[f];
-                let w = used[f] * (bound / power.max(bound)).sqrt();
+                let w = used[f] * (bound / if power > bound { power } else { bound }).sqrt();
                 x[f] += w * re[f];
                 y[f] += w * im[f];
             }
