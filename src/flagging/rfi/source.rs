@@ -2,7 +2,7 @@
 
 use super::evidence::{noise, power};
 use super::fit::{fit, Aligned};
-use super::order::median;
+use super::order::median_roughly;
 use super::tile::gather;
 use super::tile::Tile;
 
@@ -136,7 +136,7 @@ fn turns(tile: &Tile, scratch: &mut Scratch) -> Option<(f32, f32)> {
     if scratch.values.len() < FEWEST / 6 {
         return None;
     }
-    let bound = BOUND * BOUND * median(&scratch.values);
+    let bound = BOUND * BOUND * median_roughly(&scratch.values);
     if !(bound > 0.0) {
         return None;
     }
@@ -229,7 +229,7 @@ fn blocks(tile: &Tile, scratch: &mut Scratch) {
     if scratch.values.is_empty() {
         return;
     }
-    let bound = BOUND * BOUND * median(&scratch.values);
+    let bound = BOUND * BOUND * median_roughly(&scratch.values);
     let [x, y] = &mut scratch.lag;
     for row in 0..rows {
         for lane in [&mut *x, &mut *y] {
