@@ -20,6 +20,15 @@ use crate::vis::VisBlock;
 /// Flagged fractions of a baseline above which its noise and sources are estimated once more, and yet once more, without what was found.
 const AGAIN: [f32; 2] = [0.03, 0.12];
 
+/// Baselines that tell, before all are searched, whether there is much interference.
+const SCOUTS: usize = 256;
+/// Flagged fraction of theirs above which the bandpass that they share is taken once more, without what was found.
+const CROWDED: f32 = 0.1;
+/// It is used where it differs from the first one by more than this fraction.
+const BENT: f32 = 0.1;
+/// Changes between noise and interference for each flagged sample.
+const CHANGES: f32 = 0.03;
+
 /// Mean excess (sigma of one product's evidence) of the faintest rectangle that one baseline is believed: interference of 1.5 sigma of a
 /// component. What is fainter and wide may as well be the beat of two sources.
 const FAINTEST: f32 = 1.05;
@@ -33,12 +42,18 @@ const SMALL: usize = 600;
 pub fn flag(block: &mut VisBlock, params: &RfiParams, control: &Control) -> Result<(), Error> {
     check(params)?;
     let baselines = baselines(block);
-    let rows: Vec<usize> = baselines.iter().flatten().copied().collect();
-    let response = response(block, &rows);
-    let bound = chain::cost(params.false_alarm);
     let windows = shapes(&baselines, block, params);
-    let mut search = Search { block, response, params, bound, windows, typical: Vec::new() };
-    let mut found = search.all(&baselines, control)?;
+    let stride = (baselines.len() / SCOUTS).max(1);
+    let scouts: Vec<Vec<usize>> = baselines.iter().step_by(stride).cloned().collect();
+    let rows: Vec<usize> = baselines.iter().flatten().copied().collect();
+    let bandpass = response(block, &rows, &[]);
+    let mut search = Search { block, response: bandpass, params, windows, typical: Vec::new() };
+    let mut found = search.all(&scouts, control)?;
+    let better = search.without(&scouts, &found);
+    if stride > 1 || better.is_some() {
+        search.response = better.unwrap_or(search.response);
+        found = search.all(&baselines, control)?;
+    }
     if baselines.first().is_some_and(|rows| rows.len() * block.channels.freq_hz.len() < SMALL) {
         search.typical = typical(&found, block.products.len());
         found = search.all(&baselines, control)?;
@@ -49,6 +64,23 @@ pub fn flag(block: &mut VisBlock, params: &RfiParams, control: &Control) -> Resu
     control.check()?;
     write(block, &baselines, &found);
     Ok(())
+}
+
+/// Whether a bandpass without what was found is another one, by more than [`BENT`] somewhere, and a flatter one: beside bright sources
+/// flags follow their beats, and what is left of them is bent more.
+fn is_better(without: &[Vec<f32>], with: &[Vec<f32>]) -> bool {
+    let bends = |response: &[Vec<f32>]| response.iter().flatten().map(|r| r.ln().powi(2)).sum::<f32>();
+    let differs = without.iter().flatten().zip(with.iter().flatten()).any(|(a, b)| (a - b).abs() > BENT * b);
+    differs && bends(without) < bends(with)
+}
+
+/// Flagged share of all masks.
+fn share<'a>(masks: impl IntoIterator<Item = &'a [bool]>) -> f32 {
+    let count = |mask: &[bool]| mask.iter().map(|m| u32::from(*m)).sum::<u32>();
+    let (part, all) = masks
+        .into_iter()
+        .fold((0u64, 0u64), |(part, all), mask| (part + u64::from(count(mask)), all + mask.len() as u64));
+    part as f32 / all.max(1) as f32
 }
 
 /// Medians over baselines of the variances of the products.
@@ -124,7 +156,6 @@ struct Search<'a> {
     block: &'a VisBlock,
     response: Vec<Vec<f32>>,
     params: &'a RfiParams,
-    bound: f32,
     /// Variances of the products on all baselines; empty when planes are large enough to know their own.
     typical: Vec<f32>,
     windows: BTreeMap<usize, Vec<Window>>,
@@ -141,6 +172,7 @@ super::vectorized! {
 }
 
 impl Search<'_> {
+    /// Search all of some baselines.
     fn all(&self, baselines: &[Vec<usize>], control: &Control) -> Result<Vec<Found>, Error> {
         baselines
             .par_iter()
@@ -151,10 +183,29 @@ impl Search<'_> {
             .collect()
     }
 
+    /// The bandpass without what was found, where that was much and made another one.
+    fn without(&self, baselines: &[Vec<usize>], found: &[Found]) -> Option<Vec<Vec<f32>>> {
+        if share(found.iter().map(|f| &f.mask[..])) <= CROWDED {
+            return None;
+        }
+        let nf = self.block.channels.freq_hz.len().max(1);
+        let masks: Vec<&[bool]> = found.iter().flat_map(|f| f.mask.chunks_exact(nf)).collect();
+        let rows: Vec<usize> = baselines.iter().flatten().copied().collect();
+        let without = response(self.block, &rows, &masks);
+        is_better(&without, &self.response).then_some(without)
+    }
+
+    /// The cost of a change between noise and interference where this share of samples is flagged: the more of it there is, the more
+    /// often it begins and ends.
+    fn bound(&self, share: f32) -> f32 {
+        chain::cost(self.params.false_alarm.max(f64::from(CHANGES * share)))
+    }
+
     /// Search one baseline by itself: once, and where much was found again with noise and sources estimated without it.
     fn one(&self, rows: &[usize], scratch: &mut Scratch) -> Found {
         let mut plane = Plane::default();
         let mut mask = vec![false; rows.len() * self.block.channels.freq_hz.len()];
+        let mut flagged = 0.0;
         for least in [AGAIN[0], AGAIN[1], 1.0] {
             weigh(
                 (self.block, rows),
@@ -163,9 +214,10 @@ impl Search<'_> {
                 &mut plane,
                 &mut scratch.evidence,
             );
-            mark(&plane.evidence, (plane.nt, plane.nf), self.bound, &mut mask, &mut scratch.chain);
-            let flagged = mask.iter().map(|m| usize::from(*m)).sum::<usize>();
-            if flagged as f32 <= least * mask.len() as f32 {
+            let bound = self.bound(flagged);
+            mark(&plane.evidence, (plane.nt, plane.nf), bound, &mut mask, &mut scratch.chain);
+            flagged = share([&mask[..]]);
+            if flagged <= least {
                 break;
             }
         }
@@ -183,7 +235,8 @@ impl Search<'_> {
         for found in group {
             if (found.plane.nt, found.plane.nf) == shape && self.params.stack > 1 {
                 stack.inform(&found.plane, &found.mask, &mut scratch.informed);
-                chain::mark(&scratch.informed, shape, self.bound, &mut found.mask, &mut scratch.chain);
+                let bound = self.bound(share([&found.mask[..]]));
+                chain::mark(&scratch.informed, shape, bound, &mut found.mask, &mut scratch.chain);
             }
             self.finish(found, scratch);
         }

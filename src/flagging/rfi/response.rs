@@ -11,8 +11,8 @@ const BUMP: f32 = 1.1;
 /// Amplitude of noise and sources against channel, one for each product and channel, 1 on average: medians over baselines and
 /// times. Slopes, edges and dips are kept; what stands above a straight line through the window is not.
 ///
-/// `rows` are the rows of cross-correlations.
-pub(super) fn response(block: &VisBlock, rows: &[usize]) -> Vec<Vec<f32>> {
+/// `rows` are the rows of cross-correlations; `masks`, where there are any, tell for each of them the channels to leave out.
+pub(super) fn response(block: &VisBlock, rows: &[usize], masks: &[&[bool]]) -> Vec<Vec<f32>> {
     let (_, nf, np) = block.vis_rfp.dim();
     let stride = (rows.len() / SAMPLE).max(1);
     let mut values = Vec::new();
@@ -21,7 +21,10 @@ pub(super) fn response(block: &VisBlock, rows: &[usize]) -> Vec<Vec<f32>> {
             let level: Vec<f32> = (0..nf)
                 .map(|f| {
                     values.clear();
-                    values.extend(rows.iter().step_by(stride).filter_map(|row| {
+                    values.extend(rows.iter().enumerate().step_by(stride).filter_map(|(n, row)| {
+                        if masks.get(n).is_some_and(|mask| mask[f]) {
+                            return None;
+                        }
                         let k = [*row, f, p];
                         let amp = block.vis_rfp[k].norm_sqr().sqrt();
                         (!block.flag_rfp[k] && amp.is_finite()).then_some(amp)
