@@ -29,6 +29,9 @@ pub(super) struct Aligned {
     /// Of the channels: coordinate, and place between the blocks of [`rest`].
     y: Vec<f32>,
     place: Vec<(usize, f32)>,
+    /// Powers of the coordinates of the channels (0 to 4) and of the times (1 to 4).
+    of_y: Vec<[f64; 5]>,
+    of_x: Vec<[f32; 4]>,
 }
 
 impl Aligned {
@@ -56,6 +59,18 @@ impl Aligned {
             self.y.extend((0..nf).map(|f| from + step * f as f32));
             self.place.clear();
             self.place.extend((0..nf).map(|f| between(f, nf, BLOCKS.0)));
+            self.of_y.clear();
+            self.of_y.extend((0..nf).map(|f| {
+                let y = f64::from(coordinate(f, nf));
+                [1.0, y, y * y, y * y * y, y * y * y * y]
+            }));
+        }
+        if self.of_x.len() != nt {
+            self.of_x.clear();
+            self.of_x.extend((0..nt).map(|t| {
+                let x = coordinate(t, nt);
+                [x, x * x, x * x * x, x * x * x * x]
+            }));
         }
         for values in [&mut self.re, &mut self.im] {
             values.resize(nt * nf, 0.0);
@@ -182,7 +197,7 @@ fn polynomial(tile: &Tile, aligned: &mut Aligned, limit: f32) -> bool {
     for f in from..nf {
         moments::<1>(tile, aligned, f, limit);
     }
-    let Some(coefficients) = solve(&aligned.sums, nf, (dt, df)) else { return false };
+    let Some(coefficients) = solve(&aligned.sums, &aligned.of_y, (dt, df)) else { return false };
     evaluate(tile, aligned, &coefficients);
     true
 }
@@ -200,8 +215,7 @@ fn moments<const N: usize>(tile: &Tile, aligned: &mut Aligned, from: usize, limi
     let mut im = Sums::<N>::default();
     let (mut cube, mut fourth) = ([0.0f32; N], [0.0f32; N]);
     for t in 0..nt {
-        let x = coordinate(t, nt);
-        let (xx, xxx, xxxx) = (x * x, x * x * x, x * x * x * x);
+        let [x, xx, xxx, xxxx] = aligned.of_x[t];
         let at = t * nf + from;
         let (a, b) = (&aligned.re[at..at + N], &aligned.im[at..at + N]);
         let (power, used) = (&aligned.power[at..at + N], &tile.used[at..at + N]);
@@ -239,11 +253,11 @@ impl<const N: usize> Sums<N> {
 }
 
 /// Coefficients (real and imaginary) of the terms.
-fn solve(sums: &[f32], nf: usize, (dt, df): (usize, usize)) -> Option<[[f32; 2]; 6]> {
+#[inline(always)]
+fn solve(sums: &[f32], of_y: &[[f64; 5]], (dt, df): (usize, usize)) -> Option<[[f32; 2]; 6]> {
     let (mut moments, mut right) = ([[0.0f64; 5]; 5], [[[0.0f64; 2]; 3]; 3]);
-    for f in 0..nf {
-        let y = f64::from(coordinate(f, nf));
-        let powers = [1.0, y, y * y, y * y * y, y * y * y * y];
+    let nf = of_y.len();
+    for (f, powers) in of_y.iter().enumerate() {
         for a in 0..5 {
             let sum = f64::from(sums[a * nf + f]);
             for b in 0..5 - a {
@@ -307,7 +321,7 @@ fn evaluate(tile: &Tile, aligned: &mut Aligned, c: &[[f32; 2]; 6]) {
     let (nt, nf) = (tile.nt, tile.nf);
     let y = &aligned.y[..nf];
     for t in 0..nt {
-        let x = coordinate(t, nt);
+        let x = aligned.of_x[t][0];
         let at = |k: usize| -> [f32; 3] {
             [c[0][k] + x * (c[1][k] + x * c[3][k]), c[2][k] + x * c[4][k], c[5][k]]
         };

@@ -18,7 +18,7 @@ use crate::kind::BadArgument;
 use crate::vis::VisBlock;
 
 /// Flagged fractions of a baseline above which its noise and sources are estimated once more, and yet once more, without what was found.
-const AGAIN: [f32; 2] = [0.03, 0.12];
+const AGAIN: [f32; 2] = [0.03, 0.25];
 
 /// Baselines that tell, before all are searched, whether there is much interference.
 const SCOUTS: usize = 256;

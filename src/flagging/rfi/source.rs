@@ -11,7 +11,7 @@ use super::tile::Tile;
 const COHERENT: f32 = 2.4;
 /// Samples above the median amplitude by this factor count as that much where phases are compared.
 const BOUND: f32 = 1.5;
-/// Sources taken off one after the other, as long as one is seen, and how often each is fitted beside the others.
+/// Sources taken off one after the other, as long as one is seen, and how often each is fitted beside the others, at most.
 const SOURCES: usize = 3;
 const SWEEPS: usize = 2;
 /// A source leaves less variance than this part of what was there.
@@ -87,8 +87,11 @@ pub(super) fn subtract(tile: &mut Tile, scratch: &mut Scratch) -> (f32, f32) {
                 put_back(tile, &scratch.models[k]);
                 take(tile, k, scratch);
             }
+            let before = std::mem::replace(&mut variance, level(tile, scratch));
+            if !(variance < QUIETER * before) {
+                break;
+            }
         }
-        variance = level(tile, scratch);
     }
     // What a model leaves of a source is no noise; that of several leaves more.
     let structure = amplitude * if found > 1 { STRUCTURE.1 } else { STRUCTURE.0 };
