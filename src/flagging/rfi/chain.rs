@@ -16,7 +16,6 @@ pub(super) struct Scratch {
     along_time: Vec<f32>,
     along_freq: Vec<f32>,
     turned: Vec<f32>,
-    sums: Vec<f32>,
 }
 
 /// The cost of a change for which noise is flagged in less than `false_alarm` of the samples: a likelihood ratio exceeds $e^x$ in less
@@ -37,9 +36,9 @@ pub(super) fn mark(
     if nt == 0 || nf == 0 {
         return;
     }
-    runs(evidence, (nt, nf), bound, &mut scratch.along_time, &mut scratch.sums);
+    runs(evidence, (nt, nf), bound, &mut scratch.along_time);
     transpose(evidence, (nt, nf), &mut scratch.turned);
-    runs(&scratch.turned, (nf, nt), bound, &mut scratch.along_freq, &mut scratch.sums);
+    runs(&scratch.turned, (nf, nt), bound, &mut scratch.along_freq);
     transpose(&scratch.along_freq, (nf, nt), &mut scratch.turned);
     let said = scratch.along_time.iter().zip(&scratch.turned);
     for ((m, e), (a, b)) in mask.iter_mut().zip(evidence).zip(said) {
@@ -48,27 +47,63 @@ pub(super) fn mark(
     }
 }
 
+/// Lanes whose sums are kept in registers.
+const LANES: usize = 24;
+
 /// What the samples before and after say, along the first axis of (n, lanes).
 #[inline(always)]
-fn runs(evidence: &[f32], (n, lanes): (usize, usize), bound: f32, said: &mut Vec<f32>, sums: &mut Vec<f32>) {
+fn runs(evidence: &[f32], (n, lanes): (usize, usize), bound: f32, said: &mut Vec<f32>) {
     said.resize(n * lanes, 0.0);
+    let mut from = 0;
+    while from + LANES <= lanes {
+        some::<LANES>(evidence, (n, lanes), from, bound, said);
+        from += LANES;
+    }
+    while from + 8 <= lanes {
+        some::<8>(evidence, (n, lanes), from, bound, said);
+        from += 8;
+    }
+    for lane in from..lanes {
+        some::<1>(evidence, (n, lanes), lane, bound, said);
+    }
+}
+
+/// The same of `N` lanes.
+#[inline(always)]
+fn some<const N: usize>(
+    evidence: &[f32],
+    (n, lanes): (usize, usize),
+    from: usize,
+    bound: f32,
+    said: &mut [f32],
+) {
     // Before the first sample: a little less likely interference than not. A line that is all edge says nothing for it.
     let edge = if n < 4 { -bound } else { -0.5 * bound };
-    sums.clear();
-    sums.resize(lanes, edge);
+    let step = |sum: f32, e: f32| {
+        let next = sum + e;
+        let next = if next > -bound { next } else { -bound };
+        if next < bound {
+            next
+        } else {
+            bound
+        }
+    };
+    let mut sums = [edge; N];
     for k in 0..n {
-        let line = k * lanes..(k + 1) * lanes;
-        for ((s, e), out) in sums.iter_mut().zip(&evidence[line.clone()]).zip(&mut said[line]) {
-            *out = *s;
-            *s = (*s + e).max(-bound).min(bound);
+        let at = k * lanes + from;
+        let (e, out) = (&evidence[at..at + N], &mut said[at..at + N]);
+        for f in 0..N {
+            out[f] = sums[f];
+            sums[f] = step(sums[f], e[f]);
         }
     }
-    sums.fill(edge);
+    let mut sums = [edge; N];
     for k in (0..n).rev() {
-        let line = k * lanes..(k + 1) * lanes;
-        for ((s, e), out) in sums.iter_mut().zip(&evidence[line.clone()]).zip(&mut said[line]) {
-            *out += *s;
-            *s = (*s + e).max(-bound).min(bound);
+        let at = k * lanes + from;
+        let (e, out) = (&evidence[at..at + N], &mut said[at..at + N]);
+        for f in 0..N {
+            out[f] += sums[f];
+            sums[f] = step(sums[f], e[f]);
         }
     }
 }

@@ -4,6 +4,7 @@
 //! those of Rice's. The logarithm of their ratio is $\ln I_0(a r) - a^2 / 2$, here for $a = 3$ and with
 //! $\ln I_0(x) \approx \sqrt{4 + x^2} - 2$ (within 0.25 everywhere).
 
+use super::order::nth_roughly;
 use super::source::{self, subtract};
 use super::tile::{gather, parts, Tile};
 use super::Plane;
@@ -122,7 +123,7 @@ pub(super) fn noise(power: &[f32], used: &[f32], values: &mut Vec<f32>) -> f32 {
         return 0.0;
     }
     let at = values.len() * 35 / 100;
-    let mut variance = *values.select_nth_unstable_by(at, f32::total_cmp).1 / QUANTILE;
+    let mut variance = nth_roughly(values, at) / QUANTILE;
     for _ in 0..STEPS {
         variance = sharpen(power, used, variance);
     }

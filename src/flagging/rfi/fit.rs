@@ -1,7 +1,7 @@
 //! A smooth complex level of aligned visibilities: a polynomial of the second degree in time and frequency, less what stands out.
 
 use super::evidence::{noise, sharpen};
-use super::response::median;
+use super::order::median;
 use super::tile::Tile;
 
 /// Residuals beyond these many sigma take no part in the next fit, step by step.
@@ -26,6 +26,12 @@ pub(super) struct Aligned {
     power: Vec<f32>,
     sums: Vec<f32>,
     spread: Vec<f32>,
+    /// Of the channels: coordinate, and place between the blocks of [`rest`].
+    y: Vec<f32>,
+    place: Vec<(usize, f32)>,
+    /// Powers of the coordinates of the channels (0 to 4) and of the times (1 to 4).
+    of_y: Vec<[f64; 5]>,
+    of_x: Vec<[f32; 4]>,
 }
 
 impl Aligned {
@@ -47,6 +53,25 @@ impl Aligned {
             let (sin, cos) = (-in_time * t as f32 - curve * off * off).sin_cos();
             [cos, sin]
         }));
+        if self.y.len() != nf {
+            let (from, step) = if nf > 1 { (-1.0, 2.0 / (nf - 1) as f32) } else { (0.0, 0.0) };
+            self.y.clear();
+            self.y.extend((0..nf).map(|f| from + step * f as f32));
+            self.place.clear();
+            self.place.extend((0..nf).map(|f| between(f, nf, BLOCKS.0)));
+            self.of_y.clear();
+            self.of_y.extend((0..nf).map(|f| {
+                let y = f64::from(coordinate(f, nf));
+                [1.0, y, y * y, y * y * y, y * y * y * y]
+            }));
+        }
+        if self.of_x.len() != nt {
+            self.of_x.clear();
+            self.of_x.extend((0..nt).map(|t| {
+                let x = coordinate(t, nt);
+                [x, x * x, x * x * x, x * x * x * x]
+            }));
+        }
         for values in [&mut self.re, &mut self.im] {
             values.resize(nt * nf, 0.0);
         }
@@ -100,8 +125,8 @@ pub(super) fn fit(tile: &Tile, aligned: &mut Aligned, values: &mut Vec<f32>) -> 
         model.resize(tile.nt * tile.nf, value);
     }
     let mut variance = 0.0;
+    residual_power(aligned);
     for (k, cut) in CUTS.into_iter().enumerate() {
-        residual_power(aligned);
         variance = match k {
             0 => noise(&aligned.power, &tile.used, values),
             _ => sharpen(&aligned.power, &tile.used, variance),
@@ -110,9 +135,9 @@ pub(super) fn fit(tile: &Tile, aligned: &mut Aligned, values: &mut Vec<f32>) -> 
             break;
         }
     }
-    residual_power(aligned);
-    rest(tile, aligned, CUTS[2] * CUTS[2] * variance);
-    residual_power(aligned);
+    if rest(tile, aligned, CUTS[2] * CUTS[2] * variance) {
+        residual_power(aligned);
+    }
     ripple(tile, aligned, CUTS[2] * CUTS[2] * variance, values);
     let level = aligned.model_re.iter().zip(&aligned.model_im).map(|(a, b)| a * a + b * b);
     (level.step_by(7).sum::<f32>() / aligned.model_re.len().div_ceil(7) as f32).sqrt()
@@ -162,56 +187,77 @@ fn polynomial(tile: &Tile, aligned: &mut Aligned, limit: f32) -> bool {
     let (nt, nf) = (tile.nt, tile.nf);
     let degree = |n: usize| usize::from(n >= 4) + usize::from(n >= 8);
     let (dt, df) = (degree(nt), degree(nf));
-    aligned.sums.clear();
+    // Every sum is written below.
     aligned.sums.resize(MOMENTS * nf, 0.0);
-    for t in 0..nt {
-        let x = coordinate(t, nt);
-        let line = t * nf..(t + 1) * nf;
-        let data = (&aligned.re[line.clone()], &aligned.im[line.clone()]);
-        let weights = (&aligned.power[line.clone()], &tile.used[line]);
-        gather(&mut aligned.sums, data, weights, limit, x);
+    let mut from = 0;
+    while from + LANES <= nf {
+        moments::<LANES>(tile, aligned, from, limit);
+        from += LANES;
     }
-    let Some(coefficients) = solve(&aligned.sums, nf, (dt, df)) else { return false };
+    for f in from..nf {
+        moments::<1>(tile, aligned, f, limit);
+    }
+    let Some(coefficients) = solve(&aligned.sums, &aligned.of_y, (dt, df)) else { return false };
     evaluate(tile, aligned, &coefficients);
     true
 }
 
-/// Add the samples of one time to the moments.
+/// Channels whose moments are kept in registers.
+const LANES: usize = 8;
+
+/// Moments of `N` channels.
 #[inline(always)]
-fn gather(sums: &mut [f32], (re, im): (&[f32], &[f32]), (power, used): (&[f32], &[f32]), limit: f32, x: f32) {
-    let n = re.len();
-    let (im, power, used) = (&im[..n], &power[..n], &used[..n]);
-    let mut lanes = sums.chunks_exact_mut(n);
-    let powers = [1.0, x, x * x, x * x * x, x * x * x * x];
-    let masked = |values: &[f32], lane: &mut [f32], factor: f32| {
-        let (values, lane) = (&values[..n], &mut lane[..n]);
-        for f in 0..n {
-            lane[f] += if power[f] < limit { used[f] * values[f] } else { 0.0 } * factor;
-        }
-    };
-    for factor in powers {
-        if let Some(lane) = lanes.next() {
-            let lane = &mut lane[..n];
-            for f in 0..n {
-                lane[f] += if power[f] < limit { used[f] } else { 0.0 } * factor;
-            }
+fn moments<const N: usize>(tile: &Tile, aligned: &mut Aligned, from: usize, limit: f32) {
+    let (nt, nf) = (tile.nt, tile.nf);
+    // Each by its name: what an index chooses would not stay in a register.
+    let mut w = Sums::<N>::default();
+    let mut re = Sums::<N>::default();
+    let mut im = Sums::<N>::default();
+    let (mut cube, mut fourth) = ([0.0f32; N], [0.0f32; N]);
+    for t in 0..nt {
+        let [x, xx, xxx, xxxx] = aligned.of_x[t];
+        let at = t * nf + from;
+        let (a, b) = (&aligned.re[at..at + N], &aligned.im[at..at + N]);
+        let (power, used) = (&aligned.power[at..at + N], &tile.used[at..at + N]);
+        for f in 0..N {
+            let weight = if power[f] < limit { used[f] } else { 0.0 };
+            w.add(f, weight, x, xx);
+            cube[f] += weight * xxx;
+            fourth[f] += weight * xxxx;
+            re.add(f, weight * a[f], x, xx);
+            im.add(f, weight * b[f], x, xx);
         }
     }
-    for values in [re, im] {
-        for factor in &powers[..3] {
-            if let Some(lane) = lanes.next() {
-                masked(values, lane, *factor);
-            }
-        }
+    let lanes = [w.0, w.1, w.2, cube, fourth, re.0, re.1, re.2, im.0, im.1, im.2];
+    for (k, lane) in lanes.iter().enumerate() {
+        aligned.sums[k * nf + from..k * nf + from + N].copy_from_slice(lane);
+    }
+}
+
+/// Sums of values, of values times time, and times its square.
+struct Sums<const N: usize>([f32; N], [f32; N], [f32; N]);
+
+impl<const N: usize> Default for Sums<N> {
+    fn default() -> Self {
+        Self([0.0; N], [0.0; N], [0.0; N])
+    }
+}
+
+impl<const N: usize> Sums<N> {
+    #[inline(always)]
+    fn add(&mut self, f: usize, value: f32, x: f32, xx: f32) {
+        self.0[f] += value;
+        self.1[f] += value * x;
+        self.2[f] += value * xx;
     }
 }
 
 /// Coefficients (real and imaginary) of the terms.
-fn solve(sums: &[f32], nf: usize, (dt, df): (usize, usize)) -> Option<[[f32; 2]; 6]> {
+#[inline(always)]
+fn solve(sums: &[f32], of_y: &[[f64; 5]], (dt, df): (usize, usize)) -> Option<[[f32; 2]; 6]> {
     let (mut moments, mut right) = ([[0.0f64; 5]; 5], [[[0.0f64; 2]; 3]; 3]);
-    for f in 0..nf {
-        let y = f64::from(coordinate(f, nf));
-        let powers = [1.0, y, y * y, y * y * y, y * y * y * y];
+    let nf = of_y.len();
+    for (f, powers) in of_y.iter().enumerate() {
         for a in 0..5 {
             let sum = f64::from(sums[a * nf + f]);
             for b in 0..5 - a {
@@ -269,24 +315,26 @@ fn eliminate(matrix: &mut [[f64; 8]; 6]) {
     }
 }
 
+/// The model of these coefficients, and the powers of what it leaves.
 #[inline(always)]
 fn evaluate(tile: &Tile, aligned: &mut Aligned, c: &[[f32; 2]; 6]) {
     let (nt, nf) = (tile.nt, tile.nf);
+    let y = &aligned.y[..nf];
     for t in 0..nt {
-        let x = coordinate(t, nt);
+        let x = aligned.of_x[t][0];
         let at = |k: usize| -> [f32; 3] {
             [c[0][k] + x * (c[1][k] + x * c[3][k]), c[2][k] + x * c[4][k], c[5][k]]
         };
         let (r, i) = (at(0), at(1));
         let line = t * nf..(t + 1) * nf;
-        let (re, im) = (&mut aligned.model_re[line.clone()], &mut aligned.model_im[line]);
-        let step = if nf > 1 { 2.0 / (nf - 1) as f32 } else { 0.0 };
-        let from = if nf > 1 { -1.0 } else { 0.0 };
-        let (re, im) = (&mut re[..nf], &mut im[..nf]);
+        let (re, im) = (&mut aligned.model_re[line.clone()][..nf], &mut aligned.model_im[line.clone()][..nf]);
+        let (a, b) = (&aligned.re[line.clone()][..nf], &aligned.im[line.clone()][..nf]);
+        let power = &mut aligned.power[line][..nf];
         for f in 0..nf {
-            let y = from + step * f as f32;
-            re[f] = r[0] + y * (r[1] + y * r[2]);
-            im[f] = i[0] + y * (i[1] + y * i[2]);
+            let (p, q) = (r[0] + y[f] * (r[1] + y[f] * r[2]), i[0] + y[f] * (i[1] + y[f] * i[2]));
+            (re[f], im[f]) = (p, q);
+            let (a, b) = (a[f] - p, b[f] - q);
+            power[f] = a * a + b * b;
         }
     }
 }
@@ -299,12 +347,13 @@ const STRUCTURE: f32 = 1.4;
 const BELOW_CUT: f32 = 0.687;
 
 /// Add to the model what is left of it on scales of the blocks: other sources, beats. Noise is kept out by the ratio of powers.
+/// Returns whether anything was added.
 #[inline(always)]
-fn rest(tile: &Tile, aligned: &mut Aligned, limit: f32) {
+fn rest(tile: &Tile, aligned: &mut Aligned, limit: f32) -> bool {
     let (nt, nf) = (tile.nt, tile.nf);
     let (columns, rows) = BLOCKS;
     if nf < 2 * columns || nt < 2 * rows || !(limit > 0.0) {
-        return;
+        return false;
     }
     // Sums of weights, real and imaginary parts over the times of a row of blocks; then means, spread over the channels.
     aligned.sums.clear();
@@ -312,6 +361,7 @@ fn rest(tile: &Tile, aligned: &mut Aligned, limit: f32) {
     aligned.spread.clear();
     aligned.spread.resize(2 * rows * nf, 0.0);
     let (mut power, mut number) = (0.0f32, 0.0f32);
+    let place = &aligned.place[..nf];
     for row in 0..rows {
         aligned.sums.fill(0.0);
         for t in row * nt / rows..(row + 1) * nt / rows {
@@ -341,20 +391,21 @@ fn rest(tile: &Tile, aligned: &mut Aligned, limit: f32) {
             }
         }
         let (x, y) = aligned.spread[2 * row * nf..2 * (row + 1) * nf].split_at_mut(nf);
-        for f in 0..nf {
-            let (low, high, part) = between(f, nf, columns);
-            x[f] = means[low][0] + part * (means[high][0] - means[low][0]);
-            y[f] = means[low][1] + part * (means[high][1] - means[low][1]);
+        for ((x, y), (low, part)) in x.iter_mut().zip(y).zip(place) {
+            let ([a, b], [c, d]) = (means[*low], means[*low + 1]);
+            *x = a + part * (c - a);
+            *y = b + part * (d - b);
         }
     }
     // The limit is 4 variances of a component.
     let ratio = power / (number.max(1.0) * 0.5 * BELOW_CUT * limit);
     if !(ratio > STRUCTURE) {
-        return;
+        return false;
     }
     let keep = 1.0 - 1.0 / ratio;
     for t in 0..nt {
-        let (low, high, part) = between(t, nt, rows);
+        let (low, part) = between(t, nt, rows);
+        let high = low + 1;
         let line = t * nf..(t + 1) * nf;
         let (re, im) = (&mut aligned.model_re[line.clone()][..nf], &mut aligned.model_im[line][..nf]);
         let (a, b) = aligned.spread[2 * low * nf..2 * (low + 1) * nf].split_at(nf);
@@ -365,14 +416,15 @@ fn rest(tile: &Tile, aligned: &mut Aligned, limit: f32) {
             im[f] += keep * (b[f] + part * (d[f] - b[f]));
         }
     }
+    true
 }
 
-/// The blocks between whose centres `k` of `n` lies, and where.
-fn between(k: usize, n: usize, blocks: usize) -> (usize, usize, f32) {
+/// The first of the two blocks between whose centres `k` of `n` lies, and how far from it.
+fn between(k: usize, n: usize, blocks: usize) -> (usize, f32) {
     let x = (k as f32 + 0.5) * blocks as f32 / n as f32 - 0.5;
     let low = (x.max(0.0) as usize).min(blocks - 2);
     // Beyond the outer centres the line goes on: a level taken as constant there would lag behind.
-    (low, low + 1, x - low as f32)
+    (low, x - low as f32)
 }
 
 /// Where channels differ from the smooth level at all times, and by more than noise makes them, the level follows.

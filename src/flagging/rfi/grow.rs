@@ -19,12 +19,14 @@ pub(super) fn grow(
     found.clear();
     found.extend_from_slice(mask);
     let lines = (0..nt).map(|t| (t * nf, 1, nf)).chain((0..nf).map(|f| (f, nf, nt)));
+    // Few samples that are not flagged look like it, and most lines have none.
+    let may = |at: usize| !found[at] & (evidence[at] > LEAST);
     for (start, stride, n) in lines {
-        line.clear();
-        line.extend((0..n).map(|k| found[start + k * stride]));
-        if !line.iter().any(|m| *m) {
+        if !(0..n).fold(false, |any, k| any | may(start + k * stride)) {
             continue;
         }
+        line.clear();
+        line.extend((0..n).map(|k| found[start + k * stride]));
         rank(line, eta);
         for (k, m) in line.iter().enumerate() {
             let at = start + k * stride;

@@ -14,6 +14,7 @@ mod fit;
 mod flag;
 mod grow;
 mod limits;
+mod order;
 mod response;
 mod scan;
 mod sir;

@@ -1,5 +1,6 @@
 //! Shape of the bandpass that all baselines share.
 
+use super::order::median;
 use crate::vis::VisBlock;
 
 /// Samples that the median of a channel is taken of.
@@ -10,8 +11,8 @@ const BUMP: f32 = 1.1;
 /// Amplitude of noise and sources against channel, one for each product and channel, 1 on average: medians over baselines and
 /// times. Slopes, edges and dips are kept; what stands above a straight line through the window is not.
 ///
-/// `rows` are the rows of cross-correlations.
-pub(super) fn response(block: &VisBlock, rows: &[usize]) -> Vec<Vec<f32>> {
+/// `rows` are the rows of cross-correlations; `masks`, where there are any, tell for each of them the channels to leave out.
+pub(super) fn response(block: &VisBlock, rows: &[usize], masks: &[&[bool]]) -> Vec<Vec<f32>> {
     let (_, nf, np) = block.vis_rfp.dim();
     let stride = (rows.len() / SAMPLE).max(1);
     let mut values = Vec::new();
@@ -20,7 +21,10 @@ pub(super) fn response(block: &VisBlock, rows: &[usize]) -> Vec<Vec<f32>> {
             let level: Vec<f32> = (0..nf)
                 .map(|f| {
                     values.clear();
-                    values.extend(rows.iter().step_by(stride).filter_map(|row| {
+                    values.extend(rows.iter().enumerate().step_by(stride).filter_map(|(n, row)| {
+                        if masks.get(n).is_some_and(|mask| mask[f]) {
+                            return None;
+                        }
                         let k = [*row, f, p];
                         let amp = block.vis_rfp[k].norm_sqr().sqrt();
                         (!block.flag_rfp[k] && amp.is_finite()).then_some(amp)
@@ -29,7 +33,7 @@ pub(super) fn response(block: &VisBlock, rows: &[usize]) -> Vec<Vec<f32>> {
                     if values.len() < 200 {
                         f32::NAN
                     } else {
-                        median(&mut values)
+                        median(&values)
                     }
                 })
                 .collect();
@@ -67,15 +71,10 @@ fn line(points: &[(f32, f32)]) -> impl Fn(f32) -> f32 {
     for (k, a) in points.iter().enumerate() {
         slopes.extend(points[k + 1..].iter().map(|b| (b.1 - a.1) / (b.0 - a.0)));
     }
-    let slope = median(&mut slopes);
-    let mut rest: Vec<f32> = points.iter().map(|(x, y)| y - slope * x).collect();
-    let base = median(&mut rest);
+    let slope = median(&slopes);
+    let rest: Vec<f32> = points.iter().map(|(x, y)| y - slope * x).collect();
+    let base = median(&rest);
     move |x| slope.mul_add(x, base)
-}
-
-pub(super) fn median(values: &mut [f32]) -> f32 {
-    let middle = values.len() / 2;
-    *values.select_nth_unstable_by(middle, f32::total_cmp).1
 }
 
 #[cfg(test)]

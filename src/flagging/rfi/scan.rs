@@ -1,6 +1,7 @@
 //! SumThreshold in two dimensions: rectangles whose sum exceeds the limit of noise.
 
 use super::limits::Window;
+use super::order::nth;
 
 /// Buffers of a scan.
 #[derive(Default)]
@@ -15,6 +16,7 @@ const QUIET: f32 = 0.5;
 
 /// Flag rectangles of `excess` (time-major, units of its noise, 0 where there is nothing) in `mask`. Samples that smaller ones flagged do
 /// not count in larger ones, so that a peak does not smear: they become 0. A rectangle whose mean is below `faintest` is left alone.
+#[inline(always)]
 pub(super) fn scan(
     excess: &mut [f32],
     (nt, nf): (usize, usize),
@@ -53,6 +55,7 @@ pub(super) fn scan(
 }
 
 /// Sums over `height` times; row t holds times t..t + height.
+#[inline(always)]
 fn pile(excess: &[f32], (nt, nf): (usize, usize), height: usize, scratch: &mut Scratch) {
     let out = &mut scratch.sum[0];
     out.clear();
@@ -76,6 +79,7 @@ fn pile(excess: &[f32], (nt, nf): (usize, usize), height: usize, scratch: &mut S
     }
 }
 
+#[inline(always)]
 fn add(to: &mut [f32], values: &[f32]) {
     for (a, b) in to.iter_mut().zip(values) {
         *a += *b;
@@ -83,6 +87,7 @@ fn add(to: &mut [f32], values: &[f32]) {
 }
 
 /// From sums over `width` channels to sums over twice as many.
+#[inline(always)]
 fn widen((rows, nf): (usize, usize), width: usize, scratch: &mut Scratch) {
     let [from, to] = &mut scratch.sum;
     to.resize(from.len(), 0.0);
@@ -102,6 +107,7 @@ fn corners<'a>(nf: usize, window: &Window, sums: &'a [f32], t: usize) -> &'a [f3
     &sums[t * nf..t * nf + nf + 1 - window.nf]
 }
 
+#[inline(always)]
 fn exceeds((nt, nf): (usize, usize), window: &Window, sums: &[f32]) -> bool {
     let limit = window.limit;
     (0..=nt - window.nt).any(|t| corners(nf, window, sums, t).iter().fold(false, |any, s| any | (*s > limit)))
@@ -109,6 +115,7 @@ fn exceeds((nt, nf): (usize, usize), window: &Window, sums: &[f32]) -> bool {
 
 /// How much wider than noise the sums are spread, at least 1: beats of sources and ripples of the bandpass widen them. Taken
 /// between their quantiles 0.10 and 0.35, which interference reaches last.
+#[inline(always)]
 fn spread((nt, nf): (usize, usize), window: &Window, scratch: &mut Scratch) -> f32 {
     let values = &mut scratch.values;
     values.clear();
@@ -130,13 +137,13 @@ fn spread((nt, nf): (usize, usize), window: &Window, scratch: &mut Scratch) -> f
     if n < 20 {
         return 1.0;
     }
-    let middle = *values.select_nth_unstable_by(n * 35 / 100, f32::total_cmp).1;
-    let low = *values.select_nth_unstable_by(n / 10, f32::total_cmp).1;
+    let (middle, low) = (nth(values, n * 35 / 100), nth(values, n / 10));
     // Distance of these quantiles of the unit normal.
     ((middle - low) / (0.896_2 * ((window.nt * window.nf) as f32).sqrt())).max(1.0)
 }
 
 /// Put the rectangles above the limit into `found`, without edges that do not stand out.
+#[inline(always)]
 fn collect(
     excess: &[f32],
     (nt, nf): (usize, usize),

@@ -2,7 +2,7 @@
 
 use super::evidence::{noise, power};
 use super::fit::{fit, Aligned};
-use super::response::median;
+use super::order::median_roughly;
 use super::tile::gather;
 use super::tile::Tile;
 
@@ -11,7 +11,7 @@ use super::tile::Tile;
 const COHERENT: f32 = 2.4;
 /// Samples above the median amplitude by this factor count as that much where phases are compared.
 const BOUND: f32 = 1.5;
-/// Sources taken off one after the other, as long as one is seen, and how often each is fitted beside the others.
+/// Sources taken off one after the other, as long as one is seen, and how often each is fitted beside the others, at most.
 const SOURCES: usize = 3;
 const SWEEPS: usize = 2;
 /// A source leaves less variance than this part of what was there.
@@ -87,8 +87,11 @@ pub(super) fn subtract(tile: &mut Tile, scratch: &mut Scratch) -> (f32, f32) {
                 put_back(tile, &scratch.models[k]);
                 take(tile, k, scratch);
             }
+            let before = std::mem::replace(&mut variance, level(tile, scratch));
+            if !(variance < QUIETER * before) {
+                break;
+            }
         }
-        variance = level(tile, scratch);
     }
     // What a model leaves of a source is no noise; that of several leaves more.
     let structure = amplitude * if found > 1 { STRUCTURE.1 } else { STRUCTURE.0 };
@@ -136,7 +139,7 @@ fn turns(tile: &Tile, scratch: &mut Scratch) -> Option<(f32, f32)> {
     if scratch.values.len() < FEWEST / 6 {
         return None;
     }
-    let bound = BOUND * BOUND * median(&mut scratch.values);
+    let bound = BOUND * BOUND * median_roughly(&scratch.values);
     if !(bound > 0.0) {
         return None;
     }
@@ -145,7 +148,7 @@ fn turns(tile: &Tile, scratch: &mut Scratch) -> Option<(f32, f32)> {
     let scale = |(re, im, used): (f32, f32, f32)| {
         let power = re * re + im * im;
         // Never above 1; no number where there is none is multiplied by 0.
-        used * (bound / power.max(bound)).sqrt()
+        used * (bound / if power > bound { power } else { bound }).sqrt()
     };
     let n = nt * nf;
     re.resize(n, 0.0);
@@ -229,7 +232,7 @@ fn blocks(tile: &Tile, scratch: &mut Scratch) {
     if scratch.values.is_empty() {
         return;
     }
-    let bound = BOUND * BOUND * median(&mut scratch.values);
+    let bound = BOUND * BOUND * median_roughly(&scratch.values);
     let [x, y] = &mut scratch.lag;
     for row in 0..rows {
         for lane in [&mut *x, &mut *y] {
@@ -242,7 +245,7 @@ fn blocks(tile: &Tile, scratch: &mut Scratch) {
             let (used, x, y) = (&tile.used[line][..nf], &mut x[..nf], &mut y[..nf]);
             for f in 0..nf {
                 let power = re[f] * re[f] + im[f] * im[f];
-                let w = used[f] * (bound / power.max(bound)).sqrt();
+                let w = used[f] * (bound / if power > bound { power } else { bound }).sqrt();
                 x[f] += w * re[f];
                 y[f] += w * im[f];
             }

@@ -29,6 +29,7 @@ pub(super) struct Stack {
 
 impl Stack {
     /// Of planes of one shape and their masks.
+    #[inline(always)]
     pub(super) fn new<'a>(
         members: impl Iterator<Item = (&'a Plane, &'a [bool])> + Clone,
         windows: &[Window],
@@ -58,6 +59,7 @@ impl Stack {
     }
 
     /// Evidence of a member with what the others show added.
+    #[inline(always)]
     pub(super) fn inform(&self, plane: &Plane, mask: &[bool], out: &mut Vec<f32>) {
         out.clear();
         if self.baselines < 2 {
@@ -81,6 +83,7 @@ impl Stack {
     }
 }
 
+#[inline(always)]
 fn faint<'a>(
     members: impl Iterator<Item = (&'a Plane, &'a [bool])>,
     size: usize,

@@ -84,15 +84,30 @@ fn one<const P: usize>(
     (re, im): (&mut [f32], &mut [f32]),
     (good, used): (&mut [f32], &mut [f32]),
 ) {
-    let (vis, flag) = (vis.as_chunks::<P>().0, flag.as_chunks::<P>().0);
     let n = re.len();
-    let (vis, flag, inverse, mask) = (&vis[..n], &flag[..n], &inverse[..n], &mask[..n]);
+    let (all, any) = (&vis[..n * P], &flag[..n * P]);
+    let (inverse, mask) = (&inverse[..n], &mask[..n]);
     let (im, good, used) = (&mut im[..n], &mut good[..n], &mut used[..n]);
+    // Most rows hold numbers only, and no flag: then nothing is chosen sample by sample.
+    let flagged = any.iter().fold(false, |or, f| or | *f);
+    let odd = all.iter().fold(false, |or, v| or | !(v.re.is_finite() & v.im.is_finite()));
+    let vis = all.as_chunks::<P>().0;
+    if !(flagged | odd) {
+        for f in 0..n {
+            let v = vis[f][p];
+            re[f] = v.re * inverse[f];
+            im[f] = v.im * inverse[f];
+        }
+        good.fill(1.0);
+        for f in 0..n {
+            used[f] = if mask[f] { 0.0 } else { 1.0 };
+        }
+        return;
+    }
+    let flag = any.as_chunks::<P>().0;
     for f in 0..n {
         let v = vis[f][p];
-        // Both are looked at always: no branch.
-        let number = v.re.is_finite() & v.im.is_finite();
-        let fine = number & !flag[f][p];
+        let fine = v.re.is_finite() & v.im.is_finite() & !flag[f][p];
         re[f] = if fine { v.re * inverse[f] } else { 0.0 };
         im[f] = if fine { v.im * inverse[f] } else { 0.0 };
         good[f] = if fine { 1.0 } else { 0.0 };
