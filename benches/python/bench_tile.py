@@ -75,7 +75,10 @@ def main() -> None:
             planes = [report["products"], *report["subbands"]]
             staged = timed(
                 "measure",
-                lambda: [measure_positions(p["restored"], ra, dec, pb=p["pb"], residual=p["residual"], min_pb=0.2)[0] for p in planes],
+                lambda: [
+                    measure_positions(p["restored"], ra, dec, pb=p["pb"], residual=p["residual"], min_pb=0.2)[0]
+                    for p in planes
+                ],
             )
             rows.append(("by way of the disk", *(sum(r[k] for r in rows) for k in (1, 2)), max(r[3] for r in rows)))
         made = timed(

@@ -53,12 +53,12 @@ impl<'a> Response<'a> {
             Self { run, wcs, freq_hz, ends_hz, share_t, basis_kt, time_of_row: vis.time_of_row.clone() };
         let grid = &run.params.grid;
         let quarters = [0.1, 0.3, 0.5, 0.7, 0.9];
-        let places = quarters.iter().flat_map(|y| quarters.iter().map(move |x| [*x, *y]));
+        let mut places = quarters.iter().flat_map(|y| quarters.iter().map(move |x| [*x, *y]));
         let changes = |[x, y]: [f64; 2]| {
             let Terms { by_time, slope } = out.terms_at(x * grid.nx as f64, y * grid.ny as f64);
             by_time.into_iter().chain([slope.unwrap_or(0.0)]).any(|b| b.abs() > LEAST_CHANGE)
         };
-        let moves = places.map(changes).any(|c| c);
+        let moves = places.any(changes);
         moves.then_some(out)
     }
 

@@ -251,8 +251,10 @@ class _Work:
 
         def measure(progress: Progress) -> Any:
             planes = [made["products"], *made["subbands"]]
+            options: dict[str, Any] = {"min_pb": 0.2, "progress": progress}
             return [
-                measure_positions(p["restored"], ra, dec, pb=p["pb"], residual=p["residual"], min_pb=0.2, progress=progress)[0] for p in planes
+                measure_positions(p["restored"], ra, dec, pb=p["pb"], residual=p["residual"], **options)[0]
+                for p in planes
             ]
 
         self.fluxes = self.timed("measure", measure)[0]

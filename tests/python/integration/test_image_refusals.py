@@ -150,7 +150,8 @@ def test_an_interrupt_in_a_major_cycle_keeps_the_model(ms: str, tmp_path: Path) 
     assert np.abs(model).sum() > 0.3
     again = imaging.image(ms, tmp_path / "again", model=tmp_path / "cut-model.fits", **options)
     assert again["n_major"] < whole["n_major"]
-    assert again["rms_jy"] < 1.05 * whole["rms_jy"]
+    # Without noise both end where the beam's drift and the spectra that are taken for usual leave 0.1 % of the brightest.
+    assert max(again["rms_jy"], whole["rms_jy"]) < 1e-3 * np.abs(model).max()
 
 
 def test_the_stops(ms: str, tmp_path: Path) -> None:
