@@ -277,6 +277,8 @@ def main() -> None:
     parser.add_argument("--peers", nargs="*", default=["w-stacking", "wgridder"])
     parser.add_argument("--keep", type=Path, help="directory for the images")
     args = parser.parse_intermixed_args()
+    if args.keep:
+        args.keep.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=args.keep) as scratch:
         root = args.keep or Path(scratch)
         if args.fair is not None:
