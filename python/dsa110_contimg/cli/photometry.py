@@ -24,6 +24,9 @@ def photometry(
     ] = None,
     min_mjy: Annotated[float, typer.Option(help="Least catalogue flux [mJy].")] = 10.0,
     pb: Annotated[Path | None, typer.Option(help="Primary-beam FITS to divide by.")] = None,
+    residual: Annotated[
+        Path | None, typer.Option(help="What CLEAN left (NAME-residual.fits): counts by its value at the source.")
+    ] = None,
     min_pb: Annotated[float, typer.Option(help="Least primary-beam response.")] = 0.0,
     nbeam: Annotated[float, typer.Option(help="Width of the fit window in beams.")] = 3.0,
     cluster_beams: Annotated[float, typer.Option(help="Fit sources closer than this jointly; 0: never [beams].")] = 1.5,
@@ -53,6 +56,7 @@ def photometry(
         check_cone(ra, dec)
     options: dict[str, Any] = {
         "pb": pb,
+        "residual": residual,
         "min_pb": min_pb,
         "nbeam": nbeam,
         "cluster_beams": cluster_beams or None,

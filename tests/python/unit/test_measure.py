@@ -97,6 +97,31 @@ def test_averaging_is_undone_away_from_the_centre(tmp_path: Path) -> None:
     assert not undone["flags"][0] & core.RESOLVED
 
 
+def test_what_was_left_counts_by_its_value_at_the_source(tmp_path: Path) -> None:
+    """Half of a source cleaned, half left in a bowl: the fit takes twice the bowl, the value takes it once."""
+    place, bowl = (0.01, 54.02), -0.01
+    image = write(tmp_path / "a.fits", [(*place, 1.0, (0.0, 0.0, 0.0))])
+    left = write(tmp_path / "r.fits", [(*place, 0.5, (0.0, 0.0, 0.0))])
+    for path in (image, left):
+        with fits.open(path, mode="update") as hdus:
+            hdus[0].data += bowl
+    plain, _ = measure_positions(image, [place[0]], [place[1]])
+    table, about = measure_positions(
+        image, [place[0]], [place[1]], residual=left, bands=[(image, None, left), (image,)]
+    )
+    # The bowl's share of the fit is sum K / sum K^2 = 2 but for the window's end.
+    assert plain["flux_jy"][0] == pytest.approx(1.0 + 2 * bowl, abs=1e-3)
+    # Cubic interpolation of half a source on pixels of a fifth of the beam.
+    assert table["flux_jy"][0] == pytest.approx(1.0 + bowl, abs=2e-3)
+    assert about["bands"][0]["flux_jy"][0] == table["flux_jy"][0]
+    assert about["bands"][1]["flux_jy"][0] == plain["flux_jy"][0]
+    small = write(tmp_path / "s.fits", [], n=64)
+    with pytest.raises(ValueError, match=r"residual.*\(256, 256\).*\(64, 64\)"):
+        measure_positions(image, [place[0]], [place[1]], residual=small)
+    with pytest.raises(ValueError, match="bands"):
+        measure_positions(image, [place[0]], [place[1]], bands=[(None, None)])
+
+
 def test_limits_stand_apart_from_signed_fluxes_and_floors_add(tmp_path: Path) -> None:
     image = write(
         tmp_path / "a.fits", [(0.02, 54.03, 0.5, (0.0, 0.0, 0.0)), (0.05, 53.95, -0.004, (0.0, 0.0, 0.0))], noise=1e-3
