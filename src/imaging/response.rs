@@ -6,7 +6,7 @@
 //! orthonormal polynomials in time under the imaging weights, `B_k` what the beam has of each, so that the mean of `R` stays one.
 //!
 //! Over the band a source at a beam of 0.3 changes by a sixth either way, which leaves as much. One more term is linear in frequency:
-//! the beam's slope, and the spectral index that most sources have. Images with spectral terms fit that themselves.
+//! the beam's slope. Sources' own spectra are not guessed; images with spectral terms fit both themselves.
 
 use ndarray::Array2;
 use num_complex::Complex32;
@@ -19,8 +19,6 @@ use crate::image::Wcs;
 
 /// Polynomials besides the mean: what is left after two is below 2 % within the beam's first null.
 const TERMS: usize = 2;
-/// Spectral index of most sources of millijanskys (synchrotron).
-const USUAL_INDEX: f64 = -0.7;
 /// Changes smaller than this are none.
 const LEAST_CHANGE: f64 = 1e-3;
 
@@ -97,7 +95,7 @@ impl<'a> Response<'a> {
         let mut out_yx = Array2::zeros(model_yx.dim());
         for ((y, x), value) in model_yx.indexed_iter().filter(|(_, v)| **v != 0.0) {
             if let Some(slope) = self.terms_at(x as f64, y as f64).slope {
-                out_yx[[y, x]] = (f64::from(*value) * (slope + USUAL_INDEX)) as f32;
+                out_yx[[y, x]] = (f64::from(*value) * slope) as f32;
             }
         }
         Some((out_yx, self.freq_hz))
