@@ -278,7 +278,7 @@ pub fn image(mut vis: Visibilities, params: &ImagingParams, control: &Control) -
         };
     let spectral = spectral.map(|s| s.images(&cleaned, &restored_yx, &pb_yx, control)).transpose()?;
     done("primary beam");
-    let slope = response.as_ref().filter(|_| !plain).and_then(|r| r.slope_of(&cleaned.model_yx));
+    let slope = response.as_ref().filter(|_| params.subbands > 0).and_then(|r| r.slope_of(&cleaned.model_yx));
     // Where spectral terms count from, or the slope that the beam gives.
     let reference_hz = slope.as_ref().map_or(freq_hz, |(_, at)| *at);
     let more_components_yx = if params.subbands > 0 {
