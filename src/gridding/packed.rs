@@ -5,7 +5,7 @@
 //! and part of the band. So after one pass over the channels no major cycle touches them again, and nothing but rounding
 //! differs from doing so.
 
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 use num_complex::Complex32;
 use rayon::prelude::*;
 
@@ -218,8 +218,7 @@ impl Plan {
                 weight_rf.iter().copied().collect(),
             ));
         };
-        let tables: Vec<&Table> = compression.tables();
-        let products: Vec<Products> = tables.iter().map(|t| Products::of(t)).collect();
+        let products: Vec<Products> = compression.tables().into_iter().map(Products::of).collect();
         let mut first = Vec::with_capacity(rows + 1);
         let mut total = 0u64;
         for row in 0..rows {
@@ -228,26 +227,25 @@ impl Plan {
         }
         first.push(total);
         let mut gram = vec![0f32; total as usize];
-        let mut tasks = Vec::new();
+        let weights = weight_rf.as_standard_layout();
+        // Rows of one table together: their sums share its products.
+        let mut by_table: Vec<Vec<(ArrayView1<'_, f32>, &mut [f32])>> =
+            products.iter().map(|_| Vec::new()).collect();
         let mut rest = gram.as_mut_slice();
-        for start in (0..rows).step_by(ROWS) {
-            let end = (start + ROWS).min(rows);
-            let (part, after) = rest.split_at_mut((first[end] - first[start]) as usize);
-            tasks.push((start..end, part));
+        for (row, weights) in weights.outer_iter().enumerate() {
+            let table = compression.table_number(row);
+            let (own, after) = rest.split_at_mut(products[table].size);
+            by_table[table].push((weights, own));
             rest = after;
         }
-        tasks.into_par_iter().try_for_each(|(range, out)| {
-            control.check()?;
-            let base = first[range.start];
-            for row in range {
-                let own = &mut out[(first[row] - base) as usize..(first[row + 1] - base) as usize];
-                let weights = weight_rf.row(row);
-                let weights =
-                    weights.as_slice().map_or_else(|| weights.to_vec().into(), std::borrow::Cow::from);
-                products[compression.table_number(row)].sum(&weights, own);
-            }
-            Ok::<(), Error>(())
-        })?;
+        let tasks = by_table.par_iter_mut().zip(&products);
+        tasks
+            .flat_map(|(rows, products)| rows.par_chunks_mut(ROWS).map(move |rows| (rows, products)))
+            .try_for_each(|(rows, products)| {
+                control.check()?;
+                rows.chunks_mut(TOGETHER).for_each(|rows| products.sum(rows));
+                Ok::<(), Error>(())
+            })?;
         Ok((first, gram))
     }
 }
@@ -323,8 +321,14 @@ fn multiply(triangle: &[f32], m: &[Complex32], out: &mut [Complex32], sign: f32)
     }
 }
 
+/// Rows summed together, and elements of their matrices: eight vector registers of sums.
+const TOGETHER: usize = 4;
+const COLUMNS: usize = 16;
+type Sums = [[f32; COLUMNS]; TOGETHER];
+
 /// Products of Lagrange polynomials on the channels of a table: a row's matrices are weighted sums of them.
 struct Products {
+    /// Channels of each part, and their products, some columns of all channels after the other.
     parts: Vec<(std::ops::Range<usize>, Vec<f32>)>,
     /// Elements of a lower triangle.
     triangle: usize,
@@ -335,13 +339,16 @@ struct Products {
 impl Products {
     fn of(table: &Table) -> Self {
         let triangle = table.nodes * (table.nodes + 1) / 2;
+        let blocks = triangle.div_ceil(COLUMNS);
         let parts: Vec<_> = table
             .parts()
             .map(|(channels, matrix)| {
-                let mut products = Vec::with_capacity(matrix.len() * triangle);
-                for row in matrix {
-                    for p in 0..row.len() {
-                        products.extend((0..=p).map(|q| (row[p] * row[q]) as f32));
+                let mut products = vec![0f32; blocks * matrix.len() * COLUMNS];
+                for (channel, row) in matrix.iter().enumerate() {
+                    let all = (0..row.len()).flat_map(|p| (0..=p).map(move |q| (p, q)));
+                    for (k, (p, q)) in all.enumerate() {
+                        let at = (k / COLUMNS * matrix.len() + channel) * COLUMNS + k % COLUMNS;
+                        products[at] = (row[p] * row[q]) as f32;
                     }
                 }
                 (channels, products)
@@ -351,32 +358,55 @@ impl Products {
         Self { parts, triangle, size }
     }
 
-    fn sum(&self, weights: &[f32], out: &mut [f32]) {
-        for ((channels, products), out) in self.parts.iter().zip(out.chunks_exact_mut(self.triangle)) {
-            #[cfg(target_arch = "x86_64")]
-            if super::simd::has_vectors() {
-                // SAFETY: the features were just detected.
-                unsafe { weighted_sum_vector(&weights[channels.clone()], products, out) };
-                continue;
+    /// Weights of up to [`TOGETHER`] rows to their matrices.
+    fn sum(&self, rows: &mut [(ArrayView1<'_, f32>, &mut [f32])]) {
+        let Some(last) = rows.len().checked_sub(1) else { return };
+        for (part, (channels, products)) in self.parts.iter().enumerate() {
+            for (block, products) in products.chunks_exact(channels.len() * COLUMNS).enumerate() {
+                // Fewer rows leave the last one's sums to be made in vain.
+                let weights: [&[f32]; TOGETHER] = std::array::from_fn(|k| {
+                    let row = rows[k.min(last)].0.to_slice().unwrap_or(&[]);
+                    &row[channels.clone()]
+                });
+                let sums = sums(weights, products);
+                let begin = part * self.triangle + block * COLUMNS;
+                let end = (begin + COLUMNS).min((part + 1) * self.triangle);
+                for ((_, out), sums) in rows.iter_mut().zip(&sums) {
+                    out[begin..end].copy_from_slice(&sums[..end - begin]);
+                }
             }
-            weighted_sum(&weights[channels.clone()], products, out);
         }
     }
 }
 
+fn sums(weights: [&[f32]; TOGETHER], products: &[f32]) -> Sums {
+    #[cfg(target_arch = "x86_64")]
+    if super::simd::has_vectors() {
+        // SAFETY: the features were just detected.
+        return unsafe { sums_vector(weights, products) };
+    }
+    sums_body(weights, products, |w, p, s| w * p + s)
+}
+
 #[inline(always)]
-fn weighted_sum(weights: &[f32], products: &[f32], out: &mut [f32]) {
-    for (w, products) in weights.iter().zip(products.chunks_exact(out.len())) {
-        for (o, p) in out.iter_mut().zip(products) {
-            *o += w * p;
+fn sums_body(weights: [&[f32]; TOGETHER], products: &[f32], add: impl Fn(f32, f32, f32) -> f32) -> Sums {
+    let channels = products.len() / COLUMNS;
+    let weights = weights.map(|w| &w[..channels]);
+    let mut sums = [[0f32; COLUMNS]; TOGETHER];
+    for (c, products) in products.chunks_exact(COLUMNS).enumerate() {
+        for (sums, weights) in sums.iter_mut().zip(&weights) {
+            for (s, p) in sums.iter_mut().zip(products) {
+                *s = add(weights[c], *p, *s);
+            }
         }
     }
+    sums
 }
 
 /// # Safety
 /// The machine has AVX2 and FMA.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-unsafe fn weighted_sum_vector(weights: &[f32], products: &[f32], out: &mut [f32]) {
-    weighted_sum(weights, products, out);
+unsafe fn sums_vector(weights: [&[f32]; TOGETHER], products: &[f32]) -> Sums {
+    sums_body(weights, products, |w, p, s| w.mul_add(p, s))
 }

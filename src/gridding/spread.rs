@@ -18,8 +18,9 @@ use super::tile::{Batch, Loops, Sample, Shape};
 use super::wterm::WTerm;
 use super::Error;
 
-/// Samples treated at once.
+/// Samples treated at once, and phases.
 const CHUNK: usize = 256;
+const LANES: usize = 16;
 
 /// Values of one block, row by row as its tables say, and their weights.
 #[derive(Clone, Copy)]
@@ -65,27 +66,36 @@ impl<T: Real> Planes<T> {
     }
 }
 
-/// Turns the phases of a run's samples by `exp(2 pi i sign turns f)`: a rotating factor when the frequencies are evenly spaced.
+/// Turns the phases of a run's samples by `exp(2 pi i sign turns f)`.
 fn turn<T: Real>(samples: &mut [Sample<T>], ray: &Ray, freq: &[f64], sign: f64) {
-    let count = samples.len();
-    let (first, last) = (freq[0], freq[count - 1]);
-    let step = (last - first) / (count.max(2) - 1) as f64;
-    let even = count > 4
-        && freq.iter().enumerate().all(|(i, f)| (f - (first + step * i as f64)).abs() <= 1e-12 * first.abs());
-    let angle = |f: f64| std::f64::consts::TAU * (sign * ray.turns * f).fract();
-    let unit = |f: f64| {
-        let (sin, cos) = angle(f).sin_cos();
-        Complex::new(cos, sin)
-    };
-    let mut factor = unit(first);
-    let rotor = unit(step);
-    for (i, sample) in samples.iter_mut().enumerate() {
-        if !even {
-            factor = unit(freq[i]);
+    #[cfg(target_arch = "x86_64")]
+    if super::simd::has_vectors() {
+        // SAFETY: the features were just detected.
+        return unsafe { turn_vector(samples, ray, freq, sign) };
+    }
+    turn_body(samples, ray, freq, sign);
+}
+
+/// # Safety
+/// The machine has AVX2 and FMA.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn turn_vector<T: Real>(samples: &mut [Sample<T>], ray: &Ray, freq: &[f64], sign: f64) {
+    turn_body(samples, ray, freq, sign);
+}
+
+#[inline(always)]
+fn turn_body<T: Real>(samples: &mut [Sample<T>], ray: &Ray, freq: &[f64], sign: f64) {
+    let (mut cos, mut sin) = ([T::of(0.0); LANES], [T::of(0.0); LANES]);
+    let mut turns = [0.0; LANES];
+    for (samples, freq) in samples.chunks_mut(LANES).zip(freq.chunks(LANES)) {
+        for (t, f) in turns.iter_mut().zip(freq) {
+            *t = sign * ray.turns * f;
         }
-        let value = Complex::new(sample.re.wide(), sample.im.wide()) * factor;
-        (sample.re, sample.im) = (T::of(value.re), T::of(value.im));
-        factor *= rotor;
+        T::phasors(&turns, &mut cos, &mut sin);
+        for ((sample, c), s) in samples.iter_mut().zip(&cos).zip(&sin) {
+            (sample.re, sample.im) = (sample.re * *c - sample.im * *s, sample.re * *s + sample.im * *c);
+        }
     }
 }
 

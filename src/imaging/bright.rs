@@ -12,12 +12,14 @@
 //! ends when it no longer lowers the energy of the residual image, which is chi-square as far as the image sees it.
 
 use ndarray::Array2;
+use num_complex::Complex32;
 
 use super::bright_fit::{fit_step, Data, Step};
-use super::bright_layers::Layers;
+use super::bright_layers::{changes, nodes, Layers};
 use super::bright_peaks::{energy, hole};
 use super::exact::View;
 use super::grid::Compact;
+use super::outliers::Coarse;
 use super::response::Response;
 use super::smear::Smearing;
 use super::weigh::Weights;
@@ -90,6 +92,8 @@ impl BrightSource {
 /// What stays the same while bright sources are looked for.
 pub(super) struct Hunt<'a> {
     pub grid: &'a Grid,
+    /// The same image less accurately, to look for peaks.
+    pub rough: &'a Grid,
     pub weights: &'a Weights,
     pub view: View<'a>,
     pub beam: RestoringBeam,
@@ -108,12 +112,19 @@ pub(super) struct Hunt<'a> {
 const ROUNDS: usize = 12;
 /// Looks at the coarse field, and the least peak there in units of the noise: CLEAN cannot take what the image does not show.
 const OUTSIDE_ROUNDS: usize = 4;
-const OUTSIDE_LEAST: f64 = 20.0;
+/// Looks at it in a row, the last of which only fit.
+const BEYOND_LOOKS: usize = 6;
+pub(super) const OUTSIDE_LEAST: f64 = 20.0;
 /// A round without new sources must lower the energy of the residual image to this share; two that do not end the hunt, and
 /// any that raises it by a few per cent is undone.
 const USEFUL: f64 = 0.99;
 const IDLE: usize = 2;
 const HARMFUL: f64 = 1.02;
+/// Sources above these are taken out of the visibilities themselves: those of which the compression's error, this share of epsilon at most,
+/// is more than this share of the noise, and those whose drifting beam over the band is not the parabola that it is at the nodes.
+const EXACT_SIGMA: f64 = 1000.0;
+const EXACT_ERROR: f64 = 0.1;
+const COMPRESSION_SHARE: f64 = 0.2;
 /// The deepest hole in noise alone, as many sigma as an image of some 1e5 beams has.
 const HOLE_SIGMA: f64 = 6.0;
 /// Steps below this are too small for another round.
@@ -124,27 +135,30 @@ const UNCHANGED_SIGMA: f64 = 0.1;
 const LEFT_OVER: f32 = 0.2;
 
 impl Hunt<'_> {
-    /// Find, fit and subtract. `dirty_yx` is the image of `compact` and becomes that of what is left.
+    /// Find, fit and subtract. `dirty_yx` is the image of `compact` and becomes that of what is left. Those that the compression holds to a
+    /// tenth of the noise are taken out of `compact` only: with the list come their samples, still in `vis`.
     pub fn run(
         &self,
         vis: &mut Visibilities,
         compact: &mut Compact,
         dirty_yx: &mut Array2<f32>,
         control: &Control,
-    ) -> Result<Vec<BrightSource>, Error> {
-        let Some(sigma) = self.params.sigma else { return Ok(Vec::new()) };
-        let mut layers = Layers::new(vis, compact, self.grid, self.view);
+    ) -> Result<(Vec<BrightSource>, Vec<Complex32>), Error> {
+        let Some(sigma) = self.params.sigma else { return Ok(Default::default()) };
+        let mut layers = Layers::new(vis, compact, self.grid, self.view, self.beam.minor_rad);
         let sources = self.pursue(&mut layers, dirty_yx, sigma * self.sigma_jy, control)?;
         let kept: Vec<_> = sources.iter().filter(|s| !self.is_no_point(s, dirty_yx)).cloned().collect();
         if kept.len() < sources.len() {
             log::debug!("{} bright sources are not points: left to CLEAN", sources.len() - kept.len());
-            layers.exchange(&sources, &kept, |s| self.inside(s.position), control)?;
+            layers.exchange(&kept, |s| self.inside(s.position), control)?;
         }
-        layers.settle(control)?;
+        let epsilon = self.grid.options().epsilon;
+        let limit = EXACT_SIGMA.min(EXACT_ERROR / (COMPRESSION_SHARE * epsilon)) * self.sigma_jy;
+        let samples = layers.settle(|s| !self.inside(s.position) || s.apparent_jy > limit, control)?;
         if !sources.is_empty() {
             *dirty_yx = self.grid.dirty_of(compact.samples(), self.weights.sum, control)?;
         }
-        Ok(kept)
+        Ok((kept, samples))
     }
 
     /// Rounds of finding and fitting; `limit` is the least peak \[Jy/beam\].
@@ -161,29 +175,32 @@ impl Hunt<'_> {
         for round in 0..ROUNDS {
             control.check()?;
             let depth = hole(dirty_yx, self.psf_hole, HOLE_SIGMA * self.sigma_jy);
-            let mut new = self.peaks(&self.grid.wcs(), dirty_yx, limit, depth, &sources, self.params.most);
-            if round == 0 && !self.params.outliers.is_empty() && layers.widen(control)? {
-                new.extend(self.named_outside());
+            let new = self.peaks(&self.grid.wcs(), dirty_yx, limit, depth, &sources, self.params.most);
+            let before = sources.clone();
+            let named = if round == 0 { self.named_outside() } else { Vec::new() };
+            let mut beyond = 0;
+            if !named.is_empty() || (new.is_empty() && self.params.search_outside && outside < OUTSIDE_ROUNDS)
+            {
+                beyond = self.beyond(layers, &mut sources, named, control)?;
+                outside = if beyond == 0 { OUTSIDE_ROUNDS } else { outside + 1 };
             }
-            if new.is_empty() && self.params.search_outside && outside < OUTSIDE_ROUNDS {
-                outside += 1;
-                new = self.outside(layers, &sources, OUTSIDE_LEAST * self.sigma_jy, control)?;
-                outside = if new.is_empty() { OUTSIDE_ROUNDS } else { outside };
-            }
-            if new.is_empty() && (settled || sources.is_empty()) {
+            let fresh = new.len() + beyond;
+            if fresh == 0 && (settled || sources.is_empty()) {
                 break;
             }
-            let before = sources.clone();
-            let fresh = new.len();
-            sources.extend(new);
-            if sources.iter().any(|s| !self.inside(s.position)) {
-                layers.widen(control)?;
+            // What the others answer to those beyond is seen when these are out.
+            let mut largest = f64::INFINITY;
+            if beyond == 0 {
+                sources.extend(new);
+                if sources.iter().any(|s| !self.inside(s.position)) {
+                    layers.widen(&before, control)?;
+                }
+                let steps = self.steps(layers, &sources);
+                largest = self.apply(&mut sources, &steps, fresh);
+                self.prune(&mut sources, limit);
             }
-            let steps = self.steps(layers, &sources);
-            let largest = self.apply(&mut sources, &steps, fresh);
-            self.prune(&mut sources, limit);
-            layers.exchange(&before, &sources, |s| self.inside(s.position), control)?;
-            *dirty_yx = self.grid.dirty_of(layers.compact.samples(), self.weights.sum, control)?;
+            layers.exchange(&sources, |s| self.inside(s.position), control)?;
+            *dirty_yx = self.rough.dirty_of(layers.compact.samples(), self.weights.sum, control)?;
             let now = energy(dirty_yx);
             log::debug!(
                 "bright round {round}: {} sources, {fresh} new, largest step {largest:.2} sigma, energy {:.4} of the lowest, \
@@ -193,8 +210,8 @@ impl Hunt<'_> {
                 depth / self.sigma_jy
             );
             if now > HARMFUL * lowest && round > 0 {
-                layers.exchange(&sources, &before, |s| self.inside(s.position), control)?;
-                *dirty_yx = self.grid.dirty_of(layers.compact.samples(), self.weights.sum, control)?;
+                layers.exchange(&before, |s| self.inside(s.position), control)?;
+                *dirty_yx = self.rough.dirty_of(layers.compact.samples(), self.weights.sum, control)?;
                 return Ok(before);
             }
             // With holes that nothing explains, one round that gains little says enough.
@@ -205,29 +222,84 @@ impl Hunt<'_> {
         Ok(sources)
     }
 
+    /// Sources beyond the image, found and fitted in the coarse field alone until they settle; how many join `sources`.
+    fn beyond(
+        &self,
+        layers: &mut Layers<'_>,
+        sources: &mut Vec<BrightSource>,
+        named: Vec<BrightSource>,
+        control: &Control,
+    ) -> Result<usize, Error> {
+        let (near, known): (Vec<_>, Vec<_>) = sources.drain(..).partition(|s| self.inside(s.position));
+        let all = |far: &[BrightSource]| [near.as_slice(), far].concat();
+        let mut far = known.clone();
+        if layers.widen(&all(&far), control)? {
+            let (mut new, mut before, mut lowest) = (named, far.clone(), f64::INFINITY);
+            let around_yx = layers.coarse.as_ref().map(|field| self.around(field)).unwrap_or_default();
+            for look in 0..BEYOND_LOOKS {
+                let Some(field) = &layers.coarse else { break };
+                let mut image = field.dirty(control)?;
+                let mut highest = 0f32;
+                for (value, _) in image.iter_mut().zip(&around_yx).filter(|(_, around)| !**around) {
+                    highest = highest.max(value.abs());
+                    *value = 0.0;
+                }
+                let now = energy(&image);
+                // What the last look added was no source.
+                if now > HARMFUL * lowest {
+                    far = before;
+                    break;
+                }
+                lowest = lowest.min(now);
+                if new.is_empty() && self.params.search_outside {
+                    new = self.outside(field, (&image, highest), &far);
+                }
+                let fresh = new.len();
+                before.clone_from(&far);
+                far.append(&mut new);
+                if far.is_empty() {
+                    break;
+                }
+                let steps = fit_step(self.view, &field.data(), &far.iter().collect::<Vec<_>>());
+                let largest = self.apply(&mut far, &steps, fresh);
+                self.prune(&mut far, 0.0);
+                log::debug!(
+                    "beyond the image, look {look}: {} sources, {fresh} new, largest step {largest:.2} sigma, energy {:.4} of the lowest",
+                    far.len(),
+                    now / lowest
+                );
+                if fresh == 0 && largest < SETTLED_SIGMA {
+                    break;
+                }
+                layers.widen(&all(&far), control)?;
+            }
+        }
+        let joined = far.len().saturating_sub(known.len());
+        *sources = all(if joined > 0 { &far } else { &known });
+        Ok(joined)
+    }
+
     /// Steps of all sources: those of the image on its own data, the others on the coarse field's.
     fn steps(&self, layers: &Layers<'_>, sources: &[BrightSource]) -> Vec<Step> {
         let (inside, beyond): (Vec<_>, Vec<_>) = sources.iter().partition(|s| self.inside(s.position));
         let (vis, compact) = (&*layers.vis, &*layers.compact);
         let data = Data { grid: self.grid, vis, unit: compact.unit_samples(), left: compact.samples() };
         let mut own = fit_step(self.view, &data, &inside).into_iter();
-        let field = layers.coarse.as_ref().map_or(data, |field| field.data(vis));
+        let field = layers.coarse.as_ref().map_or(data, Coarse::data);
         let mut others = fit_step(self.view, &field, &beyond).into_iter();
         let step = |s: &BrightSource| if self.inside(s.position) { own.next() } else { others.next() };
         sources.iter().map(step).map(Option::unwrap_or_default).collect()
     }
 
-    /// One more step on what CLEAN left: `left` are packed residuals, without CLEAN's model. `exactly`: the visibilities
-    /// themselves are needed afterwards. Whether anything moved.
+    /// One more step on what CLEAN left: `left` are packed residuals, without CLEAN's model. The samples that came out of `compact`, if
+    /// anything moved.
     pub fn refine(
         &self,
-        vis: &mut Visibilities,
+        vis: &Visibilities,
         compact: &mut Compact,
-        left: &[num_complex::Complex32],
+        left: &[Complex32],
         sources: &mut [BrightSource],
-        exactly: bool,
-        control: &Control,
-    ) -> Result<bool, Error> {
+    ) -> Option<Vec<Complex32>> {
         let before = sources.to_vec();
         let data = Data { grid: self.grid, vis, unit: compact.unit_samples(), left };
         let inside: Vec<&BrightSource> = sources.iter().filter(|s| self.inside(s.position)).collect();
@@ -238,10 +310,11 @@ impl Hunt<'_> {
         log::debug!("bright sources on what CLEAN left: largest step {largest:.2} sigma");
         if largest < SETTLED_SIGMA {
             sources.clone_from_slice(&before);
-            return Ok(false);
+            return None;
         }
-        Layers::new(vis, compact, self.grid, self.view).nudge(&before, sources, exactly, control)?;
-        Ok(true)
+        let samples = nodes(self.view, vis, self.grid, &changes(&before, sources));
+        compact.take(self.grid, &samples);
+        Some(samples)
     }
 
     /// Named sources that the image does not show; those inside are found without being named.

@@ -1,8 +1,10 @@
 //! Visibilities less the bright sources, in the forms that the hunt works on.
 //!
-//! While sources are looked for, those inside the image are taken out of the compressed visibilities only, where a change costs a phasor a
-//! node. Sources outside the image, for which that compression is not made, are taken out of the visibilities themselves, and
-//! in the end all are.
+//! While sources are looked for they are taken out of the compressed visibilities only, where a change costs a phasor a node. Sources
+//! beyond the image, for which its compression is not made, are taken out of the visibilities themselves as soon as the coarse
+//! field has told them well, and what little they change by afterwards out of the compressed ones; in the end all are out exactly.
+
+use num_complex::Complex32;
 
 use super::bright::BrightSource;
 use super::bright_model::Model;
@@ -14,115 +16,142 @@ use crate::control::Control;
 use crate::source::SkyModel;
 
 /// A source and whether it is taken out (1) or put back (-1).
-type Change = (BrightSource, f64);
+pub(super) type Change = (BrightSource, f64);
+
+/// A source beyond the image whose flux changed by no more than this share, and whose place by no more than this share of the beam, need not
+/// be taken out of the visibilities again: what its compression is wrong by is a few per cent of a few per cent.
+const SMALL_CHANGE: f64 = 0.03;
+const SMALL_SHIFT_BEAMS: f64 = 0.01;
 
 pub(super) struct Layers<'a> {
     pub vis: &'a mut Visibilities,
     pub compact: &'a mut Compact,
-    /// A wider field, once it is needed; as of the last [`Self::widen`].
+    /// A wider field, once it is needed; less the sources of the last [`Self::widen`].
     pub coarse: Option<Coarse>,
-    stale: bool,
+    looked: bool,
     grid: &'a Grid,
     view: View<'a>,
-    /// Out of the packed samples, not yet out of `vis`.
-    near: Vec<BrightSource>,
+    beam_rad: f64,
+    /// What is out of the visibilities, of the image's packed samples and of the coarse field's.
+    out_of_vis: Vec<BrightSource>,
+    out_of_image: Vec<BrightSource>,
+    out_of_coarse: Vec<BrightSource>,
 }
 
 impl<'a> Layers<'a> {
-    pub fn new(vis: &'a mut Visibilities, compact: &'a mut Compact, grid: &'a Grid, view: View<'a>) -> Self {
-        Self { vis, compact, coarse: None, stale: true, grid, view, near: Vec::new() }
+    /// Nothing is out yet; `beam_rad` is the restoring beam's minor axis.
+    pub fn new(
+        vis: &'a mut Visibilities,
+        compact: &'a mut Compact,
+        grid: &'a Grid,
+        view: View<'a>,
+        beam_rad: f64,
+    ) -> Self {
+        Self {
+            vis,
+            compact,
+            coarse: None,
+            looked: false,
+            grid,
+            view,
+            beam_rad,
+            out_of_vis: Vec::new(),
+            out_of_image: Vec::new(),
+            out_of_coarse: Vec::new(),
+        }
     }
 
-    /// Make the coarse field, or bring it up to date; whether there is one.
-    pub fn widen(&mut self, control: &Control) -> Result<bool, Error> {
-        if !self.stale {
-            return Ok(self.coarse.is_some());
+    /// Make the coarse field, or bring it up to `sources`; whether there is one.
+    pub fn widen(&mut self, sources: &[BrightSource], control: &Control) -> Result<bool, Error> {
+        if !self.looked {
+            self.looked = true;
+            self.coarse = Coarse::new(self.vis, self.view.centre, control)?;
+            self.out_of_coarse = self.out_of_vis.clone();
         }
-        match &mut self.coarse {
-            Some(coarse) => coarse.update(self.vis, control)?,
-            None => self.coarse = Coarse::new(self.vis, self.view.centre, control)?,
+        let changes = changes(&self.out_of_coarse, sources);
+        if let Some(mut coarse) = self.coarse.take() {
+            if !changes.is_empty() {
+                coarse.take(&nodes(self.view, coarse.rows(), &coarse.grid, &changes));
+            }
+            self.coarse = Some(coarse);
         }
-        let near = signed(&self.near, 1.0);
-        let nodes = self.coarse.as_ref().filter(|_| !near.is_empty()).map(|c| self.nodes(&c.grid, &near));
-        if let (Some(coarse), Some(nodes)) = (&mut self.coarse, nodes) {
-            coarse.take(&nodes);
-        }
-        self.stale = false;
+        self.out_of_coarse = sources.to_vec();
         Ok(self.coarse.is_some())
     }
 
-    /// Put the old model back and take the new one out.
+    /// Take `sources` out of the image's packed samples, and nothing else.
     pub fn exchange(
         &mut self,
-        old: &[BrightSource],
-        new: &[BrightSource],
+        sources: &[BrightSource],
         inside: impl Fn(&BrightSource) -> bool,
         control: &Control,
     ) -> Result<(), Error> {
-        let (near, far): (Vec<Change>, Vec<Change>) =
-            changes(old, new).into_iter().partition(|(s, _)| inside(s));
-        self.near = new.iter().filter(|s| inside(s)).cloned().collect();
-        self.stale = true;
-        if far.is_empty() {
-            self.change_packed(&near);
-            return Ok(());
+        let far: Vec<BrightSource> = sources.iter().filter(|s| !inside(s)).cloned().collect();
+        if far.len() != self.out_of_vis.len() || !far.iter().all(|s| self.is_nearly_out(s)) {
+            self.settle_for(far, control)?;
         }
-        subtract(self.vis, &sky(&far), &self.view, control)?;
-        self.repack(control)?;
-        let near = signed(&self.near, 1.0);
-        self.change_packed(&near);
-        Ok(())
-    }
-
-    /// Take everything out of the visibilities, exactly.
-    pub fn settle(mut self, control: &Control) -> Result<(), Error> {
-        if self.near.is_empty() {
-            return Ok(());
-        }
-        let near = signed(&std::mem::take(&mut self.near), 1.0);
-        subtract(self.vis, &sky(&near), &self.view, control)?;
-        self.repack(control)
-    }
-
-    /// A small change after [`Self::settle`]: of the packed samples, and of the visibilities when they are needed again.
-    pub fn nudge(
-        &mut self,
-        old: &[BrightSource],
-        new: &[BrightSource],
-        exactly: bool,
-        control: &Control,
-    ) -> Result<(), Error> {
-        let changes = changes(old, new);
+        let changes = changes(&self.out_of_image, sources);
         self.change_packed(&changes);
-        if exactly && !changes.is_empty() {
-            subtract(self.vis, &sky(&changes), &self.view, control)?;
-        }
+        self.out_of_image = sources.to_vec();
         Ok(())
     }
 
-    fn repack(&mut self, control: &Control) -> Result<(), Error> {
-        self.compact.repack(self.grid, self.vis, self.vis.weight_rf.view(), control)
+    /// Take those that `exactly` holds for out of the visibilities. The others are out of the packed samples only, and what they add there is
+    /// given back.
+    pub fn settle(
+        mut self,
+        exactly: impl Fn(&BrightSource) -> bool,
+        control: &Control,
+    ) -> Result<Vec<Complex32>, Error> {
+        let (exact, rest) = std::mem::take(&mut self.out_of_image).into_iter().partition(exactly);
+        self.settle_for(exact, control)?;
+        let samples = if rest.is_empty() {
+            Vec::new()
+        } else {
+            nodes(self.view, self.vis, self.grid, &changes(&[], &rest))
+        };
+        if !rest.is_empty() {
+            self.compact.take(self.grid, &samples);
+        }
+        Ok(samples)
+    }
+
+    /// Exactly `sources` are out of the visibilities and of the image's samples.
+    fn settle_for(&mut self, sources: Vec<BrightSource>, control: &Control) -> Result<(), Error> {
+        let changes = changes(&self.out_of_vis, &sources);
+        if changes.is_empty() && self.out_of_image == sources {
+            return Ok(());
+        }
+        subtract(self.vis, &sky(&changes), &self.view, control)?;
+        self.compact.repack(self.grid, self.vis, self.vis.weight_rf.view(), control)?;
+        self.out_of_image.clone_from(&sources);
+        self.out_of_vis = sources;
+        Ok(())
+    }
+
+    fn is_nearly_out(&self, source: &BrightSource) -> bool {
+        self.out_of_vis.iter().any(|known| {
+            known.position.separation_rad(source.position) < SMALL_SHIFT_BEAMS * self.beam_rad
+                && (known.apparent_jy - source.apparent_jy).abs() < SMALL_CHANGE * source.apparent_jy.abs()
+        })
     }
 
     fn change_packed(&mut self, changes: &[Change]) {
         if !changes.is_empty() {
-            let nodes = self.nodes(self.grid, changes);
-            self.compact.take(self.grid, &nodes);
+            let samples = nodes(self.view, self.vis, self.grid, changes);
+            self.compact.take(self.grid, &samples);
         }
     }
-
-    fn nodes(&self, grid: &Grid, changes: &[Change]) -> Vec<num_complex::Complex32> {
-        let sources: Vec<&BrightSource> = changes.iter().map(|(s, _)| s).collect();
-        let flux: Vec<f64> = changes.iter().map(|(s, sign)| sign * s.flux_jy).collect();
-        Model::new(self.view, self.vis, grid, &sources).at_nodes(&flux)
-    }
 }
 
-fn signed(sources: &[BrightSource], sign: f64) -> Vec<Change> {
-    sources.iter().map(|s| (s.clone(), sign)).collect()
+/// What changes take away at the nodes of a grid.
+pub(super) fn nodes(view: View<'_>, vis: &Visibilities, grid: &Grid, changes: &[Change]) -> Vec<Complex32> {
+    let sources: Vec<&BrightSource> = changes.iter().map(|(s, _)| s).collect();
+    let flux: Vec<f64> = changes.iter().map(|(s, sign)| sign * s.flux_jy).collect();
+    Model::new(view, vis, grid, &sources).at_nodes(&flux)
 }
 
-fn changes(old: &[BrightSource], new: &[BrightSource]) -> Vec<Change> {
+pub(super) fn changes(old: &[BrightSource], new: &[BrightSource]) -> Vec<Change> {
     let gone = old.iter().filter(|s| !new.contains(s)).map(|s| (s.clone(), -1.0));
     gone.chain(new.iter().filter(|s| !old.contains(s)).map(|s| (s.clone(), 1.0))).collect()
 }

@@ -3,10 +3,8 @@
 use ndarray::Array2;
 use rayon::prelude::*;
 
-use super::bright::{BrightSource, Hunt};
-use super::bright_layers::Layers;
-use super::Error;
-use crate::control::Control;
+use super::bright::{BrightSource, Hunt, OUTSIDE_LEAST};
+use super::outliers::Coarse;
 use crate::coords::RaDec;
 use crate::image::Wcs;
 
@@ -23,32 +21,32 @@ const ABOVE_SIDELOBES: f64 = 1.5;
 const ABOVE_HOLES: f64 = 1.5;
 
 impl Hunt<'_> {
-    /// Peaks of the coarse field that the image does not show.
+    /// Which pixels of the coarse field the image does not show.
+    pub(super) fn around(&self, field: &Coarse) -> Array2<bool> {
+        let wcs = field.grid.wcs();
+        let o = field.grid.options();
+        let mut out = Array2::from_elem((o.ny, o.nx), false);
+        ndarray::Zip::indexed(&mut out).par_for_each(|(y, x), out| {
+            let sky = wcs.pixel_to_sky([x as f64, y as f64]);
+            *out = sky.ra_rad.is_finite() && !self.inside(sky);
+        });
+        out
+    }
+
+    /// Peaks of the coarse field that the image does not show, from [`Self::around`].
     pub(super) fn outside(
         &self,
-        layers: &mut Layers<'_>,
+        field: &Coarse,
+        (image, highest): (&Array2<f32>, f32),
         known: &[BrightSource],
-        least: f64,
-        control: &Control,
-    ) -> Result<Vec<BrightSource>, Error> {
-        layers.widen(control)?;
-        let Some(field) = &layers.coarse else { return Ok(Vec::new()) };
-        let mut image = field.dirty(control)?;
-        let wcs = field.grid.wcs();
-        let mut highest = 0f32;
-        for ((y, x), value) in image.indexed_iter_mut() {
-            let sky = wcs.pixel_to_sky([x as f64, y as f64]);
-            if !sky.ra_rad.is_finite() || self.inside(sky) {
-                highest = highest.max(value.abs());
-                *value = 0.0;
-            }
-        }
+    ) -> Vec<BrightSource> {
         let noise = f64::from(crate::deconvolution::mad_rms(image.iter())).max(self.sigma_jy);
         // Sidelobes of what is still to be cleaned in the image are no sources.
-        let limit =
-            (OUTSIDE_SIGMA * noise).max(least).max(ABOVE_SIDELOBES * field.sidelobe * f64::from(highest));
-        let depth = hole(&image, OUTSIDE_HOLE, OUTSIDE_SIGMA * noise);
-        Ok(self.peaks(&wcs, &image, limit, depth, known, self.params.most))
+        let limit = (OUTSIDE_SIGMA * noise)
+            .max(OUTSIDE_LEAST * self.sigma_jy)
+            .max(ABOVE_SIDELOBES * field.sidelobe * f64::from(highest));
+        let depth = hole(image, OUTSIDE_HOLE, OUTSIDE_SIGMA * noise);
+        self.peaks(&field.grid.wcs(), image, limit, depth, known, self.params.most)
     }
 
     /// Whether CLEAN may find a source here.

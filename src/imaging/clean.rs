@@ -44,6 +44,8 @@ pub struct CleanParams {
     pub non_negative: bool,
     /// What is below zero may seed the mask too (Stokes Q, U and V).
     pub negative_seeds: bool,
+    /// Error of rough residuals relative to the brightest peak ([`Care::Rough`]); 0 when all are of one accuracy.
+    pub rough_epsilon: f32,
     /// Known noise: `nsigma` counts from this, or from half the residual's noise where that is more; the mask's seeds from this or
     /// from the noise of their place, whichever is more. Without it both follow the residual.
     pub thermal_jy: Option<f32>,
@@ -66,9 +68,21 @@ impl Default for CleanParams {
             grown_yx: None,
             non_negative: false,
             negative_seeds: false,
+            rough_epsilon: 0.0,
             thermal_jy: None,
         }
     }
+}
+
+/// How well the residual of a model must be known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Care {
+    /// More is cleaned than its error: another follows.
+    Rough,
+    /// To the gridder's accuracy.
+    Plain,
+    /// With all that is known of the beam.
+    Exact,
 }
 
 /// One major cycle, for the report.
@@ -132,6 +146,8 @@ const DEEP_PEAK: f32 = 1.5;
 const DEEP_RMS: f32 = 1.01;
 /// With wide components a minor cycle leaves at least this share of the peak, sidelobes allowing.
 const LEAST_SHARE_WIDE: f32 = 0.2;
+/// The error of a rough residual over what the minor cycle before it left.
+const ROUGH_SHARE: f32 = 0.1;
 /// The last minor cycle stops at this share of the target.
 const SHY: f32 = 0.95;
 
@@ -155,7 +171,7 @@ pub fn clean(
 }
 
 /// The same for spectral terms and scales: images by term; `residuals_of` gives those of models by term, as exactly as it can
-/// when its second argument is true: from the last minor cycle on.
+/// from the last minor cycle on.
 ///
 /// # Errors
 /// As [`clean`].
@@ -164,7 +180,7 @@ pub fn clean_jointly(
     psf: &Psf<'_>,
     start_yx: Option<Planes>,
     params: &CleanParams,
-    mut residuals_of: impl FnMut(&[Array2<f32>], bool) -> Result<Planes, Error>,
+    mut residuals_of: impl FnMut(&[Array2<f32>], Care) -> Result<Planes, Error>,
     control: &Control,
 ) -> Result<Cleaned, Error> {
     let terms = psf.joint.map_or(1, JointPsf::terms);
@@ -189,7 +205,16 @@ pub fn clean_jointly(
             Err(error) => return Err(error),
         }
     }
-    Ok(state.finish(if params.niter == 0 { Outcome::Dirty } else { outcome }))
+    let rough = state.care_taken == Care::Rough && outcome != Outcome::Interrupted;
+    let mut cleaned = state.finish(if params.niter == 0 { Outcome::Dirty } else { outcome });
+    if rough {
+        let models: Planes =
+            std::iter::once(&cleaned.model_yx).chain(&cleaned.more_models_yx).cloned().collect();
+        let mut residuals = residuals_of(&models, Care::Plain)?;
+        cleaned.residual_yx = residuals.remove(0);
+        cleaned.more_residuals_yx = residuals;
+    }
+    Ok(cleaned)
 }
 
 /// One major cycle; why the run ends, if it does.
@@ -198,7 +223,7 @@ fn cycle(
     psf: &Psf<'_>,
     facts: &PsfFacts,
     params: &CleanParams,
-    residuals_of: &mut impl FnMut(&[Array2<f32>], bool) -> Result<Planes, Error>,
+    residuals_of: &mut impl FnMut(&[Array2<f32>], Care) -> Result<Planes, Error>,
     control: &Control,
 ) -> Result<Option<Outcome>, Error> {
     control.check()?;
@@ -226,7 +251,14 @@ fn cycle(
     if minor == 0 {
         return Ok(Some(Outcome::Stalled));
     }
-    state.residual = residuals_of(&state.model, state.exactly)?;
+    // What a rough residual is wrong by is far below what the next minor cycle takes.
+    let rough = !last && params.rough_epsilon * state.brightest < ROUGH_SHARE * depth;
+    state.care_taken = match (state.exactly, rough) {
+        (true, _) => Care::Exact,
+        (_, true) => Care::Rough,
+        _ => Care::Plain,
+    };
+    state.residual = residuals_of(&state.model, state.care_taken)?;
     watch.lap("residual");
     log::debug!(
         "major cycle {}: {peak:.5} to {depth:.5} Jy/beam in {minor} iterations; {:.2} and {:.2} CPU s",
@@ -241,7 +273,7 @@ fn cycle(
         Seen::Diverged if state.caution() => {
             log::debug!("major cycle {} overshot: retrying less deep", state.cycles.len());
             state.model = before;
-            state.residual = residuals_of(&state.model, state.exactly)?;
+            state.residual = residuals_of(&state.model, state.care_taken)?;
         }
         Seen::Diverged => return Ok(Some(Outcome::Diverged)),
     }
@@ -299,6 +331,10 @@ struct State {
     care: f32,
     /// Residuals are to be as exact as they can be.
     exactly: bool,
+    /// And those of the present model are.
+    care_taken: Care,
+    /// Highest peak of the first residual, or of the model to begin from.
+    brightest: f32,
     iterations: usize,
     cycles: Vec<Cycle>,
 }
@@ -320,6 +356,7 @@ impl State {
         let (peak, rms) = measure(&dirty[0], &allowed);
         let model = start.unwrap_or_else(|| vec![Array2::zeros(shape); dirty.len()]);
         let best = (model.clone(), dirty.clone());
+        let brightest = model[0].iter().fold(peak, |most, f| most.max(f.abs()));
         Self {
             model,
             residual: dirty,
@@ -333,6 +370,8 @@ impl State {
             quiet: Vec::new(),
             care: 1.0,
             exactly: false,
+            care_taken: Care::Plain,
+            brightest,
             iterations: 0,
             cycles: Vec::new(),
         }
@@ -450,10 +489,11 @@ impl State {
         psf: &Psf<'_>,
         target: Target,
         params: &CleanParams,
-        residuals_of: &mut impl FnMut(&[Array2<f32>], bool) -> Result<Planes, Error>,
+        residuals_of: &mut impl FnMut(&[Array2<f32>], Care) -> Result<Planes, Error>,
         control: &Control,
     ) -> Result<(), Error> {
         let before = (self.model.clone(), self.residual.clone());
+        let care_before = self.care_taken;
         let (peak, rms) = measure(&self.residual[0], &self.allowed);
         if self.iterations >= params.niter
             || self.minor(psf, SHY * target.stop, target.deep, params, control)? == 0
@@ -461,11 +501,13 @@ impl State {
             self.residual = before.1;
             return Ok(());
         }
-        self.residual = residuals_of(&self.model, true)?;
+        self.residual = residuals_of(&self.model, Care::Exact)?;
+        self.care_taken = Care::Exact;
         let (after, noise) = measure(&self.residual[0], &self.allowed);
         if !(after <= DEEP_PEAK * peak.max(target.stop) && noise <= DEEP_RMS * rms) {
             log::debug!("the deep end was taken back: peak {peak:.5} to {after:.5}, noise {rms:.5} to {noise:.5} Jy/beam");
             (self.model, self.residual) = before;
+            self.care_taken = care_before;
         }
         Ok(())
     }

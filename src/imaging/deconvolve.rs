@@ -4,7 +4,7 @@ use ndarray::Array2;
 use num_complex::Complex32;
 
 use super::bright::{BrightSource, Hunt};
-use super::clean::{clean_jointly, CleanParams, Cleaned, Planes, Psf};
+use super::clean::{clean_jointly, Care, CleanParams, Cleaned, Planes, Psf};
 use super::grid::Compact;
 use super::response::Response;
 use super::run::Run;
@@ -26,7 +26,7 @@ const SCALES_BEAMS: [f64; 5] = [0.0, 1.0, 2.0, 4.0, 8.0];
 impl<'a> Hunt<'a> {
     pub(super) fn new(
         run: &'a Run<'_>,
-        grid: &'a Grid,
+        [grid, rough]: [&'a Grid; 2],
         beam: RestoringBeam,
         smearing: &'a Smearing,
         psf_yx: &Array2<f32>,
@@ -37,6 +37,7 @@ impl<'a> Hunt<'a> {
         let facts = PsfFacts::of(psf_yx)?;
         Ok(Self {
             grid,
+            rough,
             weights: &run.weights,
             view,
             beam,
@@ -57,7 +58,8 @@ pub(super) struct Deconvolved {
     pub surroundings: Vec<BrightSource>,
     pub cleaned: Cleaned,
     pub joint: Option<JointPsf>,
-    /// Samples of CLEAN's model through the beam of each integration, when subbands need them and there is a model.
+    /// Samples of what is still in the visibilities, when subbands need them: CLEAN's model through the beam of each integration, and of
+    /// the sources those that came out of the packed visibilities only.
     pub model_samples: Option<Vec<Complex32>>,
 }
 
@@ -73,17 +75,28 @@ pub(super) fn deconvolve(
 ) -> Result<Deconvolved, Error> {
     let (p, control) = (run.params, run.control);
     let mut residual_yx = dirty_yx.clone();
-    let mut bright = Vec::new();
+    // With the samples of what is out of the packed visibilities but not of the others, which subbands and spectral terms go back to.
+    let (mut bright, mut pending) = (Vec::new(), Vec::new());
     if p.clean.niter > 0 {
-        bright = hunt.run(vis, compact, &mut residual_yx, control)?;
+        (bright, pending) = hunt.run(vis, compact, &mut residual_yx, control)?;
     }
     lap("bright");
     // A scatter between channels above the expected noise may be sky on wide channels; an image's noise holds all there is.
     let seen_jy = f64::from(mad_rms(residual_yx.iter())).max(run.expected_jy);
     let thermal_jy = run.known_jy.map(|known| known.min(seen_jy) as f32);
     let nterms = p.joint.nterms;
-    let mut terms =
-        TaylorTerms::new(hunt.grid, vis, nterms, run.reference_hz, run.weights.sum, hunt.response, control)?;
+    if nterms > 1 && !pending.is_empty() {
+        hunt.grid.take_from(vis, &std::mem::take(&mut pending), control)?;
+    }
+    let mut terms = TaylorTerms::new(
+        [hunt.grid, hunt.rough],
+        vis,
+        nterms,
+        run.reference_hz,
+        run.weights.sum,
+        hunt.response,
+        control,
+    )?;
     let joint = joint_psf(run, hunt, vis, &terms, psf_yx)?;
     let psf = Psf { image_yx: psf_yx, joint: joint.as_ref() };
     let blank = || vec![Array2::zeros(dirty_yx.dim()); nterms];
@@ -95,11 +108,12 @@ pub(super) fn deconvolve(
         all
     });
     let residuals = match &start {
-        Some(models) => terms.residuals(compact, models, true, control)?,
+        Some(models) => terms.residuals(compact, models, Care::Exact, control)?,
         None if nterms == 1 => vec![residual_yx],
-        None => terms.residuals(compact, &blank(), false, control)?,
+        None => terms.residuals(compact, &blank(), Care::Plain, control)?,
     };
-    let clean_params = CleanParams { thermal_jy, ..p.clean.clone() };
+    let rough_epsilon = terms.rough_epsilon() as f32;
+    let clean_params = CleanParams { thermal_jy, rough_epsilon, ..p.clean.clone() };
     let mut cleaned = once(run, &terms, compact, residuals, &psf, start, &clean_params)?;
     let mut surroundings = Vec::new();
     for pass in 0..REFINEMENTS {
@@ -113,17 +127,19 @@ pub(super) fn deconvolve(
         for model in &mut models {
             clear_about(model, &bright, &hunt.grid.wcs(), hunt.beam.major_rad);
         }
-        let mut left = terms.less(compact, &models, true, control)?;
-        let exactly = p.subbands > 0 || nterms > 1;
-        let mut moved =
-            !bright.is_empty() && hunt.refine(vis, compact, &left[0], &mut bright, exactly, control)?;
+        let mut left = terms.less(compact, &models, Care::Exact, control)?;
+        let mut moved = false;
+        if !bright.is_empty() {
+            if let Some(samples) = hunt.refine(vis, compact, &left[0], &mut bright) {
+                add(&mut pending, samples);
+                moved = true;
+            }
+        }
         if let Some(radius) = field_radius(run) {
             let (found, samples) = hunt.surroundings(vis, compact, left.swap_remove(0), radius, control)?;
             if !found.is_empty() {
                 compact.take(hunt.grid, &samples);
-                if exactly {
-                    hunt.grid.take_from(vis, &samples, control)?;
-                }
+                add(&mut pending, samples);
                 moved = true;
             }
             surroundings.extend(found);
@@ -131,8 +147,11 @@ pub(super) fn deconvolve(
         if !moved {
             break;
         }
+        if nterms > 1 {
+            hunt.grid.take_from(vis, &std::mem::take(&mut pending), control)?;
+        }
         terms.repack(vis, control)?;
-        let residuals = terms.residuals(compact, &models, true, control)?;
+        let residuals = terms.residuals(compact, &models, Care::Exact, control)?;
         let grown_yx = p.clean.auto_mask.is_some().then(|| cleaned.masks_yx.clone());
         let again = CleanParams { niter: p.clean.niter - used, grown_yx, ..clean_params.clone() };
         let mut next = once(run, &terms, compact, residuals, &psf, Some(models), &again)?;
@@ -145,15 +164,27 @@ pub(super) fn deconvolve(
     let models: Vec<&Array2<f32>> =
         std::iter::once(&cleaned.model_yx).chain(&cleaned.more_models_yx).collect();
     let any = models.iter().any(|m| m.iter().any(|f| *f != 0.0));
-    let model_samples = if p.subbands > 0 && any && cleaned.report.outcome != Outcome::Interrupted {
-        let models: Planes = models.into_iter().cloned().collect();
-        let by_term = terms.samples(&models, true, control)?;
-        Some(summed(by_term, hunt.grid, vis.uvw_m.len(), run.reference_hz))
+    let model_samples = if p.subbands > 0 && cleaned.report.outcome != Outcome::Interrupted {
+        if any {
+            let models: Planes = models.into_iter().cloned().collect();
+            let by_term = terms.samples(&models, Care::Exact, control)?;
+            add(&mut pending, summed(by_term, hunt.grid, vis.uvw_m.len(), run.reference_hz));
+        }
+        Some(pending).filter(|samples| !samples.is_empty())
     } else {
         None
     };
     lap("clean");
     Ok(Deconvolved { bright, surroundings, cleaned, joint, model_samples })
+}
+
+/// Samples join others, of which there may be none yet.
+fn add(sum: &mut Vec<Complex32>, more: Vec<Complex32>) {
+    if sum.is_empty() {
+        *sum = more;
+    } else {
+        sum.iter_mut().zip(more).for_each(|(s, m)| *s += m);
+    }
 }
 
 /// Psfs of moments and scales; none for points of one term.
@@ -199,9 +230,9 @@ fn once(
     params: &CleanParams,
 ) -> Result<Cleaned, Error> {
     let control = run.control;
-    let residuals_of = |models: &[Array2<f32>], exactly: bool| {
+    let residuals_of = |models: &[Array2<f32>], care: Care| {
         control.advance(1);
-        terms.residuals(compact, models, exactly, control)
+        terms.residuals(compact, models, care, control)
     };
     clean_jointly(residuals_yx, psf, start, params, residuals_of, control)
 }

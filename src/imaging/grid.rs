@@ -10,6 +10,10 @@ use crate::coords::RaDec;
 use crate::gridding::{GridParams, Packed, PackedRow, Plan, PlanSummary, Slant, WPlane};
 use crate::image::Wcs;
 
+/// Error of a rough image over that of the other, and the most it may be.
+const ROUGHER: f64 = 10.0;
+const ROUGHEST: f64 = 3e-3;
+
 /// The image grid and the accuracy.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct GridOptions {
@@ -71,6 +75,20 @@ impl Grid {
             centre: self.centre,
             options: GridOptions { nx: n, ny: n, cell_rad, epsilon, ..self.options },
         })
+    }
+
+    /// The same image of the same samples, some times less accurate; none where that would be no image.
+    ///
+    /// # Errors
+    /// From the gridder.
+    pub fn rougher(&self) -> Result<Option<Self>, Error> {
+        let o = self.options;
+        let epsilon = ROUGHER * o.epsilon;
+        if epsilon > ROUGHEST {
+            return Ok(None);
+        }
+        let plan = self.plan.beside(o.nx, o.ny, o.cell_rad, epsilon)?;
+        Ok(Some(Self { plan, centre: self.centre, options: GridOptions { epsilon, ..o } }))
     }
 
     /// World coordinates of the images.

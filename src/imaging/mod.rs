@@ -40,7 +40,7 @@ mod weigh;
 
 pub use beam_fit::fit_beam;
 pub use bright::{BrightParams, BrightSource};
-pub use clean::{clean, clean_jointly, CleanParams, CleanReport, Cleaned, Cycle, Planes, Psf};
+pub use clean::{clean, clean_jointly, Care, CleanParams, CleanReport, Cleaned, Cycle, Planes, Psf};
 pub use dynspec::{dynamic_spectrum, DynamicSpectrum};
 pub use error::{Error, Partial};
 pub use exact::{subtract, View};

@@ -20,10 +20,11 @@ const CELL_RAD: f64 = 1.5e-4;
 /// Share of the pixel's Nyquist limit that baselines may reach.
 const SHARE: f64 = 0.9;
 
-/// The coarse field and its weights: those of the visibilities, short baselines only.
+/// The coarse field: short baselines only.
 pub(super) struct Coarse {
     pub grid: Grid,
-    weight_rf: Array2<f32>,
+    /// Rows of the short baselines, without their visibilities.
+    rows: Visibilities,
     sum: f64,
     compact: Compact,
     /// Highest sidelobe of its psf away from the main lobe.
@@ -43,34 +44,23 @@ impl Coarse {
             field_rad: 0.0,
             max_memory_bytes: None,
         };
-        let longest = SHARE / (2.0 * CELL_RAD);
-        let mut weight_rf = vis.weight_rf.clone();
-        Zip::from(weight_rf.rows_mut()).and(&vis.uvw_m).par_for_each(|mut row, [u, v, _]| {
-            let per_hz = u.hypot(*v) / SPEED_OF_LIGHT_M_S;
-            row.iter_mut()
-                .zip(&vis.freq_hz)
-                .filter(|(_, f)| per_hz * **f > longest)
-                .for_each(|(w, _)| *w = 0.0);
-        });
-        let sum: f64 = weight_rf.rows().into_iter().map(|row| f64::from(row.sum())).sum();
+        let mut short = short_rows(vis);
+        let sum: f64 = short.weight_rf.rows().into_iter().map(|row| f64::from(row.sum())).sum();
         if sum <= 0.0 {
             return Ok(None);
         }
-        // Rows without weight are not worth nodes of their own.
-        let rows = vis.uvw_m.iter().zip(weight_rf.rows());
-        let uvw_m = rows.map(|(b, w)| if w.iter().any(|w| *w > 0.0) { *b } else { [0.0; 3] }).collect();
-        let short = Visibilities { uvw_m, freq_hz: vis.freq_hz.clone(), ..Visibilities::default() };
         let grid = Grid::new(&short, 0..vis.freq_hz.len(), centre, options)?;
-        let compact = grid.pack_with(vis, weight_rf.view(), control)?;
+        let compact = grid.pack(&short, control)?;
+        (short.vis_rf, short.weight_rf) = Default::default();
         let psf_yx = grid.dirty_of(compact.unit_samples(), sum, control)?;
         // A psf that is none shows no source either.
         let sidelobe = PsfFacts::of(&psf_yx).map_or(1.0, |facts| f64::from(facts.far_sidelobe));
-        Ok(Some(Self { grid, weight_rf, sum, compact, sidelobe }))
+        Ok(Some(Self { grid, rows: short, sum, compact, sidelobe }))
     }
 
-    /// Take in visibilities that changed.
-    pub fn update(&mut self, vis: &Visibilities, control: &Control) -> Result<(), Error> {
-        self.compact.repack(&self.grid, vis, self.weight_rf.view(), control)
+    /// The rows that [`Self::grid`] is of.
+    pub fn rows(&self) -> &Visibilities {
+        &self.rows
     }
 
     /// Take samples of a model out.
@@ -84,7 +74,46 @@ impl Coarse {
     }
 
     /// What sources far out are fitted on: the image's own compression is not made for them.
-    pub fn data<'a>(&'a self, vis: &'a Visibilities) -> Data<'a> {
-        Data { grid: &self.grid, vis, unit: self.compact.unit_samples(), left: self.compact.samples() }
+    pub fn data(&self) -> Data<'_> {
+        Data {
+            grid: &self.grid,
+            vis: &self.rows,
+            unit: self.compact.unit_samples(),
+            left: self.compact.samples(),
+        }
     }
+}
+
+/// Rows with channels short of what the coarse pixel can hold, the others' weights zero.
+fn short_rows(vis: &Visibilities) -> Visibilities {
+    let longest = SHARE / (2.0 * CELL_RAD);
+    let lowest_hz = vis.freq_hz.iter().copied().fold(f64::INFINITY, f64::min);
+    let length = |r: usize| vis.uvw_m[r][0].hypot(vis.uvw_m[r][1]) / SPEED_OF_LIGHT_M_S;
+    let rows: Vec<usize> = (0..vis.uvw_m.len()).filter(|r| length(*r) * lowest_hz <= longest).collect();
+    let shape = (rows.len(), vis.freq_hz.len());
+    let mut out = Visibilities {
+        uvw_m: rows.iter().map(|r| vis.uvw_m[*r]).collect(),
+        time_of_row: rows.iter().map(|r| vis.time_of_row[*r]).collect(),
+        pairs: rows.iter().map(|r| vis.pairs[*r]).collect(),
+        freq_hz: vis.freq_hz.clone(),
+        width_hz: vis.width_hz.clone(),
+        times: vis.times.clone(),
+        antenna_itrf_m: vis.antenna_itrf_m.clone(),
+        frames: vis.frames.clone(),
+        vis_rf: Array2::zeros(shape),
+        weight_rf: Array2::zeros(shape),
+    };
+    Zip::from(out.vis_rf.rows_mut()).and(out.weight_rf.rows_mut()).and(&rows).par_for_each(
+        |mut own, mut weight, r| {
+            own.assign(&vis.vis_rf.row(*r));
+            let longest_hz = longest / length(*r);
+            weight
+                .iter_mut()
+                .zip(vis.weight_rf.row(*r))
+                .zip(&vis.freq_hz)
+                .filter(|(_, f)| **f <= longest_hz)
+                .for_each(|((w, from), _)| *w = *from);
+        },
+    );
+    out
 }

@@ -101,11 +101,12 @@ impl<'a> Response<'a> {
         Some((out_yx, self.freq_hz))
     }
 
-    /// Add to the samples of a model what its changes make of them.
+    /// Add to the samples of a model what its changes make of them. The second grid is a rougher one: what changes is some tenths of the model,
+    /// so that its error counts only where that is bright.
     pub fn add(
         &self,
         samples: &mut [Complex32],
-        grid: &Grid,
+        [fine, rough]: [&Grid; 2],
         model_yx: &Array2<f32>,
         control: &Control,
     ) -> Result<(), Error> {
@@ -119,14 +120,25 @@ impl<'a> Response<'a> {
             for (at, terms) in &lit {
                 part_yx[*at] = (f64::from(model_yx[*at]) * terms.by_time[k]) as f32;
             }
-            let part = grid.samples_of(&part_yx, control)?;
-            self.add_part(samples, &part, grid, |time, _| basis[time] as f32);
+            let part = self.grid_for(&part_yx, [fine, rough]).samples_of(&part_yx, control)?;
+            self.add_part(samples, &part, fine, |time, _| basis[time] as f32);
         }
         if let Some((slope_yx, freq_hz)) = self.slope_of(model_yx) {
-            let part = grid.samples_of(&slope_yx, control)?;
-            self.add_part(samples, &part, grid, |_, f| (f / freq_hz - 1.0) as f32);
+            let part = self.grid_for(&slope_yx, [fine, rough]).samples_of(&slope_yx, control)?;
+            self.add_part(samples, &part, fine, |_, f| (f / freq_hz - 1.0) as f32);
         }
         Ok(())
+    }
+
+    /// The rough grid where its error of the brightest component is a twentieth of the noise at most.
+    fn grid_for<'b>(&self, part_yx: &Array2<f32>, [fine, rough]: [&'b Grid; 2]) -> &'b Grid {
+        let brightest = part_yx.iter().fold(0f32, |most, v| most.max(v.abs()));
+        let error_jy = rough.options().epsilon * f64::from(brightest);
+        if error_jy < 0.05 * self.run.sigma_jy {
+            rough
+        } else {
+            fine
+        }
     }
 
     fn add_part(

@@ -212,6 +212,7 @@ pub fn image(mut vis: Visibilities, params: &ImagingParams, control: &Control) -
     let options = GridOptions { field_rad: field_radius(&run).unwrap_or(0.0), ..params.grid };
     let grid = Grid::new(&vis, 0..vis.freq_hz.len(), params.centre, options)?;
     let wcs = grid.wcs();
+    log::debug!("grid: {:?}", grid.summary());
     laps.borrow_mut().lap("plan");
     let smearing = Smearing::of(&vis, &params.pointings);
     let lap = |part: &str| laps.borrow_mut().lap(part);
@@ -379,7 +380,8 @@ fn make_clean(
     lap("psf");
     let dirty_yx = grid.dirty_of(compact.samples(), run.weights.sum, control)?;
     lap("dirty");
-    let hunt = Hunt::new(run, grid, beam, smearing, &psf_yx, response)?;
+    let rough = grid.rougher()?;
+    let hunt = Hunt::new(run, [grid, rough.as_ref().unwrap_or(grid)], beam, smearing, &psf_yx, response)?;
     let found = deconvolve(run, &hunt, vis, &mut compact, &dirty_yx, &psf_yx, lap)?;
     Ok(Made { dirty_yx, psf_yx, beam, found })
 }

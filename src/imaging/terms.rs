@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use ndarray::{Array2, Axis};
 use num_complex::Complex32;
 
-use super::clean::Planes;
+use super::clean::{Care, Planes};
 use super::grid::Compact;
 use super::response::Response;
 use super::{Error, Grid, Visibilities};
@@ -31,6 +31,8 @@ pub(super) struct TaylorTerms<'a> {
     terms: usize,
     x_f: Vec<f64>,
     higher: Vec<Compact>,
+    /// The same image less accurately, for [`Care::Rough`] and for what is small.
+    rough: &'a Grid,
     /// Changes of the beam that models are seen through.
     response: Option<&'a Response<'a>>,
     /// What was last computed exactly: later models are this and a difference, which costs one degridding where all costs three.
@@ -40,7 +42,7 @@ pub(super) struct TaylorTerms<'a> {
 impl<'a> TaylorTerms<'a> {
     /// Pack the moments 1 to 2 n - 2; `sum` is the sum of the weights.
     pub(super) fn new(
-        grid: &'a Grid,
+        [grid, rough]: [&'a Grid; 2],
         vis: &Visibilities,
         terms: usize,
         reference_hz: f64,
@@ -49,11 +51,17 @@ impl<'a> TaylorTerms<'a> {
         control: &Control,
     ) -> Result<Self, Error> {
         let x_f: Vec<f64> = vis.freq_hz.iter().map(|f| (f - reference_hz) / reference_hz).collect();
-        let mut out = Self { grid, sum, terms, x_f, higher: Vec::new(), response, seen: RefCell::default() };
+        let (higher, seen) = (Vec::new(), RefCell::default());
+        let mut out = Self { grid, sum, terms, x_f, higher, rough, response, seen };
         for moment in 1..2 * terms.max(1) - 1 {
             out.higher.push(grid.pack_with(vis, out.weights(vis, moment).view(), control)?);
         }
         Ok(out)
+    }
+
+    /// Error of rough residuals relative to the model.
+    pub(super) fn rough_epsilon(&self) -> f64 {
+        self.rough.options().epsilon
     }
 
     /// Visibilities changed under the same weights.
@@ -87,17 +95,17 @@ impl<'a> TaylorTerms<'a> {
         self.higher.iter().map(|c| self.grid.dirty_of(c.unit_samples(), self.sum, control)).collect()
     }
 
-    /// Packed residuals of each term; `exactly`: the models are seen through the beam of each integration.
+    /// Packed residuals of each term; of [`Care::Exact`] the models are seen through the beam of each integration.
     pub(super) fn less(
         &self,
         first: &Compact,
         models_yx: &[Array2<f32>],
-        exactly: bool,
+        care: Care,
         control: &Control,
     ) -> Result<Vec<Vec<Complex32>>, Error> {
         let mut left: Vec<Vec<Complex32>> =
             (0..self.terms).map(|t| self.moment(first, t).samples().to_vec()).collect();
-        for (q, samples) in self.samples(models_yx, exactly, control)?.iter().enumerate() {
+        for (q, samples) in self.samples(models_yx, care, control)?.iter().enumerate() {
             if samples.is_empty() {
                 continue;
             }
@@ -108,19 +116,21 @@ impl<'a> TaylorTerms<'a> {
         Ok(left)
     }
 
-    /// Samples of models by term, none of a model of zeros; `exactly`: through the beam of each integration.
+    /// Samples of models by term, none of a model of zeros; of [`Care::Exact`] through the beam of each integration.
     pub(super) fn samples(
         &self,
         models_yx: &[Array2<f32>],
-        exactly: bool,
+        care: Care,
         control: &Control,
     ) -> Result<Vec<Vec<Complex32>>, Error> {
+        let exactly = care == Care::Exact;
+        let grid = self.grid_for(care);
         let dark = |image: &Array2<f32>| image.iter().all(|v| *v == 0.0);
         let plain = |image: &Array2<f32>| {
             if dark(image) {
                 Ok(Vec::new())
             } else {
-                self.grid.samples_of(image, control)
+                grid.samples_of(image, control)
             }
         };
         let Some(response) = self.response else { return models_yx.iter().map(plain).collect() };
@@ -135,7 +145,7 @@ impl<'a> TaylorTerms<'a> {
             let mut part = plain(&change)?;
             let size = |image: &Array2<f32>| image.iter().map(|v| f64::from(v.abs())).sum::<f64>();
             if exactly && !part.is_empty() && size(&change) > SMALL_CHANGE * size(model) {
-                response.add(&mut part, self.grid, &change, control)?;
+                response.add(&mut part, [self.grid, self.rough], &change, control)?;
             }
             match known.map(|(_, old)| old).filter(|old| !old.is_empty()) {
                 Some(old) if part.is_empty() => part.clone_from(old),
@@ -155,11 +165,20 @@ impl<'a> TaylorTerms<'a> {
         &self,
         first: &Compact,
         models_yx: &[Array2<f32>],
-        exactly: bool,
+        care: Care,
         control: &Control,
     ) -> Result<Planes, Error> {
-        let left = self.less(first, models_yx, exactly, control)?;
-        left.iter().map(|samples| self.grid.dirty_of(samples, self.sum, control)).collect()
+        let left = self.less(first, models_yx, care, control)?;
+        let grid = self.grid_for(care);
+        left.iter().map(|samples| grid.dirty_of(samples, self.sum, control)).collect()
+    }
+
+    fn grid_for(&self, care: Care) -> &Grid {
+        if care == Care::Rough {
+            self.rough
+        } else {
+            self.grid
+        }
     }
 }
 
