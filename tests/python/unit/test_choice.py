@@ -11,6 +11,12 @@ from dsa110_contimg.database import Database, registry
 from dsa110_contimg.pipeline.choice import Provenance, choose_tables
 
 
+@pytest.fixture(autouse=True)
+def directories_are_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is chosen is the matter here, not what is in a table."""
+    monkeypatch.setattr(registry, "opens", lambda path: Path(path).is_dir())
+
+
 @pytest.fixture
 def db(tmp_path: Path) -> Database:
     db = registry.ensure_db(tmp_path / "r.sqlite3")

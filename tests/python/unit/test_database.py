@@ -13,6 +13,12 @@ from dsa110_contimg.database import Database, products, query, registry
 from dsa110_contimg.database.migrations import main as migrate
 
 
+@pytest.fixture(autouse=True)
+def directories_are_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is chosen is the matter here, not what is in a table."""
+    monkeypatch.setattr(registry, "opens", lambda path: Path(path).is_dir())
+
+
 @pytest.fixture
 def db(tmp_path: Path) -> Database:
     return products.ensure_products_db(tmp_path / "products.sqlite3")
