@@ -71,7 +71,15 @@ def parser() -> argparse.ArgumentParser:  # noqa: PLR0915 - one line an option
     c.add_argument("--cleanup-subset", action="store_true", help="accepted: no subset is ever written")
     c.add_argument("--model-field")
     c.add_argument("--cal-name")
-    c.add_argument("--channel-flag-threshold", type=float, default=0.5)
+    c.add_argument("--model-setjy-spw", default="", help="windows that --model-source setjy fills")
+    c.add_argument("--export-model-image", action="store_true", help="also write <prefix>_model.fits of MODEL_DATA")
+    c.add_argument("--max-workers", type=int, help="accepted: all cores share one solve")
+    c.add_argument("--memory-limit-gb", type=float, help="accepted: a solve reads piece by piece")
+    c.add_argument("--channel-flag-threshold", type=float, default=0.5, help="fraction of flagged samples")
+    c.add_argument("--auto-flag-channels", dest="auto_flag_channels", action="store_true", default=True, help="on")
+    c.add_argument(
+        "--auto-flag-problematic-spws", action="store_true", help="flag windows with 80 %% of their channels above it"
+    )
     c.add_argument("--no-auto-flag-channels", dest="auto_flag_channels", action="store_false")
     c.add_argument("--dry-run", action="store_true")
 
@@ -110,7 +118,9 @@ def parser() -> argparse.ArgumentParser:  # noqa: PLR0915 - one line an option
     f.add_argument("--grow-time", type=float, default=0.0)
     f.add_argument("--grow-freq", type=float, default=0.0)
 
-    v = commands.add_parser("validate", help="can these tables be used on this Measurement Set")
+    v = commands.add_parser(
+        "validate", help="can this Measurement Set be calibrated; with --tables, can these be used on it"
+    )
     v.add_argument("--ms", required=True)
     v.add_argument("--tables", nargs="*", default=[])
     v.add_argument("--field", default="")
