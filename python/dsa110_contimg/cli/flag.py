@@ -27,10 +27,12 @@ def flag(
     false_alarm: Annotated[float | None, typer.Option("--false-alarm", help="Share of noise RFI may take.")] = None,
     clip: Annotated[tuple[float, float] | None, typer.Option("--clip", help="Least and greatest amplitude.")] = None,
     uvrange: Annotated[str, typer.Option("--uvrange", help="Flag baselines inside, e.g. '2~50m'.")] = "",
-    antenna: Annotated[str, typer.Option("--antenna", help="Flag antennas by name, comma list.")] = "",
+    antenna: Annotated[
+        str, typer.Option("--antenna", help="Flag antennas by name, comma list; '24&103' a baseline, '!24' all but.")
+    ] = "",
     baseline: Annotated[str, typer.Option("--baseline", help="Flag baselines, e.g. '24&103'.")] = "",
-    channels: Annotated[str, typer.Option("--channels", help="Flag channels, e.g. '3:10~20'.")] = "",
-    timerange: Annotated[str, typer.Option("--timerange", help="Flag times, ISO UTC, 'from~to'.")] = "",
+    channels: Annotated[str, typer.Option("--channels", help="Flag channels, e.g. '3:10~20;30'.")] = "",
+    timerange: Annotated[str, typer.Option("--timerange", help="Flag times, UTC, 'from~to', '>from'.")] = "",
     shadow: Annotated[float | None, typer.Option("--shadow", help="Flag shadowed antennas; tolerance [m].")] = None,
     quack: Annotated[float | None, typer.Option("--quack", help="Flag the ends of the scan; length [s].")] = None,
     quackmode: Annotated[str, typer.Option("--quackmode", help="beg, endb, tail or end.")] = "beg",
@@ -62,13 +64,16 @@ def flag(
         report = {"ms": str(ms), "versions": found, "restored": restore or None}
         console.emit(report, json_output, lambda: _print_versions(report))
         return
+    for option, percent in (("--growtime", growtime), ("--growfreq", growfreq)):
+        if not 0 <= percent <= 100:
+            raise CommandError(f"{option}: expected percent from 0 to 100, found {percent:g}")
     named: dict[str, dict[str, Any] | None] = {
         "clip": {"min": clip[0], "max": clip[1]} if clip else None,
         "shadow": {"tolerance_m": shadow} if shadow is not None else None,
         "quack": {"interval_s": quack, "mode": quackmode} if quack is not None else None,
         "elevation": {"lower_deg": elevation[0], "upper_deg": elevation[1]} if elevation else None,
         "uvrange": {"uvrange": uvrange} if uvrange else None,
-        "manual": _manual(antenna, baseline, channels, timerange),
+        "manual": _manual(ms, antenna, baseline, channels, timerange),
         "rfi": {"false_alarm": false_alarm} if false_alarm is not None else None,
         "channels": {"fraction": channel_fraction} if channel_fraction is not None else None,
         "extend": {"grow_time": growtime / 100, "grow_freq": growfreq / 100} if growtime or growfreq else None,
@@ -132,14 +137,14 @@ def _chosen(mode: str, steps: str, named: dict[str, dict[str, Any] | None]) -> l
     return [chosen[name] for name in _ORDER if name in chosen]
 
 
-def _manual(antenna: str, baseline: str, channels: str, timerange: str) -> dict[str, Any] | None:
+def _manual(ms: Path, antenna: str, baseline: str, channels: str, timerange: str) -> dict[str, Any] | None:
     given: dict[str, Any] = {
         key: text for key, text in (("antenna", antenna), ("baseline", baseline), ("spw", channels)) if text
     }
     if timerange:
         from dsa110_contimg.calibration import flagging
 
-        given["time_range_mjd_s"] = list(flagging.parse_timerange(timerange))
+        given["time_range_mjd_s"] = list(flagging.parse_timerange(timerange, ms))
     return given or None
 
 

@@ -55,11 +55,16 @@ def solve(
     unknown = [term for term in names if term not in SUFFIX]
     if unknown or not names:
         raise CommandError(f"--terms: expected a comma list of {', '.join(SUFFIX)}, found {terms!r}")
+    if len(set(names)) < len(names):
+        raise CommandError(f"--terms: expected each term once, found {terms!r}")
     # Phases solved before delays would hold the delays' phases a second time.
     names.sort(key=lambda name: (name != "K", name != "P"))
     base = stages.table_prefix(ms, prefix)
+    taken = [f"{base}{SUFFIX[name]}" for name in names if Path(f"{base}{SUFFIX[name]}").exists()]
+    if taken and not overwrite:
+        raise CommandError(f"tables: expected --overwrite or paths where nothing is, found {', '.join(taken)}")
     common: dict[str, Any] = {
-        "field": field, "spw": spw, "uvrange": uvrange, "refant": stages.refant_list(refant), "refantmode": refantmode,
+        "field": field, "spw": spw, "uvrange": uvrange, **stages.refants(refant), "refantmode": refantmode,
         "combine": combine, "minsnr": minsnr, "minblperant": minblperant, "robust": robust, "overwrite": overwrite,
     }  # fmt: skip
     own: dict[str, dict[str, Any]] = {
