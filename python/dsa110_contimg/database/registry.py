@@ -309,17 +309,36 @@ def get_active_applylist(
     Returns
     -------
     list of str
-        Paths in apply order; empty when no set is valid.
+        Paths in apply order, one of each ending; empty when no set is valid.
     """
-    tables, warnings = _handle(db_path).core.active_tables(mjd, set_name)
+    handle = _handle(db_path)
+    tables, warnings = handle.core.active_tables(mjd, set_name)
     for text in warnings:
         logger.warning(text)
-    paths = []
-    for table in tables:
-        if require_exists and not opens(table["path"]):
-            continue
-        paths.append(table["path"])
-    return paths
+    paths = [table["path"] for table in tables if not require_exists or opens(table["path"])]
+    return _one_of_each_kind(handle, mjd, paths)
+
+
+def _one_of_each_kind(db: Database, mjd: float, paths: Sequence[str]) -> list[str]:
+    """Of several tables of one ending in a set, the one whose validity is centred nearest to `mjd`, then the newest: applied
+    together, they would count twice."""
+    of: dict[str, list[str]] = {}
+    for path in paths:
+        of.setdefault(Path(path).name.rpartition("_")[2], []).append(path)
+
+    def rank(path: str) -> tuple[float, float]:
+        (row,) = db.select("caltables", ("path", "=", path))
+        start, end = row["valid_start_mjd"], row["valid_end_mjd"]
+        away = 0.0 if start is None or end is None else abs(0.5 * (start + end) - mjd)
+        return away, -float(row["created_at"])
+
+    left_out: set[str] = set()
+    for same in of.values():
+        if len(same) > 1:
+            chosen = min(same, key=rank)
+            left_out |= set(same) - {chosen}
+            logger.warning("%s is applied at MJD %.4f, not %s", chosen, mjd, ", ".join(sorted(set(same) - {chosen})))
+    return [path for path in paths if path not in left_out]
 
 
 def _text(value: Any) -> str | None:

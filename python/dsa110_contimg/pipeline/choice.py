@@ -71,8 +71,12 @@ def choose_tables(db: Database, mjd: float, dec_deg: float, settings: Calibratio
     for row in near:
         # One that cannot be read gives way to the next nearest.
         if registry.opens(row["path"]):
-            chosen = [r for r in sorted(rows, key=lambda r: r["order_index"]) if r["set_name"] == row["set_name"]]
-            tables = tuple(r["path"] for r in chosen if r is row or registry.opens(r["path"]))
+            # One of each ending, the nearest: two bandpasses would count twice.
+            kinds: dict[str, dict[str, Any]] = {}
+            for other in sorted((r for r in rows if r["set_name"] == row["set_name"]), key=lambda r: _distance(r, mjd)):
+                if other is row or registry.opens(other["path"]):
+                    kinds.setdefault(Path(other["path"]).name.rpartition("_")[2], other)
+            tables = tuple(r["path"] for r in sorted(kinds.values(), key=lambda r: r["order_index"]))
             return TableChoice(tables, Provenance.BORROWED, row["set_name"], _distance(row, mjd), _origin(row))
     return TableChoice((), Provenance.NONE)
 
