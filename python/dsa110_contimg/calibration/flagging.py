@@ -65,6 +65,22 @@ def flag_rfi(
     return stages.flag(ms, steps, column=datacolumn)
 
 
+def require_backend(backend: str, aoflagger_path: str | None = None) -> None:
+    """Refuse a backend of RFI flagging that is unknown or not installed, before anything is flagged."""
+    import importlib.util
+    import shutil
+
+    if backend == "aoflagger":
+        program = aoflagger_path or "aoflagger"
+        if shutil.which(program) is None:
+            raise DataError(f"backend aoflagger: expected the program {program!r} on the path, found none")
+    elif backend == "casa":
+        if importlib.util.find_spec("casatasks") is None:
+            raise DataError("backend casa: expected the package casatasks, found none")
+    elif backend != "native":
+        raise ValueError(f"backend: expected 'native', 'aoflagger' or 'casa', found {backend!r}")
+
+
 def run_backend(
     ms: StrPath,
     backend: str,
@@ -74,28 +90,22 @@ def run_backend(
     strategy: str | None = None,
 ) -> None:
     """Find RFI with another program: ``aoflagger`` or ``casa``."""
+    require_backend(backend, aoflagger_path)
     column = {"data": "DATA", "corrected": "CORRECTED_DATA"}.get(datacolumn, datacolumn.upper())
     if backend == "aoflagger":
         program = aoflagger_path or "aoflagger"
         command = [program, "-column", column, *(["-strategy", strategy] if strategy else []), fspath(ms)]
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-        except FileNotFoundError as problem:
-            raise DataError(f"backend aoflagger: expected the program {program!r} on the path, found none") from problem
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
         if done.returncode != 0:
             raise DataError(f"aoflagger on {ms}: expected exit code 0, found {done.returncode}: {done.stderr[-300:]}")
     elif backend == "casa":
-        try:
-            from casatasks import flagdata
-        except ImportError as problem:
-            raise DataError("backend casa: expected the package casatasks, found none") from problem
+        from casatasks import flagdata
+
         common = {"vis": fspath(ms), "datacolumn": datacolumn, "action": "apply", "flagbackup": False}
         flagdata(
             mode="tfcrop", timecutoff=4.0, freqcutoff=4.0, timefit="line", freqfit="poly", maxnpieces=5, winsize=3, **common
         )  # fmt: skip
         flagdata(mode="rflag", timedevscale=4.0, freqdevscale=4.0, **common)
-    else:
-        raise ValueError(f"backend: expected 'native', 'aoflagger' or 'casa', found {backend!r}")
 
 
 def around_rfi(steps: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -155,11 +165,14 @@ def _first_day(ms: StrPath) -> str:
     return datetime.fromtimestamp(start - 40_587 * 86_400.0, UTC).date().isoformat()
 
 
-def save_flags(ms: StrPath, name: str, comment: str = "") -> None:
-    """Save FLAG under a name, where CASA's ``flagmanager`` finds it."""
+def save_flags(ms: StrPath, name: str, comment: str = "", *, replace: bool = False) -> None:
+    """Save FLAG under a name, where CASA's ``flagmanager`` finds it.
+
+    A version of that name is kept as ``NAME.old.1`` (2, ...), as by CASA; with `replace` it is gone.
+    """
     from dsa110_contimg import _core
 
-    _core.flagging.save_version(fspath(ms), name, comment)
+    _core.flagging.save_version(fspath(ms), name, comment, replace=replace)
 
 
 def restore_flags(ms: StrPath, name: str) -> None:

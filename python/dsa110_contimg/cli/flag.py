@@ -47,7 +47,12 @@ def flag(
     spw: Annotated[str, typer.Option("--spw", help="Spectral windows in CASA's words.")] = "",
     column: Annotated[str, typer.Option("--column", help="data or corrected.")] = "data",
     trial: Annotated[bool, typer.Option("--trial", help="Count only, write nothing.")] = False,
-    save: Annotated[str, typer.Option("--save", help="Save the flags as they are under this name first.")] = "",
+    save: Annotated[
+        str,
+        typer.Option(
+            "--save", help="Save the flags as they are under this name first; one of that name is kept as NAME.old.1."
+        ),
+    ] = "",
     restore: Annotated[str, typer.Option("--restore", help="Put saved flags back; no step is run.")] = "",
     versions: Annotated[bool, typer.Option("--versions", help="List saved flags; no step is run.")] = False,
     provenance: Annotated[Path | None, typer.Option("--provenance", help="Directory: which step flagged what.")] = None,
@@ -79,6 +84,7 @@ def flag(
         "extend": {"grow_time": growtime / 100, "grow_freq": growfreq / 100} if growtime or growfreq else None,
     }
     chosen = _chosen(mode, steps, named)
+    flagging.require_backend(backend)
     if backend != "native" and all(step["step"] != "rfi" for step in chosen):
         raise CommandError(f"--backend {backend}: expected --mode rfi (or rfi among --steps), found no such step")
     if save:

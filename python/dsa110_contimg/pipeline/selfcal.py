@@ -133,7 +133,7 @@ class _Run:
         from dsa110_contimg.calibration import flagging, stages
 
         # What a table flags goes with it, when it is undone or another takes its place.
-        flagging.save_flags(self.ms, FLAGS_BEFORE, "as self-calibration found them")
+        flagging.save_flags(self.ms, FLAGS_BEFORE, "as self-calibration found them", replace=True)
         if self.base:
             stages.apply(self.ms, self.base)
         best = self._image(0)

@@ -85,6 +85,30 @@ def test_a_file_is_no_measurement_set(tmp_path: Path) -> None:
         stages.solve(path, tmp_path / "g", "G")
 
 
+def test_a_backend_that_is_not_there_is_refused_before_anything_is_flagged(
+    ms: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    before = digest(ms)
+    for backend, text in (("aoflagger", "on the path"), ("other", "expected 'native'")):
+        assert app.main(["flag", str(ms), "--mode", "rfi", "--backend", backend]) == 1
+        assert text in capsys.readouterr().err
+    assert digest(ms) == before
+
+
+def test_a_saved_flag_version_is_not_lost(ms: Path) -> None:
+    first = _core.ms.read(ms, 0)["flag_rfp"]
+    flagging.save_flags(ms, "original", "before")
+    stages.flag(ms, [{"step": "manual", "antenna": "24"}])
+    flagging.save_flags(ms, "original")
+    found = flagging.list_flag_versions(ms)
+    assert [(v["name"], v["comment"]) for v in found] == [("original.old.1", "before"), ("original", "")]
+    flagging.restore_flags(ms, "original.old.1")
+    np.testing.assert_array_equal(_core.ms.read(ms, 0)["flag_rfp"], first)
+    flagging.save_flags(ms, "original", replace=True)
+    assert [v["name"] for v in flagging.list_flag_versions(ms)] == ["original.old.1", "original"]
+
+
 # Selections in CASA's words.
 
 
