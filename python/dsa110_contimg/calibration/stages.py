@@ -17,7 +17,7 @@ TableLike = StrPath | Mapping[str, Any]
 REFANT_CHAIN = "104,105,106,107,108,109,110,111,112,113,114,115,116,103,117"
 
 
-def refants(preferred: str | int | None) -> dict[str, str]:
+def refants(preferred: str | int | None) -> dict[str, Any]:
     """Options of `solve`: the preferred antenna (or ranked list), and the array's fallback chain behind it."""
     first = "" if preferred is None else str(preferred).strip()
     return {"refant": first or "103", "refant_chain": REFANT_CHAIN}

@@ -400,3 +400,16 @@ def test_setjy_writes_the_scale_without_the_beam(ms: Path) -> None:
     # Perley & Butler 2017: 3C286 has 14.9 Jy at 1.4 GHz; 140 degrees from the pointing there is no beam left, and baselines smear it.
     autos = block["antenna1"] == block["antenna2"]
     np.testing.assert_allclose(np.abs(block["model_rfp"][autos]), 14.7, rtol=0.03)
+
+
+def test_what_is_flagged_lies_inside_the_picture() -> None:
+    from dsa110_contimg.plots import flags
+    from dsa110_contimg.plots.figure import figure
+
+    with figure(2.0, 2.0) as fig:
+        axes = fig.subplots()
+        for values, top in (([20.0, 20.2], 20.2), ([], 0.0), ([0.0], 0.0)):
+            axes.plot(values)
+            flags._from_zero(axes, values)
+            assert axes.get_ylim()[0] == 0.0
+            assert axes.get_ylim()[1] > 1.05 * top
