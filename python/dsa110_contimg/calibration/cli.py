@@ -86,11 +86,12 @@ def _calibrate(args: argparse.Namespace) -> dict[str, Any]:
 
         out["model_image"] = model.export_model_as_fits(args.ms, f"{_prefix(args)}_model.fits", cell_arcsec=6.0)
     out["tables"] = _solve(args, field)
-    if args.plot_dir:
+    if args.plot_dir or args.plot_bandpass or args.plot_gain:
         from dsa110_contimg.calibration import quality
 
-        shown = [t for t in out["tables"] if (args.plot_bandpass if t.endswith("_bpcal") else args.plot_gain)]
-        out["report"] = quality.report(shown, args.plot_dir)
+        wanted = {True: args.plot_bandpass, False: args.plot_gain}
+        shown = [t for t in out["tables"] if wanted[t.endswith("_bpcal")] is not False]
+        out["report"] = quality.report(shown, args.plot_dir or f"{_prefix(args)}_plots")
     return out
 
 

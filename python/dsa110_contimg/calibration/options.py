@@ -70,11 +70,13 @@ def parser() -> argparse.ArgumentParser:  # noqa: PLR0915 - one line an option
     c.add_argument("--timebin", help="accepted: solves sum over their intervals exactly, whatever the binning")
     c.add_argument("--chanbin", type=int, help="channels of one bandpass solution")
     c.add_argument("--table-prefix", help="path of the tables before _bpcal etc.; that of the Measurement Set")
-    c.add_argument("--plot-dir", help="directory for plots, verdicts and index.html")
-    c.add_argument("--no-plot-bandpass", dest="plot_bandpass", action="store_false")
-    c.add_argument("--no-plot-gain", dest="plot_gain", action="store_false")
-    c.add_argument("--plot-bandpass", dest="plot_bandpass", action="store_true", help="on")
-    c.add_argument("--plot-gain", dest="plot_gain", action="store_true", help="on")
+    c.add_argument("--plot-dir", help="directory for plots, verdicts and index.html; <prefix>_plots with --plot-...")
+    c.add_argument("--no-plot-bandpass", dest="plot_bandpass", action="store_false", default=None)
+    c.add_argument("--no-plot-gain", dest="plot_gain", action="store_false", default=None)
+    c.add_argument(
+        "--plot-bandpass", dest="plot_bandpass", action="store_true", default=None, help="on with --plot-dir"
+    )
+    c.add_argument("--plot-gain", dest="plot_gain", action="store_true", default=None, help="on with --plot-dir")
     c.add_argument("--export-spw-stats", help="JSON file of flagged fractions by spectral window")
     c.add_argument("--diagnostics", action="store_true", help="accepted: reports are always whole")
     c.add_argument("--no-subset", action="store_true", help="accepted: no subset is ever written")

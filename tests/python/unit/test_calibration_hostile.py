@@ -294,6 +294,22 @@ def test_calibrate_solves_amplitudes_alone_when_asked(ms: Path, capsys: pytest.C
         np.testing.assert_allclose(np.angle(w["value_tafr"][~w["flag_tafr"]]), 0.0, atol=1e-6)
 
 
+def test_plots_that_are_asked_for_are_made(ms: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = [
+        "calibrate",
+        "--ms",
+        str(ms),
+        "--model-source",
+        "existing",
+        "--flagging-mode",
+        "none",
+        "--bp-combine-field",
+    ]
+    assert calibration_cli.main([*words, "--plot-bandpass", "--no-plot-gain"]) == 0
+    assert "report" in json.loads(capsys.readouterr().out)
+    assert [p.name for p in (ms.parent / "cal_plots").glob("*.png")] == ["cal_bpcal.png"]
+
+
 def test_a_preset_does_not_undo_what_was_typed() -> None:
     args = parser().parse_args(["calibrate", "--ms", "x", "--preset", "high_precision", "--gain-solint", "30s"])
     calibration_cli._preset(args)
