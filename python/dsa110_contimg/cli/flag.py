@@ -25,7 +25,9 @@ def flag(
     backend: Annotated[str, typer.Option("--backend", help="RFI by native, aoflagger or casa.")] = "native",
     strategy: Annotated[str, typer.Option("--strategy", help="Strategy file of aoflagger.")] = "",
     false_alarm: Annotated[float | None, typer.Option("--false-alarm", help="Share of noise RFI may take.")] = None,
-    clip: Annotated[tuple[float, float] | None, typer.Option("--clip", help="Least and greatest amplitude.")] = None,
+    clip: Annotated[
+        tuple[float, float] | None, typer.Option("--clip", help="Least and greatest amplitude kept [data units].")
+    ] = None,
     uvrange: Annotated[str, typer.Option("--uvrange", help="Flag baselines inside, e.g. '2~50m'.")] = "",
     antenna: Annotated[
         str, typer.Option("--antenna", help="Flag antennas by name, comma list; '24&103' a baseline, '!24' all but.")
@@ -34,8 +36,8 @@ def flag(
     channels: Annotated[str, typer.Option("--channels", help="Flag channels, e.g. '3:10~20;30'.")] = "",
     timerange: Annotated[str, typer.Option("--timerange", help="Flag times, UTC, 'from~to', '>from'.")] = "",
     shadow: Annotated[float | None, typer.Option("--shadow", help="Flag shadowed antennas; tolerance [m].")] = None,
-    quack: Annotated[float | None, typer.Option("--quack", help="Flag the ends of the scan; length [s].")] = None,
-    quackmode: Annotated[str, typer.Option("--quackmode", help="beg, endb, tail or end.")] = "beg",
+    quack: Annotated[float | None, typer.Option("--quack", help="Flag ends of the observation; length [s].")] = None,
+    quackmode: Annotated[str, typer.Option("--quackmode", help="Which end: beg, endb; all but it: tail, end.")] = "beg",
     elevation: Annotated[tuple[float, float] | None, typer.Option("--elevation", help="Limits kept [deg].")] = None,
     growtime: Annotated[float, typer.Option("--growtime", help="Flag channels flagged above, percent of times.")] = 0,
     growfreq: Annotated[float, typer.Option("--growfreq", help="Flag times flagged above, percent of channels.")] = 0,
