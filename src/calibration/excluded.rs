@@ -55,19 +55,24 @@ impl Excluded {
         if self.zero_model > 0 {
             return Err(Error::ZeroModel { where_: where_.to_owned() });
         }
-        let n = self.seen.max(1) as f64 / 100.0;
         let reason = if self.seen == 0 {
             "the selection has no cross-correlation of parallel hands".to_owned()
         } else {
-            format!(
-                "of {} samples {:.1} % are flagged, {:.1} % have no weight or are not finite, {:.1} % are outside the uv range, {:.1} % have no pre-applied solution",
-                self.seen,
-                self.flagged as f64 / n,
-                self.weightless as f64 / n,
-                self.uvrange as f64 / n,
-                self.precalibration as f64 / n
-            )
+            self.shares()
         };
         Err(Error::NoData { where_: where_.to_owned(), reason })
+    }
+
+    /// What took which share of the samples.
+    pub(super) fn shares(&self) -> String {
+        let n = self.seen.max(1) as f64 / 100.0;
+        format!(
+            "of {} samples {:.1} % are flagged, {:.1} % have no weight or are not finite, {:.1} % are outside the uv range, {:.1} % have no pre-applied solution",
+            self.seen,
+            self.flagged as f64 / n,
+            self.weightless as f64 / n,
+            self.uvrange as f64 / n,
+            self.precalibration as f64 / n
+        )
     }
 }

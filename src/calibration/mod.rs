@@ -31,7 +31,7 @@ pub use report::{AntennaReport, SolveReport};
 pub use robust::Robust;
 pub use solve::{solve, WindowSums};
 pub use stefcal::{stefcal, Convergence, Normal};
-pub use sums::{Corruption, RowSet, Sums};
+pub use sums::{Corruption, RowSet, Sums, Wanted};
 
 #[cfg(test)]
 mod tests;

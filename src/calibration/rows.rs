@@ -133,7 +133,10 @@ impl<'a> Task<'a> {
     /// Whether rows can be summed by [`Lanes`].
     fn in_lanes(&self) -> bool {
         let hands = self.receptors_of.len();
-        self.products_of.is_none() && self.set.uvrange.is_all() && Lanes::fit(self.nf * hands, hands)
+        self.products_of.is_none()
+            && self.set.wanted.uvrange.is_all()
+            && self.set.wanted.channels.is_none()
+            && Lanes::fit(self.nf * hands, hands)
     }
 
     /// Add the rows of one interval with wide instructions; `false` when that cannot be, and nothing was added.
@@ -204,16 +207,17 @@ impl<'a> Task<'a> {
     ) -> bool {
         let hands = self.receptors_of.len();
         acc.load(samples, self.np, self.products_of.as_deref());
-        if !self.set.uvrange.is_all() {
+        let wanted = self.set.wanted;
+        if !wanted.uvrange.is_all() || wanted.channels.is_some() {
             for f in 0..self.nf {
-                if self.outside(row, f) {
+                if !self.chosen(f) || self.outside(row, f) {
                     acc.weight[f * hands..(f + 1) * hands].fill(0.0);
                 }
             }
         }
         let gains = self.gains_of(row);
         let used = acc.add(gains);
-        let all = self.nf * hands;
+        let all = hands * wanted.channels.map_or(self.nf, |c| c.iter().filter(|used| **used).count());
         excluded.seen += all as u64;
         excluded.used += used as u64;
         if used < all {
@@ -222,8 +226,13 @@ impl<'a> Task<'a> {
         used > 0
     }
 
+    /// Whether the channel belongs to the selection.
+    fn chosen(&self, f: usize) -> bool {
+        self.set.wanted.channels.is_none_or(|channels| channels[f])
+    }
+
     fn outside(&self, row: usize, f: usize) -> bool {
-        !self.set.uvrange.contains(self.set.rows.uvw_m[row], self.set.channels.freq_hz[f])
+        !self.set.wanted.uvrange.contains(self.set.rows.uvw_m[row], self.set.channels.freq_hz[f])
     }
 
     /// Count why samples were left out.
@@ -236,13 +245,13 @@ impl<'a> Task<'a> {
         excluded: &mut Excluded,
     ) {
         let hands = self.receptors_of.len();
-        let any = self.set.uvrange.is_all();
+        let any = self.set.wanted.uvrange.is_all();
         let missing = |g: &Corrupting, k: usize| g.re[k] == 0.0 && g.im[k] == 0.0;
         for (k, w) in acc.weight.iter().enumerate() {
-            if *w > 0.0 {
+            let (f, h) = (k / hands, k % hands);
+            if *w > 0.0 || !self.chosen(f) {
                 continue;
             }
-            let (f, h) = (k / hands, k % hands);
             let at = f * self.np + self.products_of.as_ref().map_or(h, |p| p[h]);
             let (v, m, w) = (samples.vis[at], samples.model[at], samples.weight[at]);
             if !any && self.outside(row, f) {

@@ -67,7 +67,8 @@ pub fn solve(
     };
     shell.windows.sort_by(|a, b| a.edges_hz()[0].total_cmp(&b.edges_hz()[0]));
     if shell.working_flagged_fraction().1 == 0 {
-        return Err(Error::NoSolution { where_: shell.name.clone(), reason: tally.reason(params) });
+        let reason = format!("{}; {}", tally.reason(params), excluded.shares());
+        return Err(Error::NoSolution { where_: shell.name.clone(), reason });
     }
     let ranked = if params.refant.is_empty() { vec![most_data(&shell)] } else { params.refant.clone() };
     if params.mode != Mode::Amp {
@@ -103,8 +104,8 @@ fn check(params: &SolveParams) -> Result<(), Error> {
         )
         .into());
     }
-    if params.minblperant < 2 {
-        return Err(BadArgument::new("minblperant", "at least 2", params.minblperant).into());
+    if params.minblperant < 1 {
+        return Err(BadArgument::new("minblperant", "at least 1", params.minblperant).into());
     }
     Ok(())
 }

@@ -62,8 +62,23 @@ pub struct RowSet<'a> {
     pub products: &'a [Product],
     /// Interval of each row; `None` leaves it out.
     pub interval_of_row: &'a [Option<usize>],
-    /// Projected baseline lengths to use.
+    /// Which of their samples.
+    pub wanted: Wanted<'a>,
+}
+
+/// Samples of a row to use.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wanted<'a> {
+    /// Projected baseline lengths.
     pub uvrange: UvRange,
+    /// Whether each channel is used; `None` is all.
+    pub channels: Option<&'a [bool]>,
+}
+
+impl From<UvRange> for Wanted<'_> {
+    fn from(uvrange: UvRange) -> Self {
+        Self { uvrange, channels: None }
+    }
 }
 
 impl Sums {
@@ -147,11 +162,11 @@ impl Sums {
     ///
     /// # Errors
     /// No model in the block, shapes or antenna numbers that do not fit, or a cancelled call.
-    pub fn add(
+    pub fn add<'a>(
         &mut self,
-        block: &VisBlock,
-        interval_of_row: &[Option<usize>],
-        uvrange: UvRange,
+        block: &'a VisBlock,
+        interval_of_row: &'a [Option<usize>],
+        wanted: impl Into<Wanted<'a>>,
         corruption: Option<Corruption<'_>>,
         control: &Control,
     ) -> Result<(), Error> {
@@ -175,7 +190,7 @@ impl Sums {
             channels: &block.channels,
             products: &block.products,
             interval_of_row,
-            uvrange,
+            wanted: wanted.into(),
         };
         self.add_groups(set, corruption, control, |task, rows, cells| {
             let mut tally = Part::new(task);
@@ -307,6 +322,9 @@ impl Sums {
         }
         if self.channels == 0 || nf.div_ceil(nf.div_ceil(self.channels).max(1)) != self.channels {
             return Err(BadArgument::new("block", format!("{} channels", self.channels), nf).into());
+        }
+        if let Some(found) = set.wanted.channels.map(<[bool]>::len).filter(|n| *n != nf) {
+            return Err(BadArgument::new("channels", format!("a choice for each of {nf}"), found).into());
         }
         let highest = set.rows.antenna2.iter().chain(&set.rows.antenna1).copied().max().unwrap_or(0) as usize;
         if highest >= self.antennas {

@@ -50,6 +50,16 @@ fn term(path: &Path, table: &Table) -> Result<Term, Error> {
 /// # Errors
 /// No calibration table, another term, columns that are missing or do not fit one another.
 pub fn read(path: &Path) -> Result<GainTable, Error> {
+    read_whole(path).map_err(|error| match error {
+        // What casacore says of a file that is too short does not name the reason.
+        Error::Table(e) if path.is_dir() => {
+            wrong(path, "a whole table", format!("one that is damaged or truncated ({e})"))
+        }
+        other => other,
+    })
+}
+
+fn read_whole(path: &Path) -> Result<GainTable, Error> {
     let table = open(path)?;
     let term = term(path, &table)?;
     let antennas = antennas(&table)?;

@@ -130,9 +130,16 @@ fn one(block: &mut VisBlock, step: &Step, context: Context<'_>, control: &Contro
             antennas::shadow(block, *tolerance_m, *diameter_m, context.layout);
         }
         Step::Quack { interval_s, mode } => {
+            if !(*interval_s > 0.0) {
+                return Err(BadArgument::new("quack", "a length above 0 s", interval_s).into());
+            }
             selection::quack(block, *interval_s, *mode, context.time_range_mjd_s)
         }
         Step::Elevation { lower_deg, upper_deg } => {
+            if !(lower_deg <= upper_deg) {
+                let found = format!("{lower_deg}, {upper_deg}");
+                return Err(BadArgument::new("elevation", "lower <= upper [deg]", found).into());
+            }
             let Some(elevation) = context.elevation_deg.filter(|e| e.len() == block.rows.len()) else {
                 return Err(BadArgument::new("elevation", "an elevation for every row", "none").into());
             };
@@ -141,6 +148,9 @@ fn one(block: &mut VisBlock, step: &Step, context: Context<'_>, control: &Contro
         Step::UvRange(range) => selection::uvrange(block, *range),
         Step::Manual(manual) => selection::manual(block, manual)?,
         Step::Rfi(params) => rfi::flag(block, params, control)?,
+        Step::Residual { sigma } if !(*sigma > 0.0) => {
+            return Err(BadArgument::new("residual", "a limit above 0 sigma", sigma).into());
+        }
         Step::Residual { sigma } => residual::clip(block, *sigma),
         Step::Extend { grow_time, grow_freq, products } => {
             extend::extend(

@@ -46,10 +46,14 @@ pub(super) fn manual(block: &mut VisBlock, manual: &Manual) -> Result<(), Error>
     if *manual == Manual::default() {
         return Err(BadArgument::new(
             "manual",
-            "an antenna, baseline, channel, time or field",
+            "an antenna, baseline, channel, time, field or uv range",
             "an empty selection",
         )
         .into());
+    }
+    if let Some([from, to]) = manual.time_range_mjd_s.filter(|[from, to]| !(from <= to)) {
+        let found = format!("{from}, {to}");
+        return Err(BadArgument::new("time range", "a beginning before the end [MJD s]", found).into());
     }
     let spw = block.channels.spw;
     let nf = block.channels.freq_hz.len();
@@ -65,12 +69,16 @@ pub(super) fn manual(block: &mut VisBlock, manual: &Manual) -> Result<(), Error>
         let chosen = (manual.antennas.is_empty()
             || manual.antennas.contains(&a)
             || manual.antennas.contains(&b))
+            && !(manual.without.contains(&a) || manual.without.contains(&b))
             && (manual.baselines.is_empty()
                 || manual.baselines.iter().any(|(i, j)| (*i, *j) == (a, b) || (*j, *i) == (a, b)))
             && manual.time_range_mjd_s.is_none_or(|[from, to]| (from..=to).contains(&rows.time_mjd_s[row]))
             && (manual.fields.is_empty() || manual.fields.contains(&rows.field[row]));
         if chosen {
-            for f in (0..nf).filter(|f| channels[*f]) {
+            let (uvw_m, freq_hz) = (rows.uvw_m[row], &block.channels.freq_hz);
+            let inside = |f: usize| manual.uvrange.is_none_or(|range| range.contains(uvw_m, freq_hz[f]));
+            let wanted: Vec<usize> = (0..nf).filter(|f| channels[*f] && inside(*f)).collect();
+            for f in wanted {
                 block.flag_rfp.slice_mut(ndarray::s![row, f, ..]).fill(true);
             }
         }

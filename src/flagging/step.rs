@@ -35,6 +35,8 @@ pub struct Channel {
 pub struct Manual {
     /// All baselines of these antennas.
     pub antennas: Vec<u32>,
+    /// All baselines but those of these antennas.
+    pub without: Vec<u32>,
     /// These baselines.
     pub baselines: Vec<(u32, u32)>,
     /// These channels.
@@ -43,6 +45,8 @@ pub struct Manual {
     pub time_range_mjd_s: Option<[f64; 2]>,
     /// These fields.
     pub fields: Vec<u32>,
+    /// These projected baseline lengths, channel by channel.
+    pub uvrange: Option<UvRange>,
 }
 
 /// One step of a run.

@@ -71,6 +71,11 @@ fn selections() {
     // Baselines of one unit of 30 m: three of six.
     assert_eq!(count(&[Step::UvRange(UvRange::parse("2~50m").unwrap())]), 3 * 3 * per_row);
     assert_eq!(count(&[Step::Manual(Manual { antennas: vec![1], ..Manual::default() })]), 3 * 4 * per_row);
+    // Three baselines and three autocorrelations are without antenna 1; two of its baselines are one unit long.
+    assert_eq!(count(&[Step::Manual(Manual { without: vec![1], ..Manual::default() })]), 3 * 6 * per_row);
+    let short = UvRange::parse("2~50m").ok();
+    let near = Manual { antennas: vec![1], uvrange: short, ..Manual::default() };
+    assert_eq!(count(&[Step::Manual(near)]), 3 * 2 * per_row);
     let narrow = Manual {
         baselines: vec![(2, 0)],
         channels: vec![Channel { spw: 3, first: 1, last: 2 }],

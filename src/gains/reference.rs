@@ -35,11 +35,12 @@ pub fn reference(table: &mut GainTable, ranked: &[usize], mode: RefAntMode) -> R
     }
     for window in &mut table.windows {
         let receptors = window.value_tafr.dim().3;
+        let main = main_references(window, &order);
         for r in 0..receptors {
             if table.term == Term::K {
                 reference_delays(window, &order, r);
             } else {
-                reference_phases(window, &order, r);
+                reference_phases(window, &order, main[r], r);
             }
         }
     }
@@ -77,12 +78,12 @@ fn reference_delays(window: &mut WindowGains, order: &[usize], r: usize) {
     }
 }
 
-fn reference_phases(window: &mut WindowGains, order: &[usize], r: usize) {
+fn reference_phases(window: &mut WindowGains, order: &[usize], main: Option<usize>, r: usize) {
     let (nt, na, nf, _) = window.value_tafr.dim();
     // The reference of the receptor is the one good in most cells, the list's order deciding between equals:
     // the fewer changes, the fewer seams.
     let mut solved = vec![vec![false; nf]; nt];
-    let Some(main) = main_reference(window, order, r) else {
+    let Some(main) = main else {
         for t in 0..nt {
             for f in 0..nf {
                 flag_cell(window, t, f, r);
@@ -122,21 +123,29 @@ fn reference_phases(window: &mut WindowGains, order: &[usize], r: usize) {
     }
 }
 
-/// The first antenna of the list with at least half of the solutions that the best of the list has.
-fn main_reference(window: &WindowGains, order: &[usize], r: usize) -> Option<usize> {
-    let (nt, _, nf, _) = window.value_tafr.dim();
-    let good = |a: usize| {
+/// For each receptor the first antenna of the list with at least half of the solutions that the best of the list has: one antenna for
+/// all receptors where there is one, as in CASA.
+fn main_references(window: &WindowGains, order: &[usize]) -> Vec<Option<usize>> {
+    let (nt, _, nf, nr) = window.value_tafr.dim();
+    let good = |a: usize, r: usize| {
         (0..nt)
             .flat_map(|t| (0..nf).map(move |f| (t, f)))
             .filter(|(t, f)| !window.flag_tafr[[*t, a, *f, r]])
             .count()
     };
-    let counts: Vec<usize> = order.iter().map(|a| good(*a)).collect();
-    let best = counts.iter().copied().max().unwrap_or(0);
-    if best == 0 {
-        return None;
-    }
-    order.iter().zip(&counts).find(|(_, n)| 2 * **n >= best).map(|(a, _)| *a)
+    let fits: Vec<Vec<bool>> = (0..nr)
+        .map(|r| {
+            let counts: Vec<usize> = order.iter().map(|a| good(*a, r)).collect();
+            let best = counts.iter().copied().max().unwrap_or(0);
+            counts.into_iter().map(|n| best > 0 && 2 * n >= best).collect()
+        })
+        .collect();
+    let solved: Vec<bool> = fits.iter().map(|f| f.contains(&true)).collect();
+    let common = (0..order.len()).find(|k| fits.iter().zip(&solved).all(|(f, any)| f[*k] || !any));
+    (0..nr)
+        .map(|r| if solved[r] { common.or_else(|| fits[r].iter().position(|f| *f)) } else { None })
+        .map(|place| place.map(|k| order[k]))
+        .collect()
 }
 
 /// Phase of `antenna` in the nearest referenced cell: along frequency first, then along time.

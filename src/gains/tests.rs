@@ -76,6 +76,24 @@ fn a_missing_reference_is_flagged_or_replaced_without_a_seam() {
 }
 
 #[test]
+fn one_antenna_is_the_reference_of_both_receptors() {
+    let mut t = table(Term::G, &[0.0, 10.0], &[1.4e9], 3, |t, a, _, r| cis((t + 2 * a + 3 * r) as f64));
+    // The preferred antenna has lost a receptor: the next one serves both, as in CASA.
+    t.windows[0].flag_tafr.slice_mut(ndarray::s![.., 0, .., 1]).fill(true);
+    reference(&mut t, &[0, 1], RefAntMode::Flex).unwrap();
+    let w = &t.windows[0];
+    assert!((0..2).all(|s| (0..2).all(|r| w.value_tafr[[s, 1, 0, r]].arg().abs() < 1e-15)));
+    assert!(w.slots.iter().all(|s| s.refant == 1));
+    // Where no antenna has both, each receptor has its own.
+    t.windows[0].flag_tafr.slice_mut(ndarray::s![.., 1.., .., 0]).fill(true);
+    t.windows[0].flag_tafr.slice_mut(ndarray::s![.., 0, .., 0]).fill(false);
+    reference(&mut t, &[0, 1], RefAntMode::Flex).unwrap();
+    let w = &t.windows[0];
+    assert!(w.value_tafr[[0, 0, 0, 0]].arg().abs() < 1e-15 && w.value_tafr[[0, 1, 0, 1]].arg().abs() < 1e-15);
+    assert!(!w.flag_tafr[[0, 0, 0, 0]] && !w.flag_tafr[[0, 2, 0, 1]]);
+}
+
+#[test]
 fn a_delay_is_a_phase_slope() {
     let t = table(Term::K, &[0.0], &[1.4e9], 2, |_, a, _, _| Complex64::new(5.0 * a as f64, 0.0));
     let grid = evaluate(&[Applied::new(&t)], 0, &[1.35e9, 1.45e9], &[3.0], 2, 2).unwrap();

@@ -225,7 +225,8 @@ impl MsUpdate<'_> {
     ///
     /// # Errors
     /// From the table.
-    pub fn tiles(&self, name: &str, shape: [usize; 2]) -> Result<Option<Tiles>, Error> {
+    pub fn tiles(&mut self, name: &str, shape: [usize; 2]) -> Result<Option<Tiles>, Error> {
+        self.set_mark()?;
         let tiles = Tiles::open(&self.main, name, true)?;
         Ok(tiles.filter(|t| t.cell() == shape && t.tile_channels() == shape[0] && t.rows_are_apart()))
     }

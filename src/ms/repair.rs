@@ -66,7 +66,10 @@ pub(super) fn find(ms: &Path) -> Result<Option<Mark>, Error> {
             serde_json::from_str(&text)
                 .unwrap_or(Mark { columns: vec!["a column".into()], step: "unknown".into() }),
         )),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        // A file where a directory should be is for the opening of the table to refuse.
+        Err(e) if matches!(e.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
+            Ok(None)
+        }
         Err(e) => Err(Error::os(&path, "read", e)),
     }
 }

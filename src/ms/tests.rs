@@ -134,6 +134,9 @@ fn columns_are_rewritten_and_an_interruption_is_refused() {
     let (vis, weight, flag) = cube(0.5);
     let request = ReadRequest::new(1, Column::Corrected);
     let repairer = MsReader::open_to_write(&path, WAIT, &Control::new()).unwrap();
+    // Nothing is marked before something is written.
+    drop(MsUpdate::begin(&repairer, &["CORRECTED_DATA"], "contimg apply", WAIT).unwrap());
+    MsReader::open(&path).unwrap();
     let mut update = MsUpdate::begin(&repairer, &["CORRECTED_DATA"], "contimg apply", WAIT).unwrap();
     update.put_visibilities(Column::Corrected, &request, &vis).unwrap();
     drop(update); // as a kill would

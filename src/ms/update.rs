@@ -26,10 +26,13 @@ pub struct MsUpdate<'a> {
     pub(super) main: Table,
     /// Tile files of the columns in work; `None` where only casacore can write.
     pub(super) tiles: HashMap<String, Option<Tiles>>,
+    /// What the mark will say: it is set before the first byte changes.
+    mark: Option<Mark>,
 }
 
 impl<'a> MsUpdate<'a> {
-    /// Take the write lock (waiting up to `wait`) and mark the columns as being written by `step` (a command to run again).
+    /// Take the write lock (waiting up to `wait`). From the first write on the columns bear the mark of `step` (a command to run
+    /// again); an error before that leaves the Measurement Set as it was.
     ///
     /// # Errors
     /// A lock that is not released, a table that cannot be written, other columns that another step left half written.
@@ -42,14 +45,26 @@ impl<'a> MsUpdate<'a> {
         let mut mark =
             Mark { columns: columns.iter().map(|c| (*c).to_owned()).collect(), step: step.to_owned() };
         let main = Table::open_rw(path, wait)?;
+        let mut update = Self { reader, main, tiles: HashMap::new(), mark: None };
         if let Some(old) = repair::find(path)? {
             if let Some(other) = old.columns.iter().find(|c| !mark.columns.contains(c)) {
                 return Err(Error::Interrupted { path: path.clone(), column: other.clone(), step: old.step });
             }
             mark.columns.sort();
+            repair::set(path, &mark)?;
+        } else {
+            update.mark = Some(mark);
         }
-        repair::set(path, &mark)?;
-        Ok(Self { reader, main, tiles: HashMap::new() })
+        Ok(update)
+    }
+
+    /// Set the mark, once.
+    pub(super) fn set_mark(&mut self) -> Result<(), Error> {
+        if let Some(mark) = &self.mark {
+            repair::set(&self.reader.meta().path, mark)?;
+            self.mark = None;
+        }
+        Ok(())
     }
 
     /// Whether MAIN has a column now.
@@ -80,6 +95,7 @@ impl<'a> MsUpdate<'a> {
         };
         let spec = column.tiled(&format!("Tiled_{name}"), &[TILE_ROWS, widest, products]);
         let path = &meta.path;
+        self.set_mark()?;
         repair::back_up_description(path)?;
         self.main.add_column(&spec)?;
         self.main.flush()?;
@@ -125,6 +141,7 @@ impl<'a> MsUpdate<'a> {
         let (changed, values): (Vec<u64>, Vec<bool>) =
             rows.filter(|(_, (a, b))| a != b).map(|(row, (_, b))| (row, *b)).unzip();
         if !changed.is_empty() {
+            self.set_mark()?;
             self.main.put_rows("FLAG_ROW", &changed, &[], &values)?;
         }
         Ok(())
@@ -171,6 +188,9 @@ impl<'a> MsUpdate<'a> {
     /// A failure to write or sync; then the mark stays.
     pub fn finish(self) -> Result<(), Error> {
         let path = self.reader.meta().path.clone();
+        if self.mark.is_some() {
+            return Ok(self.main.close()?);
+        }
         for tiles in self.tiles.values().flatten() {
             tiles.sync()?;
         }
@@ -245,6 +265,7 @@ impl<'a> MsUpdate<'a> {
         shape: &[usize],
         values: &[T],
     ) -> Result<(), Error> {
+        self.set_mark()?;
         let cell: usize = shape.iter().product();
         let total: u64 = runs.iter().map(|r| r.end - r.start).sum();
         if let [f, p] = shape {

@@ -31,11 +31,11 @@ fn versions(py: Python<'_>, ms: PathBuf) -> PyResult<Bound<'_, PyAny>> {
     report(py, &found)
 }
 
-/// Save FLAG under a name.
+/// Save FLAG under a name; a version of that name is kept under another one, or replaced.
 #[pyfunction]
-#[pyo3(signature = (ms, name, comment=""))]
-fn save_version(py: Python<'_>, ms: PathBuf, name: &str, comment: &str) -> PyResult<()> {
-    run_detached(py, None, |control| tasks::flag_versions::save(&ms, name, comment, control))
+#[pyo3(signature = (ms, name, comment="", *, replace=false))]
+fn save_version(py: Python<'_>, ms: PathBuf, name: &str, comment: &str, replace: bool) -> PyResult<()> {
+    run_detached(py, None, |control| tasks::flag_versions::save(&ms, name, comment, replace, control))
 }
 
 /// Put a saved version back into FLAG.

@@ -27,6 +27,9 @@ pub struct ApplyParams {
     pub ms: PathBuf,
     /// Tables, in the order of the signal path.
     pub gaintable: Vec<TableUse>,
+    /// No tables: CORRECTED_DATA becomes DATA (CASA's `clearcal`).
+    #[serde(default)]
+    pub clear: bool,
     /// Fields, in CASA's words.
     #[serde(default)]
     pub field: String,
@@ -85,8 +88,10 @@ pub fn run(params: &ApplyParams, control: &Control) -> Result<ApplyReport, Error
             format!("'{}'", params.applymode),
         ))
     })?;
-    if params.gaintable.is_empty() {
-        return Err(bad(BadArgument::new("gaintable", "at least one table", "none")));
+    if params.gaintable.is_empty() != params.clear {
+        let expected = if params.clear { "no table beside clear" } else { "at least one table" };
+        let found = format!("{} tables", params.gaintable.len());
+        return Err(bad(BadArgument::new("gaintable", expected, found)));
     }
     let tables = LoadedTables::load(&params.gaintable, &reader)?;
     for (what, value) in [("max_age_days", params.max_age_days), ("max_dec_deg", params.max_dec_deg)] {

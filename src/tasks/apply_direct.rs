@@ -29,19 +29,19 @@ pub(super) struct Direct<'a> {
 
 impl<'a> Direct<'a> {
     /// `None` where a column's layout needs casacore.
-    pub fn new(writer: &Writer<'_>, files: &'a WindowFiles) -> Result<Option<Self>, Error> {
+    pub fn new(writer: &mut Writer<'_>, files: &'a WindowFiles) -> Result<Option<Self>, Error> {
         let shape = [files.channels.freq_hz.len(), files.products.len()];
         let mut missing = false;
+        let (options, scale) = (writer.options, writer.scale);
         let mut open = |wanted: bool, name: &str| -> Result<Option<Tiles>, Error> {
             let tiles = if wanted { writer.update.tiles(name, shape)? } else { None };
             missing |= wanted && tiles.is_none();
             Ok(tiles)
         };
-        let options = writer.options;
         let this = Self {
             corrected: open(options.correct, "CORRECTED_DATA")?,
-            weight: open(writer.scale, "WEIGHT_SPECTRUM")?,
-            sigma: open(writer.scale, "SIGMA_SPECTRUM")?,
+            weight: open(scale, "WEIGHT_SPECTRUM")?,
+            sigma: open(scale, "SIGMA_SPECTRUM")?,
             flag: open(options.flag, "FLAG")?,
             files,
             options,

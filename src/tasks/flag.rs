@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use ndarray::{Array3, ArrayView2};
 
+use super::flag_selection::Chosen;
 use super::input::Input;
 use super::selection::{fields, windows, LOCK_WAIT};
 use crate::control::Control;
@@ -16,7 +17,7 @@ use crate::flagging::{run_recorded, Context, Layout, Manual, QuackMode, Step, St
 use crate::kind::BadArgument;
 use crate::ms::{Column, MsReader, MsUpdate, ReadRequest};
 use crate::time::EarthOrientation;
-use crate::vis::{select, UvRange, VisBlock};
+use crate::vis::{UvRange, VisBlock};
 
 /// What to flag.
 #[derive(Clone, Debug, serde::Deserialize)]
@@ -107,16 +108,18 @@ pub enum StepRequest {
     },
     /// [`Step::Manual`].
     Manual {
-        /// Antenna names.
+        /// Antenna names; CASA's baselines (`24&103`) and all but some (`!24`) as well.
         antenna: Option<String>,
         /// Pairs of names, `24&103`, comma-separated.
         baseline: Option<String>,
-        /// Windows and channels, `3:10~20`, comma-separated.
+        /// Windows and channels, `3:10~20;30`, comma-separated.
         spw: Option<String>,
         /// From, to, UTC \[MJD s\].
         time_range_mjd_s: Option<[f64; 2]>,
         /// Fields.
         field: Option<String>,
+        /// Projected baseline lengths, in CASA's words.
+        uvrange: Option<String>,
     },
     /// [`Step::Rfi`].
     Rfi {
@@ -168,19 +171,16 @@ impl StepRequest {
                 upper_deg: upper_deg.unwrap_or(90.0),
             },
             Self::Uvrange { uvrange } => Step::UvRange(UvRange::parse(uvrange)?),
-            Self::Manual { antenna, baseline, spw, time_range_mjd_s, field } => Step::Manual(Manual {
-                antennas: names(reader, antenna.as_deref())?,
-                baselines: baselines(reader, baseline.as_deref())?,
-                channels: channels(reader, spw.as_deref())?,
-                time_range_mjd_s: *time_range_mjd_s,
-                fields: match field.as_deref() {
-                    None | Some("") => Vec::new(),
-                    Some(text) => {
-                        let all: Vec<String> = reader.meta().fields.iter().map(|f| f.name.clone()).collect();
-                        select("field", text, &all)?.into_iter().map(|k| k as u32).collect()
-                    }
-                },
-            }),
+            Self::Manual { antenna, baseline, spw, time_range_mjd_s, field, uvrange } => {
+                let chosen = Chosen {
+                    antenna: antenna.as_deref().unwrap_or(""),
+                    baseline: baseline.as_deref().unwrap_or(""),
+                    spw: spw.as_deref().unwrap_or(""),
+                    field: field.as_deref().unwrap_or(""),
+                    uvrange: uvrange.as_deref().unwrap_or(""),
+                };
+                Step::Manual(Manual { time_range_mjd_s: *time_range_mjd_s, ..chosen.manual(reader)? })
+            }
             Self::Rfi { false_alarm } => {
                 let default = RfiParams::default();
                 Step::Rfi(RfiParams { false_alarm: false_alarm.unwrap_or(default.false_alarm), ..default })
@@ -195,48 +195,8 @@ impl StepRequest {
     }
 }
 
-fn bad(what: &str, expected: &str, found: &str) -> Error {
+pub(super) fn bad(what: &str, expected: &str, found: &str) -> Error {
     crate::flagging::Error::from(BadArgument::new(what, expected, format!("'{found}'"))).into()
-}
-
-fn names(reader: &dyn Input, text: Option<&str>) -> Result<Vec<u32>, Error> {
-    let Some(text) = text.filter(|t| !t.trim().is_empty()) else { return Ok(Vec::new()) };
-    let all: Vec<String> = reader.meta().antennas.iter().map(|a| a.name.clone()).collect();
-    Ok(select("antenna", text, &all)?.into_iter().map(|k| k as u32).collect())
-}
-
-fn baselines(reader: &dyn Input, text: Option<&str>) -> Result<Vec<(u32, u32)>, Error> {
-    let mut out = Vec::new();
-    for pair in text.unwrap_or("").split(',').map(str::trim).filter(|p| !p.is_empty()) {
-        let (a, b) = pair.split_once('&').ok_or_else(|| bad("baseline", "pairs such as '24&103'", pair))?;
-        for i in names(reader, Some(a))? {
-            out.extend(names(reader, Some(b))?.into_iter().map(|j| (i, j)));
-        }
-    }
-    Ok(out)
-}
-
-fn channels(reader: &dyn Input, text: Option<&str>) -> Result<Vec<crate::flagging::Channel>, Error> {
-    let numbers: Vec<String> = (0..reader.meta().spws.len()).map(|k| k.to_string()).collect();
-    let mut out = Vec::new();
-    for part in text.unwrap_or("").split(',').map(str::trim).filter(|p| !p.is_empty()) {
-        let (windows, range) = part.split_once(':').map_or((part, None), |(w, r)| (w, Some(r)));
-        for spw in select("spw", windows, &numbers)? {
-            let last = reader.meta().spws[spw].freq_hz.len().saturating_sub(1);
-            let ends = match range {
-                None => Some((0, last)),
-                Some(r) => r.split(';').next().and_then(|r| {
-                    let (a, b) = r.split_once('~').unwrap_or((r, r));
-                    a.trim().parse().ok().zip(b.trim().parse().ok())
-                }),
-            };
-            let (first, end) = ends
-                .filter(|(a, b)| a <= b && *b <= last)
-                .ok_or_else(|| bad("spw", "channels such as '3:10~20'", part))?;
-            out.push(crate::flagging::Channel { spw, first, last: end });
-        }
-    }
-    Ok(out)
 }
 
 /// What was flagged.
@@ -276,6 +236,9 @@ pub fn run(params: &FlagParams, control: &Control) -> Result<FlagReport, Error> 
     let reader = MsReader::open_to_write(&params.ms, LOCK_WAIT, control)?;
     let column = Column::from_name(&params.column)
         .ok_or_else(|| bad("column", "'data' or 'corrected'", &params.column))?;
+    if column == Column::Corrected {
+        reader.require_filled(column, control)?;
+    }
     let flagger = Flagger::new(&params.steps, params.reset, &reader)?;
     let chosen_fields = fields(&reader, &params.field)?;
     let chosen = windows(&reader, &params.spw)?;

@@ -67,11 +67,11 @@ pub fn list(ms: &Path) -> Result<Vec<FlagVersion>, Error> {
         .collect())
 }
 
-/// Save FLAG under a name; a version of that name is replaced.
+/// Save FLAG under a name. A version of that name is replaced with `replace`; otherwise it is kept as `NAME.old.1` (2, ...), as by CASA.
 ///
 /// # Errors
 /// A name that cannot be a file name; any failure to read or write.
-pub fn save(ms: &Path, name: &str, comment: &str, control: &Control) -> Result<(), Error> {
+pub fn save(ms: &Path, name: &str, comment: &str, replace: bool, control: &Control) -> Result<(), Error> {
     let name = checked(name)?;
     let reader = MsReader::open(ms)?;
     let dir = directory(ms);
@@ -87,11 +87,18 @@ pub fn save(ms: &Path, name: &str, comment: &str, control: &Control) -> Result<(
         return Err(error);
     }
     let place = dir.join(format!("flags.{name}"));
-    if place.exists() {
+    let mut versions = list(ms)?;
+    if place.exists() && !replace {
+        let old = (1..).map(|k| format!("{name}.old.{k}")).find(|n| !dir.join(format!("flags.{n}")).exists());
+        let old = old.unwrap_or_default();
+        fs::rename(&place, dir.join(format!("flags.{old}"))).map_err(os(&place, "rename"))?;
+        log::warn!("{}: the flag version '{name}' is kept as '{old}'", ms.display());
+        versions.iter_mut().filter(|v| v.name == name).for_each(|v| v.name.clone_from(&old));
+    } else if place.exists() {
         fs::remove_dir_all(&place).map_err(os(&place, "remove"))?;
     }
     fs::rename(&staged, &place).map_err(os(&place, "rename"))?;
-    let mut lines: Vec<String> = list(ms)?
+    let mut lines: Vec<String> = versions
         .into_iter()
         .filter(|v| v.name != name)
         .map(|v| format!("{} : {}\n", v.name, v.comment))

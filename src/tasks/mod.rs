@@ -17,6 +17,7 @@ pub mod find;
 pub mod flag;
 mod flag_bits;
 mod flag_record;
+mod flag_selection;
 pub mod flag_versions;
 pub mod image;
 pub mod inject;

@@ -1,5 +1,6 @@
 //! What the stages of calibration share: selections of a Measurement Set and tables to apply.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use crate::constants::SECONDS_PER_DAY;
 use crate::error::Error;
 use crate::gains::{evaluate, Applied, GainGrid, GainTable};
 use crate::kind::BadArgument;
-use crate::vis::{select, Channels, Product, VisBlock};
+use crate::vis::{select, select_channels, Channels, Product, VisBlock};
 
 /// Longest wait for another writer of the same Measurement Set.
 pub(super) const LOCK_WAIT: Duration = Duration::from_secs(60);
@@ -60,7 +61,16 @@ impl LoadedTables {
     /// Read all tables and see that they have the Measurement Set's antennas.
     pub fn load(uses: &[TableUse], reader: &dyn Input) -> Result<Self, Error> {
         let mut tables = Vec::new();
-        for used in uses {
+        for (k, used) in uses.iter().enumerate() {
+            let same = |other: &&TableUse| {
+                other.path.canonicalize().is_ok_and(|p| used.path.canonicalize().is_ok_and(|q| p == q))
+            };
+            if let Some(twice) = uses[..k].iter().find(same) {
+                let found = format!("{} twice", twice.path.display());
+                return Err(
+                    crate::vis::Error::from(BadArgument::new("gaintable", "each table once", found)).into()
+                );
+            }
             let table = caltable::read(&used.path)?;
             let (found, expected) = (table.antennas.len(), reader.meta().antennas.len());
             let names = |k: usize| (&table.antennas[k].name, &reader.meta().antennas[k].name);
@@ -170,6 +180,14 @@ pub(super) fn fields(reader: &dyn Input, text: &str) -> Result<Option<Vec<u32>>,
 /// Windows with data chosen by CASA's `spw` (whole windows), ascending in frequency.
 pub(super) fn windows(reader: &dyn Input, text: &str) -> Result<Vec<usize>, Error> {
     let names: Vec<String> = (0..reader.meta().spws.len()).map(|k| k.to_string()).collect();
+    if text.contains(':') {
+        let problem = BadArgument::new(
+            "spw",
+            "whole spectral windows (channels are chosen in a solve, or by a manual flagging step)",
+            format!("'{text}'"),
+        );
+        return Err(crate::vis::Error::from(problem).into());
+    }
     let chosen = select("spw", text, &names)?;
     let found: Vec<usize> = reader.windows().into_iter().filter(|w| chosen.contains(w)).collect();
     if found.is_empty() {
@@ -183,22 +201,62 @@ pub(super) fn windows(reader: &dyn Input, text: &str) -> Result<Vec<usize>, Erro
     Ok(found)
 }
 
-/// Antennas of a ranked, comma-separated list of names (or indices); names that are absent are passed over with a warning,
-/// as the fallback chain of the array names antennas that an old Measurement Set need not have.
-pub(super) fn ranked_antennas(reader: &dyn Input, text: &str) -> Result<Vec<usize>, Error> {
+/// Windows with data chosen by CASA's `spw`, ascending in frequency, and the channels (ascending in frequency) where it names some.
+pub(super) fn windows_and_channels(
+    reader: &dyn Input,
+    text: &str,
+) -> Result<(Vec<usize>, BTreeMap<usize, Vec<bool>>), Error> {
+    let mut channels = BTreeMap::new();
+    let mut numbers = Vec::new();
+    for (spw, chosen) in channels_as_stored(reader, text)? {
+        numbers.push(spw.to_string());
+        channels.extend(chosen.map(|chosen| (spw, chosen)));
+    }
+    Ok((windows(reader, &numbers.join(","))?, channels))
+}
+
+/// CASA's `spw` with channels; it counts channels as they are stored, the result has them ascending in frequency.
+pub(super) fn channels_as_stored(
+    reader: &dyn Input,
+    text: &str,
+) -> Result<Vec<(usize, Option<Vec<bool>>)>, Error> {
     let meta = reader.meta();
+    let counts: Vec<usize> = meta.spws.iter().map(|s| s.freq_hz.len()).collect();
+    let mut chosen = select_channels("spw", text, &counts)?;
+    for (spw, channels) in &mut chosen {
+        if let Some(channels) = channels.as_mut().filter(|_| meta.descending[*spw]) {
+            channels.reverse();
+        }
+    }
+    Ok(chosen)
+}
+
+/// Antennas of a ranked, comma-separated list of names (or indices), and behind them those of `chain`: the array's fallback chain
+/// names antennas that a Measurement Set need not have. A name of the list that is absent is passed over with a warning; when it has no
+/// other the list is refused, as by CASA, unless it is of the chain.
+pub(super) fn ranked_antennas(reader: &dyn Input, text: &str, chain: &str) -> Result<Vec<usize>, Error> {
+    fn words(list: &str) -> impl Iterator<Item = &str> {
+        list.split(',').map(str::trim).filter(|n| !n.is_empty())
+    }
+    let meta = reader.meta();
+    let behind: Vec<&str> = words(chain).collect();
     let mut ranked = Vec::new();
-    for name in text.split(',').map(str::trim).filter(|n| !n.is_empty()) {
+    let mut unknown = false;
+    for name in words(text) {
         let by_number = || name.parse::<usize>().ok().filter(|k| *k < meta.antennas.len());
-        match meta.antenna_index(name).or_else(by_number) {
+        // An antenna of the chain is meant by its name.
+        let of_chain = behind.contains(&name);
+        match meta.antenna_index(name).or_else(|| by_number().filter(|_| !of_chain)) {
             Some(index) if !ranked.contains(&index) => ranked.push(index),
             Some(_) => {}
             None => {
-                log::warn!("{}: reference antenna '{name}' is not in the antenna table", meta.path.display())
+                unknown |= !of_chain;
+                let ms = meta.path.display();
+                log::warn!("{ms}: reference antenna '{name}' is not in the antenna table");
             }
         }
     }
-    if ranked.is_empty() && !text.trim().is_empty() {
+    if ranked.is_empty() && (unknown || (behind.is_empty() && !text.trim().is_empty())) {
         let names = meta.antennas.iter().map(|a| a.name.as_str()).collect::<Vec<_>>().join(", ");
         return Err(crate::vis::Error::from(BadArgument::new(
             "refant",
@@ -206,6 +264,11 @@ pub(super) fn ranked_antennas(reader: &dyn Input, text: &str) -> Result<Vec<usiz
             format!("'{text}'"),
         ))
         .into());
+    }
+    for index in behind.iter().filter_map(|name| meta.antenna_index(name)) {
+        if !ranked.contains(&index) {
+            ranked.push(index);
+        }
     }
     Ok(ranked)
 }

@@ -1,15 +1,18 @@
 //! Stage "solve": one calibration term from a Measurement Set and a model into a CASA table.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::input::Input;
-use super::selection::{fields, lock_wait, lock_wait_s, ranked_antennas, windows, LoadedTables, TableUse};
+use super::selection::{
+    fields, lock_wait, lock_wait_s, ranked_antennas, windows_and_channels, LoadedTables, TableUse,
+};
 use super::sky::{ModelSky, Predictor};
 use super::solve_refusal::flagged_fields;
 use crate::calibration::bandpass::Smoothing;
 use crate::calibration::{
     self, solve, Combine, Corruption, Intervals, Mode, Robust, RowKey, RowSet, Solint, SolveParams,
-    SolveReport, Sums, WindowSums,
+    SolveReport, Sums, Wanted, WindowSums,
 };
 use crate::caltable;
 use crate::control::Control;
@@ -42,15 +45,18 @@ pub struct SolveRequest {
     /// Fields.
     #[serde(default)]
     pub field: String,
-    /// Spectral windows.
+    /// Spectral windows, and channels of them (`0:5~42`): solutions of the other channels are flagged.
     #[serde(default)]
     pub spw: String,
     /// Projected baseline lengths.
     #[serde(default)]
     pub uvrange: String,
-    /// Ranked names.
+    /// Ranked names; a list of which none is there is refused.
     #[serde(default)]
     pub refant: String,
+    /// Names behind them, in their order, of which a Measurement Set need not have all.
+    #[serde(default)]
+    pub refant_chain: String,
     /// `flex` or `strict`.
     #[serde(default = "flex")]
     pub refantmode: String,
@@ -151,9 +157,11 @@ pub(super) fn run_on(
             request.output.display().to_string(),
         ));
     }
+    let (windows, channels_of) = windows_and_channels(reader, &request.spw)?;
     let job = Job {
         chosen_fields: fields(reader, &request.field)?,
-        windows: windows(reader, &request.spw)?,
+        windows,
+        channels_of,
         uvrange: UvRange::parse(&request.uvrange)?,
         tables: LoadedTables::load(&request.gaintable, reader)?,
         predictor: request.model.as_ref().map(|m| Predictor::new(m, reader.meta())).transpose()?,
@@ -161,8 +169,16 @@ pub(super) fn run_on(
         chanbin: request.chanbin,
         reader,
     };
-    let (table, report) = job.solve(control)?;
-    let mut table = table;
+    let (mut table, report) = job.solve(control)?;
+    if let Some(first) = job.params.refant.first().map(|a| &reader.meta().antennas[*a].name) {
+        if *first != report.refant && !report.refant.is_empty() {
+            let ms = reader.meta().path.display();
+            log::warn!(
+                "{ms}: reference antenna '{first}' has too few solutions; '{}' is used",
+                report.refant
+            );
+        }
+    }
     table.history = vec![format!(
         "contimg solve: term {:?}, solint {}, combine '{}', field '{}', spw '{}', uvrange '{}', refant '{}', minsnr {}",
         request.term, request.solint, request.combine, request.field, request.spw, request.uvrange, request.refant, request.minsnr
@@ -216,7 +232,7 @@ fn params(request: &SolveRequest, reader: &dyn Input) -> Result<SolveParams, Err
         combine,
         minblperant: request.minblperant,
         minsnr: request.minsnr,
-        refant: ranked_antennas(reader, &request.refant)?,
+        refant: ranked_antennas(reader, &request.refant, &request.refant_chain)?,
         refant_mode,
         solnorm: request.solnorm,
         fillgaps: request.fillgaps,
@@ -231,6 +247,8 @@ struct Job<'a> {
     params: SolveParams,
     chosen_fields: Option<Vec<u32>>,
     windows: Vec<usize>,
+    /// Channels of the windows of which not all are used.
+    channels_of: BTreeMap<usize, Vec<bool>>,
     uvrange: UvRange,
     tables: LoadedTables,
     predictor: Option<Predictor>,
@@ -255,6 +273,11 @@ impl Job<'_> {
         let mut keys: Vec<RowKey> = selected.iter().flatten().flatten().copied().collect();
         for (spw, _) in self.windows.iter().zip(&files).filter(|(_, f)| f.is_none()) {
             keys.extend(self.reader.keys(&self.request(*spw))?);
+        }
+        if keys.is_empty() {
+            let where_ = where_(&self.reader.meta().path, self.chosen_fields.as_deref());
+            let reason = "the selection has no cross-correlations (a single antenna, or no rows)".to_owned();
+            return Err(calibration::Error::NoData { where_, reason }.into());
         }
         let intervals = Intervals::new(keys, self.params.solint, self.params.combine)?;
         let merge = self.params.combine.spw && self.params.term != Term::K;
@@ -360,7 +383,7 @@ impl Job<'_> {
             channels: &files.channels,
             products: &files.products,
             interval_of_row: of_row,
-            uvrange: self.uvrange,
+            wanted: self.wanted(spw),
         };
         sums.add_from(set, corruption, control, |ranges, samples| -> Result<(), Error> {
             files.read(ranges, samples)?;
@@ -389,11 +412,11 @@ impl Job<'_> {
             let keys: Vec<Option<RowKey>> = self.reader.keys(&request)?.into_iter().map(Some).collect();
             let of_row = intervals.of_rows(&keys);
             if self.tables.is_empty() {
-                sums.add(&block, &of_row, self.uvrange, None, control)?;
+                sums.add(&block, &of_row, self.wanted(spw), None, control)?;
             } else {
                 let (grid, time_of_row) = self.tables.at(&block, na)?;
                 let corruption = Corruption { grid: &grid, time_of_row: &time_of_row };
-                sums.add(&block, &of_row, self.uvrange, Some(corruption), control)?;
+                sums.add(&block, &of_row, self.wanted(spw), Some(corruption), control)?;
             }
         }
         sums.ok_or_else(|| {
@@ -403,6 +426,10 @@ impl Job<'_> {
             }
             .into()
         })
+    }
+
+    fn wanted(&self, spw: usize) -> Wanted<'_> {
+        Wanted { uvrange: self.uvrange, channels: self.channels_of.get(&spw).map(Vec::as_slice) }
     }
 
     fn shell(&self) -> GainTable {

@@ -20,5 +20,5 @@ pub use field::Field;
 pub use product::Product;
 pub use rotate::rotate;
 pub use samples::Samples;
-pub use select::select;
+pub use select::{select, select_channels};
 pub use uvrange::UvRange;

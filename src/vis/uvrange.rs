@@ -5,7 +5,7 @@ use crate::constants::SPEED_OF_LIGHT_M_S;
 use crate::kind::BadArgument;
 
 /// A range of `sqrt(u^2 + v^2)`, ends included.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
 pub struct UvRange {
     /// Least length.
     pub min: f64,

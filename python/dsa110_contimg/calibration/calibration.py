@@ -67,7 +67,7 @@ def solve_delay(
     prefix = stages.table_prefix(ms, table_prefix)
     common: dict[str, Any] = {
         "field": cal_field,
-        "refant": stages.refant_list(refant),
+        **stages.refants(refant),
         "combine": _combine(spw=combine_spw),
         "uvrange": uvrange,
         "minsnr": minsnr,
@@ -107,7 +107,7 @@ def solve_prebandpass_phase(
         "solint": solint,
         "field": _field(cal_field, combine_fields, peak_field_idx),
         "combine": _combine(field=combine_fields, spw=combine_spw),
-        "refant": stages.refant_list(refant),
+        **stages.refants(refant),
         "uvrange": uvrange,
         "minsnr": minsnr,
         "spw": spw or "",
@@ -147,7 +147,7 @@ def solve_bandpass(
     options: dict[str, Any] = {
         "field": _field(cal_field, combine_fields, peak_field_idx),
         "combine": combine if combine is not None else _combine(field=combine_fields, spw=combine_spw),
-        "refant": stages.refant_list(refant),
+        **stages.refants(refant),
         "uvrange": uvrange,
         "minsnr": minsnr,
         "solnorm": True,
@@ -176,15 +176,19 @@ def solve_gains(
     solint: str = "inf",
     minsnr: float = 5.0,
     peak_field_idx: int | None = None,
+    calmode: str | None = None,
 ) -> list[str]:
-    """Gains on top of the bandpass: ``<prefix>_gpcal`` (`solint`) and, with `t_short`, ``<prefix>_2gcal``."""
+    """Gains on top of the bandpass: ``<prefix>_gpcal`` (`solint`) and, with `t_short`, ``<prefix>_2gcal``.
+
+    `calmode` (``ap``, ``p`` or ``a``) takes the place of `phase_only`.
+    """
     prefix = stages.table_prefix(ms, table_prefix)
     before = _tables(ktable, list(bptables))
     options: dict[str, Any] = {
-        "calmode": "p" if phase_only else "ap",
+        "calmode": calmode or ("p" if phase_only else "ap"),
         "field": _field(cal_field, combine_fields, peak_field_idx),
         "combine": _combine(field=combine_fields),
-        "refant": stages.refant_list(refant),
+        **stages.refants(refant),
         "uvrange": uvrange,
         "minsnr": minsnr,
     }

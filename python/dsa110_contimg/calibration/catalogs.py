@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 from dsa110_contimg.catalog.calibrators import (
+    ALIAS,
     calibrator,
     load_vla_catalog,
     parse_vla_calibrators,
@@ -13,6 +14,7 @@ from dsa110_contimg.catalog.calibrators import (
 )
 
 __all__ = [
+    "ALIAS",
     "calibrator",
     "in_beam",
     "in_beam_at",

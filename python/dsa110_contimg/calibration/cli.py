@@ -29,13 +29,18 @@ PRESETS: dict[str, dict[str, Any]] = {
     "standard": {},
     "high_precision": {"gain_solint": "int", "bp_minsnr": 5.0, "gain_minsnr": 5.0},
 }
+#: Windows with more than this fraction of bad channels are problematic.
+PROBLEMATIC_SPW = 0.8
 #: Tables of the development preset are for tests of the pipeline, not for science: the name says so.
 DEVELOPMENT_PREFIX = "NON_SCIENCE_DEVELOPMENT_"
 
 
 def _preset(args: argparse.Namespace) -> None:
+    plain = parser().parse_args(["calibrate", "--ms", args.ms])
     for key, value in PRESETS.get(args.preset or "standard", {}).items():
-        setattr(args, key, value)
+        # What was typed goes before what the preset has.
+        if getattr(args, key) == getattr(plain, key):
+            setattr(args, key, value)
     if args.minimal:
         args.fast = True
         args.chanbin = args.chanbin or 16
@@ -71,16 +76,37 @@ def _calibrate(args: argparse.Namespace) -> dict[str, Any]:
             raise ValueError(
                 f"{args.ms}: expected at least 10 % unflagged, found {100 - 100 * out['flag']['after_cross']:.1f} %"
             )
+        if args.auto_flag_problematic_spws:
+            out["problematic_spws"] = _flag_problematic_spws(args, out["flag"])
     if args.export_spw_stats:
         Path(args.export_spw_stats).write_text(json.dumps(out.get("flag", {}), default=str) + "\n", encoding="utf-8")
     _write_model(args, chosen)
+    if args.export_model_image:
+        from dsa110_contimg.calibration import model
+
+        out["model_image"] = model.export_model_as_fits(args.ms, f"{_prefix(args)}_model.fits", cell_arcsec=6.0)
     out["tables"] = _solve(args, field)
-    if args.plot_dir:
+    if args.plot_dir or args.plot_bandpass or args.plot_gain:
         from dsa110_contimg.calibration import quality
 
-        shown = [t for t in out["tables"] if (args.plot_bandpass if t.endswith("_bpcal") else args.plot_gain)]
-        out["report"] = quality.report(shown, args.plot_dir)
+        wanted = {True: args.plot_bandpass, False: args.plot_gain}
+        shown = [t for t in out["tables"] if wanted[t.endswith("_bpcal")] is not False]
+        out["report"] = quality.report(shown, args.plot_dir or f"{_prefix(args)}_plots")
     return out
+
+
+def _flag_problematic_spws(args: argparse.Namespace, report: dict[str, Any]) -> list[int]:
+    """Flag windows most of whose channels are flagged for more than the threshold; returns them."""
+    from dsa110_contimg.calibration import flagging
+
+    found = []
+    for (spw, _), channels in zip(report["windows"], report["channels"], strict=True):
+        bad = sum(fraction > args.channel_flag_threshold for fraction in channels)
+        if bad > PROBLEMATIC_SPW * len(channels):
+            found.append(int(spw))
+    if found:
+        flagging.flag_manual(args.ms, spw=",".join(map(str, found)))
+    return found
 
 
 def _choose(args: argparse.Namespace) -> dict[str, Any]:
@@ -117,7 +143,7 @@ def _solve(args: argparse.Namespace, field: str) -> list[str]:
     gains: list[str] = []
     if not args.skip_g:
         gains = calibration.solve_gains(
-            args.ms, field, refant, ktable, band, combine_fields=combine, phase_only=args.gain_calmode == "p",
+            args.ms, field, refant, ktable, band, combine_fields=combine, calmode=args.gain_calmode,
             uvrange=args.uvrange, solint=args.gain_solint, minsnr=args.gain_minsnr, **common,
         )  # fmt: skip
     return [*k, *band, *gains]
@@ -137,7 +163,7 @@ def _write_model(args: argparse.Namespace, chosen: dict[str, Any] | None) -> Non
     elif args.model_source == "nvss":
         model.populate_model_in_beam(args.ms, catalog_path=args.nvss_catalog, min_flux_mjy=args.nvss_min_mjy)
     elif args.model_source == "setjy":
-        model.write_setjy_model(args.ms, args.model_field or "", name=args.cal_name)
+        model.write_setjy_model(args.ms, args.model_field or "", spw=args.model_setjy_spw, name=args.cal_name)
     elif chosen is not None:
         model.populate_model_from_catalog(
             args.ms,
@@ -167,7 +193,7 @@ def _flag(args: argparse.Namespace) -> dict[str, Any]:
             args.baseline,
             args.spw,
             args.field,
-            time_range_mjd_s=f.parse_timerange(args.timerange) if args.timerange else None,
+            time_range_mjd_s=f.parse_timerange(args.timerange, args.ms) if args.timerange else None,
             datacolumn=column,
         ),
         "antenna": lambda: f.flag_antenna(args.ms, args.antenna or "", column),
@@ -192,13 +218,15 @@ def _transits(args: argparse.Namespace) -> dict[str, Any]:
     from dsa110_contimg.calibration.catalogs import calibrator
     from dsa110_contimg.calibration.schedule import previous_transits
 
+    if args.max_days_back < 1:
+        raise ValueError(f"--max-days-back: expected at least 1, found {args.max_days_back}")
     entry = calibrator(args.name, args.cal_catalog)
     try:
         start = None if args.start is None else float(args.start)
     except ValueError:
         start = args.start
     times = previous_transits(
-        entry["ra_deg"], dec_deg=entry["dec_deg"], n=max(1, args.max_days_back), start_time=start
+        entry["ra_deg"], dec_deg=entry["dec_deg"], n=args.max_days_back, start_time=start
     )  # one transit a sidereal day
     transits = [{"utc": t.isot, "mjd": float(t.mjd)} for t in times]
     if args.input_dir:
@@ -250,6 +278,8 @@ def _run(args: argparse.Namespace) -> dict[str, Any]:
         return {"ms": args.ms, "tables": args.tables}
     if args.command == "flag":
         return _flag(args)
+    if args.command == "validate" and not args.tables:
+        return validate.validate_ms_for_calibration(args.ms, args.field, args.refant)
     if args.command == "validate":
         found = validate.validate_caltables_for_use(args.tables, args.ms, refant=args.refant)
         return {"ms": args.ms, "tables": args.tables, "warnings": found}

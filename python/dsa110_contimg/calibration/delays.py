@@ -31,7 +31,7 @@ def measure(
     with tempfile.TemporaryDirectory() as scratch:
         report = stages.solve(
             ms, Path(scratch) / "k", "K", field=field, combine="scan,field,spw", model=model,
-            refant=stages.refant_list(refant), minsnr=0.0,
+            **stages.refants(refant), minsnr=0.0,
         )  # fmt: skip
         table = caltables.read(report["table"])
     window = table["windows"][0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Sequence
 from os import PathLike, fspath
@@ -12,6 +13,10 @@ from dsa110_contimg.calibration import stages
 
 StrPath = str | PathLike[str]
 Report = dict[str, Any]
+
+_TIME_OF_DAY = re.compile(r"\d{2}:\d{2}(:\d{2}(\.\d+)?)?")
+#: Later than any observation [MJD s].
+_END_OF_TIME_S = 1e11
 
 
 def _one(ms: StrPath, step: str, *, column: str = "data", **parameters: Any) -> Report:
@@ -60,6 +65,22 @@ def flag_rfi(
     return stages.flag(ms, steps, column=datacolumn)
 
 
+def require_backend(backend: str, aoflagger_path: str | None = None) -> None:
+    """Refuse a backend of RFI flagging that is unknown or not installed, before anything is flagged."""
+    import importlib.util
+    import shutil
+
+    if backend == "aoflagger":
+        program = aoflagger_path or "aoflagger"
+        if shutil.which(program) is None:
+            raise DataError(f"backend aoflagger: expected the program {program!r} on the path, found none")
+    elif backend == "casa":
+        if importlib.util.find_spec("casatasks") is None:
+            raise DataError("backend casa: expected the package casatasks, found none")
+    elif backend != "native":
+        raise ValueError(f"backend: expected 'native', 'aoflagger' or 'casa', found {backend!r}")
+
+
 def run_backend(
     ms: StrPath,
     backend: str,
@@ -69,28 +90,22 @@ def run_backend(
     strategy: str | None = None,
 ) -> None:
     """Find RFI with another program: ``aoflagger`` or ``casa``."""
+    require_backend(backend, aoflagger_path)
     column = {"data": "DATA", "corrected": "CORRECTED_DATA"}.get(datacolumn, datacolumn.upper())
     if backend == "aoflagger":
         program = aoflagger_path or "aoflagger"
         command = [program, "-column", column, *(["-strategy", strategy] if strategy else []), fspath(ms)]
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-        except FileNotFoundError as problem:
-            raise DataError(f"backend aoflagger: expected the program {program!r} on the path, found none") from problem
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
         if done.returncode != 0:
             raise DataError(f"aoflagger on {ms}: expected exit code 0, found {done.returncode}: {done.stderr[-300:]}")
     elif backend == "casa":
-        try:
-            from casatasks import flagdata
-        except ImportError as problem:
-            raise DataError("backend casa: expected the package casatasks, found none") from problem
+        from casatasks import flagdata
+
         common = {"vis": fspath(ms), "datacolumn": datacolumn, "action": "apply", "flagbackup": False}
         flagdata(
             mode="tfcrop", timecutoff=4.0, freqcutoff=4.0, timefit="line", freqfit="poly", maxnpieces=5, winsize=3, **common
         )  # fmt: skip
         flagdata(mode="rflag", timedevscale=4.0, freqdevscale=4.0, **common)
-    else:
-        raise ValueError(f"backend: expected 'native', 'aoflagger' or 'casa', found {backend!r}")
 
 
 def around_rfi(steps: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -99,32 +114,65 @@ def around_rfi(steps: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]], l
     return list(steps[:at]), list(steps[at + 1 :])
 
 
-def parse_timerange(text: str) -> tuple[float, float]:
-    """``from~to`` in ISO UTC (``2026-01-25T22:26:05`` or ``2026/01/25/22:26:05``) as MJD seconds."""
+def parse_timerange(text: str, ms: StrPath | None = None) -> tuple[float, float]:
+    """CASA's time range as MJD seconds, UTC.
+
+    Parameters
+    ----------
+    text : str
+        ``from~to``, ``>from`` or ``<to``; times are ``2026-01-25T22:26:05`` or ``2026/01/25/22:26:05``, or without a date.
+    ms : path, optional
+        Measurement Set whose first day is that of times without a date.
+    """
     from datetime import UTC, datetime
+
+    what = "ISO times 'from~to', '>from' or '<to'"
 
     def one(part: str) -> float:
         words = part.strip()
         if words.count("/") == 3:
             words = words.replace("/", "-", 2).replace("/", "T")
+        if ms is not None and _TIME_OF_DAY.fullmatch(words):
+            words = f"{_first_day(ms)}T{words}"
         try:
             when = datetime.fromisoformat(words)
         except ValueError as problem:
-            raise ValueError(f"timerange: expected ISO times 'from~to', found {text!r}") from problem
+            raise ValueError(f"timerange: expected {what}, found {text!r}") from problem
         when = when if when.tzinfo else when.replace(tzinfo=UTC)
         return when.timestamp() + 40_587 * 86_400.0
 
-    first, mark, last = text.partition("~")
+    stripped = text.strip()
+    if stripped.startswith(">"):
+        return one(stripped[1:]), _END_OF_TIME_S
+    if stripped.startswith("<"):
+        return 0.0, one(stripped[1:])
+    first, mark, last = stripped.partition("~")
     if not mark:
-        raise ValueError(f"timerange: expected ISO times 'from~to', found {text!r}")
-    return one(first), one(last)
+        raise ValueError(f"timerange: expected {what}, found {text!r}")
+    found = one(first), one(last)
+    if found[0] > found[1]:
+        raise ValueError(f"timerange: expected a beginning before the end, found {text!r}")
+    return found
 
 
-def save_flags(ms: StrPath, name: str, comment: str = "") -> None:
-    """Save FLAG under a name, where CASA's ``flagmanager`` finds it."""
+def _first_day(ms: StrPath) -> str:
+    """The date of the first integration, UTC."""
+    from datetime import UTC, datetime
+
     from dsa110_contimg import _core
 
-    _core.flagging.save_version(fspath(ms), name, comment)
+    start = float(_core.ms.meta(fspath(ms))["time_range_mjd_s"][0])
+    return datetime.fromtimestamp(start - 40_587 * 86_400.0, UTC).date().isoformat()
+
+
+def save_flags(ms: StrPath, name: str, comment: str = "", *, replace: bool = False) -> None:
+    """Save FLAG under a name, where CASA's ``flagmanager`` finds it.
+
+    A version of that name is kept as ``NAME.old.1`` (2, ...), as by CASA; with `replace` it is gone.
+    """
+    from dsa110_contimg import _core
+
+    _core.flagging.save_version(fspath(ms), name, comment, replace=replace)
 
 
 def restore_flags(ms: StrPath, name: str) -> None:
@@ -161,9 +209,10 @@ def flag_manual(
     time_range_mjd_s: tuple[float, float] | None = None,
     datacolumn: str = "data",
 ) -> Report:
-    """By hand: every part that is given narrows the selection (``uvrange`` stands alone)."""
-    if uvrange:
-        return flag_baselines(ms, uvrange, datacolumn)
+    """By hand: every part that is given narrows the selection.
+
+    `antenna` takes names, CASA's baselines (``24&103``) and all but some (``!24``); `spw` takes channels (``3:10~20;30``).
+    """
     times = list(time_range_mjd_s) if time_range_mjd_s is not None else None
     return _one(
         ms,
@@ -173,6 +222,7 @@ def flag_manual(
         baseline=baseline,
         spw=spw,
         field=field,
+        uvrange=uvrange or None,
         time_range_mjd_s=times,
     )
 

@@ -76,6 +76,8 @@ def ingest(source: str | PathLike[str], out: str | PathLike[str], *, band: str =
         {"key": "source", "value": str(path)},
         {"key": "band", "value": band},
         {"key": "calibrators", "value": str(len(calibrators))},
+        # The original's tables have no column for them.
+        *({"key": f"{catalogs.ALIAS}{n}", "value": e["alt_name"]} for n, e in names.items() if e.get("alt_name")),
     ]
     open_database(out, "catalog").insert_all(
         [("calibrators", calibrators, ("name",)), ("fluxes", fluxes, ("name", "band")), ("meta", meta, ("key",))]

@@ -40,13 +40,8 @@ def write_setjy_model(
     del usescratch
     if standard != "Perley-Butler 2017":
         raise ValueError(f"standard: expected 'Perley-Butler 2017', found {standard!r}")
-    from dsa110_contimg.calibration.catalogs import calibrator
-
-    entry = calibrator(name or field)
-    spectrum = sky.perley_butler(name or field)
-    one = sky.source(entry["name"], entry["ra_deg"], entry["dec_deg"], spectrum["flux_jy"])
-    one["spectrum"] = spectrum
-    return stages.write_model(ms_path, sky.model([one], beam="none"), field=field if name else "", spw=spw)
+    chosen = {**sky.flux_calibrator(name or field), "beam": "none"}
+    return stages.write_model(ms_path, chosen, field=field if name else "", spw=spw)
 
 
 def populate_model_from_catalog(

@@ -17,10 +17,10 @@ TableLike = StrPath | Mapping[str, Any]
 REFANT_CHAIN = "104,105,106,107,108,109,110,111,112,113,114,115,116,103,117"
 
 
-def refant_list(preferred: str | int | None) -> str:
-    """A ranked list: the preferred antenna (or list), then the array's fallback chain."""
+def refants(preferred: str | int | None) -> dict[str, Any]:
+    """Options of `solve`: the preferred antenna (or ranked list), and the array's fallback chain behind it."""
     first = "" if preferred is None else str(preferred).strip()
-    return ",".join(part for part in (first or "103", REFANT_CHAIN) if part)
+    return {"refant": first or "103", "refant_chain": REFANT_CHAIN}
 
 
 def table_uses(
@@ -78,7 +78,8 @@ def solve(
     **options
         CASA's vocabulary: ``calmode, solint, combine, field, spw, uvrange, refant, refantmode, minsnr, minblperant,
         solnorm, fillgaps, smooth_type, smooth_window, robust, overwrite``; ``append`` adds to an existing table of the
-        same kind; ``lock_wait_s`` [s], how long to wait for another step on the same Measurement Set.
+        same kind; ``lock_wait_s`` [s], how long to wait for another step on the same Measurement Set. A ``refant``
+        of which no antenna is there is refused; ``refant_chain`` has names behind it that need not be there (`refants`).
 
     Returns
     -------
@@ -87,6 +88,10 @@ def solve(
     """
     from dsa110_contimg import _core
 
+    for word in ("solint", "field", "spw", "refant"):
+        # CASA takes numbers too: seconds, or an index.
+        if isinstance(options.get(word), int | float):
+            options[word] = str(options[word])
     request = {"ms": fspath(ms), "output": fspath(output), "term": term, "gaintable": table_uses(gaintable), **options}
     if smodel is not None:
         if model is not None:
@@ -109,6 +114,8 @@ def _point_at_centre(ms: StrPath, stokes: Sequence[float], field: str) -> dict[s
         raise ValueError(f"smodel: expected [I] or [I, 0, 0, 0] with I > 0 Jy (parallel hands alone), found {values}")
     fields = _core.ms.meta(fspath(ms))["fields"]
     chosen = [f for k, f in enumerate(fields) if not field.strip() or field.strip() in (str(k), f["name"])]
+    if not chosen:
+        raise ValueError(f"smodel: expected one field by number or name, found {field!r}")
     places = {(round(f["centre"]["ra_rad"], 9), round(f["centre"]["dec_rad"], 9)) for f in chosen}
     if len(places) != 1:
         raise ValueError(
@@ -154,6 +161,14 @@ def apply(
         "max_dec_deg": max_dec_deg,
         "lock_wait_s": lock_wait_s,
     }
+    return dict(_core.calibration.apply(json.dumps(request), progress=progress))
+
+
+def clear(ms: StrPath, *, progress: Progress = None) -> dict[str, Any]:
+    """CORRECTED_DATA becomes DATA, with its weights (CASA's `clearcal`); flags and MODEL_DATA stay."""
+    from dsa110_contimg import _core
+
+    request = {"ms": fspath(ms), "gaintable": [], "clear": True, "applymode": "calonly"}
     return dict(_core.calibration.apply(json.dumps(request), progress=progress))
 
 

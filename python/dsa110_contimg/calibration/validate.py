@@ -72,6 +72,55 @@ def validate_caltables_for_use(
     return warnings
 
 
+def validate_ms_for_calibration(ms_path: StrPath, field: str = "", refant: str | int | None = None) -> dict[str, Any]:
+    """Whether a field of a Measurement Set can be solved for: it has unflagged data, and the reference antenna too.
+
+    Parameters
+    ----------
+    field : str
+        Fields in CASA's words; '' is all.
+    refant : str or int, optional
+        A name or a ranked list, of which the first that is there counts.
+
+    Returns
+    -------
+    dict
+        ``ms, field, refant, unflagged`` (fraction of cross-correlations), ``antennas`` (with unflagged data), ``warnings``.
+
+    Raises
+    ------
+    DataError
+        Nothing is unflagged, or the reference antenna is absent or flagged.
+    ValueError
+        A selection that the Measurement Set does not have.
+    """
+    from dsa110_contimg.calibration import stages
+
+    report = stages.flag(ms_path, [], field=str(field), trial=True)
+    good = 1.0 - float(report["after_cross"])
+    flagged = {str(name): float(fraction) for name, fraction in report["antennas"]}
+    alive = [name for name, fraction in flagged.items() if fraction < 1.0]
+    where = f"{fspath(ms_path)}, field '{field}'"
+    if not alive:
+        raise DataError(f"{where}: expected unflagged cross-correlations, found none")
+    warnings = [f"{where}: {100 * good:.0f} % are unflagged"] if good < 0.3 else []
+    ranked = [name.strip() for name in str(refant).split(",")] if refant is not None else []
+    there = [name for name in ranked if name in flagged]
+    if ranked and not (there and there[0] in alive):
+        found = "without unflagged data" if there else "no data of it"
+        raise DataError(
+            f"{where}: expected a reference antenna of {', '.join(alive[:5])}, ..., found {refant} ({found})"
+        )
+    return {
+        "ms": fspath(ms_path),
+        "field": field,
+        "refant": there[0] if there else None,
+        "unflagged": good,
+        "antennas": len(alive),
+        "warnings": warnings,
+    }
+
+
 def _compatible(path: StrPath, table: dict[str, Any], ms_path: StrPath, meta: dict[str, Any]) -> list[str]:
     names = [a["name"] for a in meta["antennas"]]
     if list(table["antennas"]) != names:

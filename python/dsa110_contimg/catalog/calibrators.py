@@ -15,6 +15,8 @@ _HEAD = re.compile(
     r"^(?P<name>\S+)\s+(?P<equinox>J2000|B1950)\s+(?P<code>\S)\s+"
     r"(?P<h>\d+)h(?P<m>\d+)m(?P<s>[\d.]+)s\s+(?P<sign>[-+]?)(?P<d>\d+)d(?P<dm>\d+)'(?P<ds>[\d.]+)\"(?P<rest>.*)$"
 )
+#: Beginning of the keys of ``meta`` that hold alternative names.
+ALIAS = "alias:"
 _BAND = re.compile(r"^\s*(?P<band>[\d.]+cm)\s+(?P<letter>\S+)\s+(?P<quality>\S\s+\S\s+\S\s+\S)\s+(?P<flux>[\d.]+)")
 
 
@@ -73,6 +75,9 @@ def load_vla_catalog(explicit_path: str | os.PathLike[str] | None = None, prefer
         from dsa110_contimg.database import query
 
         frame = pd.DataFrame(query(path, "SELECT name, ra_deg, dec_deg, flux_jy FROM vla_20cm"))
+        aliases = pd.DataFrame(query(path, f"SELECT key, value FROM meta WHERE key LIKE '{ALIAS}%'"))  # noqa: S608
+        known = {} if aliases.empty else dict(zip(aliases["key"].str[len(ALIAS) :], aliases["value"], strict=True))
+        frame["alt_name"] = [known.get(name, "") for name in frame["name"]]
         return frame.set_index("name")
     if path.suffix == ".csv":
         return _from_csv(path)
@@ -127,7 +132,8 @@ def calibrator(name: str, explicit_path: str | os.PathLike[str] | None = None) -
         names = [str(row_name), str(row.get("alt_name", ""))]
         if wanted in (n.replace(" ", "").upper() for n in names):
             return {"name": str(row_name), **{k: float(row[k]) for k in ("ra_deg", "dec_deg", "flux_jy")}}
-    raise ValueError(f"calibrator: expected a name of the VLA list with a 20 cm flux, found {name!r}")
+    path = resolve_vla_catalog(explicit_path)
+    raise ValueError(f"calibrator: expected one of the {len(frame)} with a 20 cm flux in {path}, found {name!r}")
 
 
 def position_of(name: str, explicit_path: str | os.PathLike[str] | None = None) -> tuple[float, float]:

@@ -36,11 +36,12 @@ def apply(
             ms, tables, interp=interp or [], field=field, spw=spw, calwt=calwt, applymode=applymode,
             max_age_days=max_age_days, max_dec_deg=max_dec_deg, progress=progress,
         )  # fmt: skip
+    done = "tried, nothing written" if applymode == "trial" else "applied"
     console.emit(
         report,
         json_output,
         lambda: console.out.print(
-            f"{ms}: {len(tables)} tables applied, mean corrected amplitude {report['mean_amplitude']:.4g}, "
+            f"{ms}: {len(tables)} tables {done}, mean corrected amplitude {report['mean_amplitude']:.4g}, "
             f"{100 * report['flagged_fraction']:.2f} % flagged"
         ),
     )

@@ -70,9 +70,32 @@ def _print_verdicts(result: dict[str, Any]) -> None:
 
 
 def _print(report: dict[str, Any]) -> None:
-    for key, value in report.items():
-        if key != "windows":
-            console.out.print(f"{key}: {value}")
+    from rich.table import Table
+
+    def number(value: float | None, form: str = ".4g") -> str:
+        return "-" if value is None else format(value, form)
+
+    unit = " ns" if report["term"] == "K" else ""
+    console.out.print(
+        f"{report['table']}: {report['term']} of {report['ms_name']}, {report['antennas']} antennas, "
+        f"{report['working_receptors']} working receptors, {report['solutions']} solutions"
+    )
+    console.out.print(
+        f"flagged {100 * report['flagged_fraction']:.2f} % of all, {100 * report['flagged_fraction_working']:.2f} % of "
+        f"working receptors; median SNR {number(report['median_snr'])}"
+    )
+    size = "delay" if report["term"] == "K" else "amplitude"
+    scatter = report["amplitude_scatter"]
+    console.out.print(f"median {size} {number(report['median_amplitude'])}{unit}, scatter {number(scatter)}{unit}")
+    if report["flux_scale_error"] is not None:
+        console.out.print(f"relative error put on fluxes {report['flux_scale_error']:.2g}")
+    shown = Table("window", "MHz", "intervals", "flagged %")
+    for w in report["windows"]:
+        low, high = w["freq_range_mhz"]
+        shown.add_row(
+            str(w["spw"]), f"{low:.3f} to {high:.3f}", str(w["intervals"]), f"{100 * w['flagged_fraction']:.2f}"
+        )
+    console.out.print(shown)
 
 
 def register(main: typer.Typer) -> None:

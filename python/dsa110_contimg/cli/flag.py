@@ -25,15 +25,19 @@ def flag(
     backend: Annotated[str, typer.Option("--backend", help="RFI by native, aoflagger or casa.")] = "native",
     strategy: Annotated[str, typer.Option("--strategy", help="Strategy file of aoflagger.")] = "",
     false_alarm: Annotated[float | None, typer.Option("--false-alarm", help="Share of noise RFI may take.")] = None,
-    clip: Annotated[tuple[float, float] | None, typer.Option("--clip", help="Least and greatest amplitude.")] = None,
+    clip: Annotated[
+        tuple[float, float] | None, typer.Option("--clip", help="Least and greatest amplitude kept [data units].")
+    ] = None,
     uvrange: Annotated[str, typer.Option("--uvrange", help="Flag baselines inside, e.g. '2~50m'.")] = "",
-    antenna: Annotated[str, typer.Option("--antenna", help="Flag antennas by name, comma list.")] = "",
+    antenna: Annotated[
+        str, typer.Option("--antenna", help="Flag antennas by name, comma list; '24&103' a baseline, '!24' all but.")
+    ] = "",
     baseline: Annotated[str, typer.Option("--baseline", help="Flag baselines, e.g. '24&103'.")] = "",
-    channels: Annotated[str, typer.Option("--channels", help="Flag channels, e.g. '3:10~20'.")] = "",
-    timerange: Annotated[str, typer.Option("--timerange", help="Flag times, ISO UTC, 'from~to'.")] = "",
+    channels: Annotated[str, typer.Option("--channels", help="Flag channels, e.g. '3:10~20;30'.")] = "",
+    timerange: Annotated[str, typer.Option("--timerange", help="Flag times, UTC, 'from~to', '>from'.")] = "",
     shadow: Annotated[float | None, typer.Option("--shadow", help="Flag shadowed antennas; tolerance [m].")] = None,
-    quack: Annotated[float | None, typer.Option("--quack", help="Flag the ends of the scan; length [s].")] = None,
-    quackmode: Annotated[str, typer.Option("--quackmode", help="beg, endb, tail or end.")] = "beg",
+    quack: Annotated[float | None, typer.Option("--quack", help="Flag ends of the observation; length [s].")] = None,
+    quackmode: Annotated[str, typer.Option("--quackmode", help="Which end: beg, endb; all but it: tail, end.")] = "beg",
     elevation: Annotated[tuple[float, float] | None, typer.Option("--elevation", help="Limits kept [deg].")] = None,
     growtime: Annotated[float, typer.Option("--growtime", help="Flag channels flagged above, percent of times.")] = 0,
     growfreq: Annotated[float, typer.Option("--growfreq", help="Flag times flagged above, percent of channels.")] = 0,
@@ -45,7 +49,12 @@ def flag(
     spw: Annotated[str, typer.Option("--spw", help="Spectral windows in CASA's words.")] = "",
     column: Annotated[str, typer.Option("--column", help="data or corrected.")] = "data",
     trial: Annotated[bool, typer.Option("--trial", help="Count only, write nothing.")] = False,
-    save: Annotated[str, typer.Option("--save", help="Save the flags as they are under this name first.")] = "",
+    save: Annotated[
+        str,
+        typer.Option(
+            "--save", help="Save the flags as they are under this name first; one of that name is kept as NAME.old.1."
+        ),
+    ] = "",
     restore: Annotated[str, typer.Option("--restore", help="Put saved flags back; no step is run.")] = "",
     versions: Annotated[bool, typer.Option("--versions", help="List saved flags; no step is run.")] = False,
     provenance: Annotated[Path | None, typer.Option("--provenance", help="Directory: which step flagged what.")] = None,
@@ -62,18 +71,22 @@ def flag(
         report = {"ms": str(ms), "versions": found, "restored": restore or None}
         console.emit(report, json_output, lambda: _print_versions(report))
         return
+    for option, percent in (("--growtime", growtime), ("--growfreq", growfreq)):
+        if not 0 <= percent <= 100:
+            raise CommandError(f"{option}: expected percent from 0 to 100, found {percent:g}")
     named: dict[str, dict[str, Any] | None] = {
         "clip": {"min": clip[0], "max": clip[1]} if clip else None,
         "shadow": {"tolerance_m": shadow} if shadow is not None else None,
         "quack": {"interval_s": quack, "mode": quackmode} if quack is not None else None,
         "elevation": {"lower_deg": elevation[0], "upper_deg": elevation[1]} if elevation else None,
         "uvrange": {"uvrange": uvrange} if uvrange else None,
-        "manual": _manual(antenna, baseline, channels, timerange),
+        "manual": _manual(ms, antenna, baseline, channels, timerange),
         "rfi": {"false_alarm": false_alarm} if false_alarm is not None else None,
         "channels": {"fraction": channel_fraction} if channel_fraction is not None else None,
         "extend": {"grow_time": growtime / 100, "grow_freq": growfreq / 100} if growtime or growfreq else None,
     }
     chosen = _chosen(mode, steps, named)
+    flagging.require_backend(backend)
     if backend != "native" and all(step["step"] != "rfi" for step in chosen):
         raise CommandError(f"--backend {backend}: expected --mode rfi (or rfi among --steps), found no such step")
     if save:
@@ -132,14 +145,14 @@ def _chosen(mode: str, steps: str, named: dict[str, dict[str, Any] | None]) -> l
     return [chosen[name] for name in _ORDER if name in chosen]
 
 
-def _manual(antenna: str, baseline: str, channels: str, timerange: str) -> dict[str, Any] | None:
+def _manual(ms: Path, antenna: str, baseline: str, channels: str, timerange: str) -> dict[str, Any] | None:
     given: dict[str, Any] = {
         key: text for key, text in (("antenna", antenna), ("baseline", baseline), ("spw", channels)) if text
     }
     if timerange:
         from dsa110_contimg.calibration import flagging
 
-        given["time_range_mjd_s"] = list(flagging.parse_timerange(timerange))
+        given["time_range_mjd_s"] = list(flagging.parse_timerange(timerange, ms))
     return given or None
 
 

@@ -112,9 +112,13 @@ def retire(
 
 
 def _print(sets: list[dict[str, Any]]) -> None:
-    table = Table("set", "active", "tables")
+    table = Table("set", "active", "calibrator", "refant", "provenance", "tables", "valid [MJD]")
     for s in sets:
-        table.add_row(s["set_name"], f"{s['active']}/{s['total']}", "\n".join(Path(t).name for t in s["tables"]))
+        spans = [" to ".join("open" if t is None else f"{t:.4f}" for t in span) for span in s["valid"]]
+        table.add_row(
+            s["set_name"], f"{s['active']}/{s['total']}", s["cal_field"] or "", s["refant"] or "", s["provenance"] or "",
+            "\n".join(Path(t).name for t in s["tables"]), "\n".join(spans),
+        )  # fmt: skip
     console.out.print(table)
 
 

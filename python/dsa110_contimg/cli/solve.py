@@ -24,24 +24,34 @@ def solve(
     model: Annotated[Path | None, typer.Option("--model", help="Sky CSV; without a model MODEL_DATA is used.")] = None,
     point: Annotated[str, typer.Option("--point", help="Model: RA_DEG,DEC_DEG,FLUX_JY[,ALPHA].")] = "",
     prefix: Annotated[Path | None, typer.Option("--prefix", help="Path of the tables before their suffix.")] = None,
-    field: Annotated[str, typer.Option("--field", help="Fields in CASA's words.")] = "",
-    spw: Annotated[str, typer.Option("--spw", help="Spectral windows in CASA's words.")] = "",
-    uvrange: Annotated[str, typer.Option("--uvrange", help="Baselines used, e.g. '>1klambda'.")] = "",
+    field: Annotated[str, typer.Option("--field", help="Fields in CASA's words: 0~3,5.")] = "",
+    spw: Annotated[str, typer.Option("--spw", help="Windows and channels in CASA's words: 0:5~42;45,1.")] = "",
+    uvrange: Annotated[str, typer.Option("--uvrange", help="Baselines used: '>1klambda', '20~500m'.")] = "",
     refant: Annotated[str, typer.Option("--refant", help="Ranked list; the array's chain stands behind it.")] = "103",
-    refantmode: Annotated[str, typer.Option("--refantmode", help="flex or strict.")] = "flex",
-    combine: Annotated[str, typer.Option("--combine", help="scan, field, spw.")] = "scan,field",
+    refantmode: Annotated[
+        str, typer.Option("--refantmode", help="Where it has no solution: flex takes the next one, strict flags.")
+    ] = "flex",
+    combine: Annotated[
+        str, typer.Option("--combine", help="Boundaries that intervals cross: comma list of scan, field, spw.")
+    ] = "scan,field",
     minsnr: Annotated[float, typer.Option("--minsnr", help="Flag solutions below this signal to noise.")] = 3.0,
     minblperant: Annotated[int, typer.Option("--minblperant", help="Fewest baselines of an antenna.")] = 4,
-    gain_solint: Annotated[str, typer.Option("--gain-solint", help="inf, int or a time, for G.")] = "inf",
-    short_solint: Annotated[str, typer.Option("--short-solint", help="For 2G.")] = "60s",
-    gain_calmode: Annotated[str, typer.Option("--gain-calmode", help="ap, p or a.")] = "ap",
+    gain_solint: Annotated[str, typer.Option("--gain-solint", help="For G: inf, int or a time (30s, 2min).")] = "inf",
+    short_solint: Annotated[
+        str, typer.Option("--short-solint", help="For 2G: inf, int or a time (30s, 2min).")
+    ] = "60s",
+    gain_calmode: Annotated[
+        str, typer.Option("--gain-calmode", help="Of G and 2G: ap (amplitude and phase), p or a.")
+    ] = "ap",
     solnorm: Annotated[bool, typer.Option("--solnorm/--no-solnorm", help="Normalise the bandpass.")] = True,
-    fillgaps: Annotated[int, typer.Option("--fillgaps", help="Channels bridged in the bandpass.")] = 3,
+    fillgaps: Annotated[int, typer.Option("--fillgaps", help="Gaps of the bandpass bridged [channels].")] = 3,
     smooth_type: Annotated[
         str, typer.Option("--bp-smooth-type", help="none, hanning, boxcar, gaussian, polynomial.")
     ] = "none",
     smooth_window: Annotated[float | None, typer.Option("--bp-smooth-window", help="Channels, or a degree.")] = None,
-    robust: Annotated[str, typer.Option("--robust", help="off, huber or student.")] = "off",
+    robust: Annotated[
+        str, typer.Option("--robust", help="Down-weighting of outlying baselines: off, huber or student.")
+    ] = "off",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace tables that exist.")] = False,
     json_output: JsonOption = False,
 ) -> None:
@@ -55,11 +65,16 @@ def solve(
     unknown = [term for term in names if term not in SUFFIX]
     if unknown or not names:
         raise CommandError(f"--terms: expected a comma list of {', '.join(SUFFIX)}, found {terms!r}")
+    if len(set(names)) < len(names):
+        raise CommandError(f"--terms: expected each term once, found {terms!r}")
     # Phases solved before delays would hold the delays' phases a second time.
     names.sort(key=lambda name: (name != "K", name != "P"))
     base = stages.table_prefix(ms, prefix)
+    taken = [f"{base}{SUFFIX[name]}" for name in names if Path(f"{base}{SUFFIX[name]}").exists()]
+    if taken and not overwrite:
+        raise CommandError(f"tables: expected --overwrite or paths where nothing is, found {', '.join(taken)}")
     common: dict[str, Any] = {
-        "field": field, "spw": spw, "uvrange": uvrange, "refant": stages.refant_list(refant), "refantmode": refantmode,
+        "field": field, "spw": spw, "uvrange": uvrange, **stages.refants(refant), "refantmode": refantmode,
         "combine": combine, "minsnr": minsnr, "minblperant": minblperant, "robust": robust, "overwrite": overwrite,
     }  # fmt: skip
     own: dict[str, dict[str, Any]] = {

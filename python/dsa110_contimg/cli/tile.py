@@ -145,7 +145,7 @@ def _own_gain(mode: str, sources: list[CatalogSource], table: str, refant: str) 
         "calmode": mode,
         "combine": "scan,field,spw",
         "solint": "inf",
-        "refant": stages.refant_list(refant),
+        **stages.refants(refant),
         "overwrite": True,
     }
 

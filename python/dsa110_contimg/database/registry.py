@@ -83,8 +83,12 @@ def register_set(
     FileNotFoundError
         A table's directory does not exist.
     ValueError
-        A table's type is neither given nor known by its ending, or its provenance is unknown.
+        A table's type is neither given nor known by its ending, its provenance is unknown, or the validity ends before it begins.
     """
+    if valid_start_mjd is not None and valid_end_mjd is not None and not valid_start_mjd <= valid_end_mjd:
+        raise ValueError(
+            f"{set_name}: expected a validity that begins before it ends [MJD days], found {valid_start_mjd} to {valid_end_mjd}"
+        )
     rows = []
     for table in tables:
         path = Path(table["path"]).absolute()
@@ -116,9 +120,18 @@ def register_set(
             }
         )
     handle = _handle(db)
+    _tell_moves(handle, set_name, [row["path"] for row in rows])
     written = handle.insert("caltables", rows, conflict=("path",))
     _retire_copies(handle, set_name, [Path(row["path"]) for row in rows])
     return written
+
+
+def _tell_moves(db: Database, set_name: str, paths: Sequence[str]) -> None:
+    """A table belongs to one set: say which one loses it."""
+    for path in paths:
+        for row in db.select("caltables", ("path", "=", path), columns=("set_name",)):
+            if row["set_name"] != set_name:
+                logger.warning("%s: moves from set %s to set %s", path, row["set_name"], set_name)
 
 
 def _provenance(path: Path, word: str | None) -> str | None:
@@ -224,6 +237,19 @@ def register_and_verify_caltables(
     return found
 
 
+def opens(path: StrPath) -> bool:
+    """Whether a calibration table can be used: its directory is there and can be read as one; a warning says why not."""
+    from dsa110_contimg import DataError
+    from dsa110_contimg._core import calibration
+
+    try:
+        calibration.read_table(os.fspath(path))
+    except (DataError, OSError) as problem:
+        logger.warning("registered, but not to be used: %s", problem)
+        return False
+    return True
+
+
 def _glob_escape(text: str) -> str:
     """Make a name literal in a glob pattern."""
     import glob
@@ -240,14 +266,27 @@ def retire_set(db_path: Database | StrPath, set_name: str, *, reason: str | None
 
 
 def list_sets(db_path: Database | StrPath) -> list[dict[str, Any]]:
-    """Sets with their number of tables, active and total, newest first."""
+    """Sets with their number of tables, active and total, newest first.
+
+    Returns
+    -------
+    list of dict
+        ``set_name, tables`` (in the order of application), ``active, total, provenance, cal_field, refant`` (of the newest table) and
+        ``valid``: first and last observation time of each table [MJD days], None where it is open.
+    """
     sets: dict[str, dict[str, Any]] = {}
+    rows: dict[str, list[dict[str, Any]]] = {}
     for row in _handle(db_path).select("caltables", order_by=[("created_at", True), "order_index"]):
         entry = sets.setdefault(row["set_name"], {"set_name": row["set_name"], "tables": [], "active": 0, "total": 0})
-        entry.setdefault("provenance", row["provenance"])
-        entry["tables"].append(row["path"])
+        for key in ("provenance", "cal_field", "refant"):
+            entry.setdefault(key, row[key])
+        rows.setdefault(row["set_name"], []).append(row)
         entry["total"] += 1
         entry["active"] += row["status"] == "active"
+    for name, entry in sets.items():
+        ordered = sorted(rows[name], key=lambda row: (row["order_index"], row["path"]))
+        entry["tables"] = [row["path"] for row in ordered]
+        entry["valid"] = [[row["valid_start_mjd"], row["valid_end_mjd"]] for row in ordered]
     return list(sets.values())
 
 
@@ -265,23 +304,41 @@ def get_active_applylist(
     set_name : str, optional
         Only this set.
     require_exists : bool
-        Leave out, with a warning, tables whose directory is gone.
+        Leave out, with a warning, tables whose directory is gone or does not open.
 
     Returns
     -------
     list of str
-        Paths in apply order; empty when no set is valid.
+        Paths in apply order, one of each ending; empty when no set is valid.
     """
-    tables, warnings = _handle(db_path).core.active_tables(mjd, set_name)
+    handle = _handle(db_path)
+    tables, warnings = handle.core.active_tables(mjd, set_name)
     for text in warnings:
         logger.warning(text)
-    paths = []
-    for table in tables:
-        if require_exists and not Path(table["path"]).is_dir():
-            logger.warning("%s: registered, but its directory is gone", table["path"])
-            continue
-        paths.append(table["path"])
-    return paths
+    paths = [table["path"] for table in tables if not require_exists or opens(table["path"])]
+    return _one_of_each_kind(handle, mjd, paths)
+
+
+def _one_of_each_kind(db: Database, mjd: float, paths: Sequence[str]) -> list[str]:
+    """Of several tables of one ending in a set, the one whose validity is centred nearest to `mjd`, then the newest: applied
+    together, they would count twice."""
+    of: dict[str, list[str]] = {}
+    for path in paths:
+        of.setdefault(Path(path).name.rpartition("_")[2], []).append(path)
+
+    def rank(path: str) -> tuple[float, float]:
+        (row,) = db.select("caltables", ("path", "=", path))
+        start, end = row["valid_start_mjd"], row["valid_end_mjd"]
+        away = 0.0 if start is None or end is None else abs(0.5 * (start + end) - mjd)
+        return away, -float(row["created_at"])
+
+    left_out: set[str] = set()
+    for same in of.values():
+        if len(same) > 1:
+            chosen = min(same, key=rank)
+            left_out |= set(same) - {chosen}
+            logger.warning("%s is applied at MJD %.4f, not %s", chosen, mjd, ", ".join(sorted(set(same) - {chosen})))
+    return [path for path in paths if path not in left_out]
 
 
 def _text(value: Any) -> str | None:

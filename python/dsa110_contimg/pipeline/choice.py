@@ -62,18 +62,23 @@ def choose_tables(db: Database, mjd: float, dec_deg: float, settings: Calibratio
         With no tables and `NONE` when nothing serves.
     """
     rows = [row for row in _usable(db, dec_deg, settings) if row["table_type"] in ("K", "BA", "BP")]
-    active = set(registry.get_active_applylist(db, mjd))
+    active = registry.get_active_applylist(db, mjd)
     valid = [row for row in rows if row["path"] in active]
     if valid:
         set_name = valid[0]["set_name"]
-        tables = tuple(p for p in registry.get_active_applylist(db, mjd, set_name))
-        return TableChoice(tables, Provenance.SAME_DATE, set_name, _distance(valid[0], mjd), _origin(valid[0]))
+        return TableChoice(tuple(active), Provenance.SAME_DATE, set_name, _distance(valid[0], mjd), _origin(valid[0]))
     near = sorted((row for row in rows if _distance(row, mjd) <= settings.borrow_days), key=lambda r: _distance(r, mjd))
-    if not near:
-        return TableChoice((), Provenance.NONE)
-    chosen = near[0]["set_name"]
-    tables = tuple(r["path"] for r in sorted(rows, key=lambda r: r["order_index"]) if r["set_name"] == chosen)
-    return TableChoice(tables, Provenance.BORROWED, chosen, _distance(near[0], mjd), _origin(near[0]))
+    for row in near:
+        # One that cannot be read gives way to the next nearest.
+        if registry.opens(row["path"]):
+            # One of each ending, the nearest: two bandpasses would count twice.
+            kinds: dict[str, dict[str, Any]] = {}
+            for other in sorted((r for r in rows if r["set_name"] == row["set_name"]), key=lambda r: _distance(r, mjd)):
+                if other is row or registry.opens(other["path"]):
+                    kinds.setdefault(Path(other["path"]).name.rpartition("_")[2], other)
+            tables = tuple(r["path"] for r in sorted(kinds.values(), key=lambda r: r["order_index"]))
+            return TableChoice(tables, Provenance.BORROWED, row["set_name"], _distance(row, mjd), _origin(row))
+    return TableChoice((), Provenance.NONE)
 
 
 def _usable(db: Database, dec_deg: float, settings: Calibration) -> Sequence[dict[str, Any]]:

@@ -180,7 +180,7 @@ class _Work:
         ms = str(self.out / "calibrator.ms")
         tables = [str(self.out / f"calibrator_{end}") for end in ("bpcal", "gpcal")]
         model = sky.model([sky.source("CAL", self.calibrator.ra_deg, self.calibrator.dec_deg, CALIBRATOR_JY)])
-        shared: dict[str, Any] = {"model": model, "refant": stages.refant_list("103"), "overwrite": True}
+        shared: dict[str, Any] = {"model": model, **stages.refants("103"), "overwrite": True}
 
         def work(progress: Progress) -> None:
             _core.ms.convert(self.files["calibrator"], ms, overwrite=True, progress=progress)
@@ -215,7 +215,7 @@ class _Work:
             "solnorm": True,
             "solint": OWN_SOLINT,
             "combine": "scan,field,spw",
-            "refant": stages.refant_list("103"),
+            **stages.refants("103"),
             "overwrite": True,
         }
 

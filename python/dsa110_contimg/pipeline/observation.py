@@ -228,7 +228,7 @@ class Observation:
         bandpass, gain = f"{prefix}_bpcal", f"{prefix}_gpcal"
         shared: dict[str, Any] = {
             "model": self._sky(),
-            "refant": stages.refant_list(settings.refant),
+            **stages.refants(settings.refant),
             "uvrange": settings.uvrange,
             "overwrite": True,
             "progress": self.context.progress,
@@ -312,7 +312,7 @@ class Observation:
             "combine": "scan,field,spw",
             "solint": "inf",
             "minsnr": settings.gain_minsnr,
-            "refant": stages.refant_list(settings.refant),
+            **stages.refants(settings.refant),
             "uvrange": settings.uvrange,
             "overwrite": True,
         }

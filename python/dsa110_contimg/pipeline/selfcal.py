@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,10 @@ from dsa110_contimg import ConvergenceError, DataError
 logger = logging.getLogger(__name__)
 
 StrPath = str | PathLike[str]
+
+#: Flag version of a Measurement Set before its self-calibration.
+FLAGS_BEFORE = "before_selfcal"
+_SOLINT = re.compile(r"inf|infinite|int|\d+(\.\d*)?\s*(s|sec|m|min|h|hr)?")
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,16 @@ class SelfcalOptions:
     combine: str = "scan,field,spw"
 
     def rounds(self) -> list[tuple[str, str, float]]:
-        """``(calmode, solint, minsnr)`` of every round."""
+        """``(calmode, solint, minsnr)`` of every round.
+
+        Raises
+        ------
+        ValueError
+            An interval that is none.
+        """
+        for solint in (*self.phase_solints, *([self.amp_solint] if self.amp_solint else [])):
+            if not _SOLINT.fullmatch(solint.strip()):
+                raise ValueError(f"solint: expected 'inf', 'int' or a time such as '60s' or '2min', found {solint!r}")
         found = [("p", solint, self.minsnr) for solint in self.phase_solints]
         if self.amp_solint:
             found.append(("ap", self.amp_solint, self.amp_minsnr))
@@ -73,7 +87,7 @@ def selfcal(
     Every round solves on DATA, with the base tables applied beforehand, against the model of the best image so far; its
     table takes the place of the round before. A round that makes the image worse (peak / rms), or whose solutions scatter
     beyond the limits, or that does not converge, is undone: CORRECTED_DATA and MODEL_DATA at the end are those of the best
-    round. DATA is never touched.
+    round. DATA is never touched, and flags are those found (kept as version ``before_selfcal``) with those of the best round's tables.
 
     Parameters
     ----------
@@ -95,6 +109,7 @@ def selfcal(
         ``rounds`` (kind, snr, accepted, reason), ``best``, ``snr_before``, ``snr_after``, ``tables``, ``stopped``.
     """
     options = options or SelfcalOptions()
+    options.rounds()  # what makes no sense is refused before the first image
     run = _Run(Path(ms), Path(out), [fspath(t) for t in base_tables], options, dict(image_options or {}))
     return run.go(on_round or (lambda _: None))
 
@@ -115,8 +130,10 @@ class _Run:
         out.mkdir(parents=True, exist_ok=True)
 
     def go(self, on_round: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
-        from dsa110_contimg.calibration import stages
+        from dsa110_contimg.calibration import flagging, stages
 
+        # What a table flags goes with it, when it is undone or another takes its place.
+        flagging.save_flags(self.ms, FLAGS_BEFORE, "as self-calibration found them", replace=True)
         if self.base:
             stages.apply(self.ms, self.base)
         best = self._image(0)
@@ -175,19 +192,25 @@ class _Run:
     def _round(
         self, k: int, mode: str, solint: str, minsnr: float, best: dict[str, Any]
     ) -> tuple[dict[str, Any], dict[str, Any] | None]:
-        from dsa110_contimg.calibration import caltables, quality, skyfiles, stages
+        from dsa110_contimg.calibration import caltables, flagging, quality, skyfiles, stages
 
         table = str(self.out / f"selfcal{k}_gpcal")
         record: dict[str, Any] = {"round": k, "kind": mode, "solint": solint, "accepted": False, "snr": None}
+        flagging.restore_flags(self.ms, FLAGS_BEFORE)
         try:
             # CLEAN's own model has what the image shows; its beam and smearing are in it already.
-            stages.write_model(self.ms, skyfiles.from_image(best["products"]["model"]))
+            model = skyfiles.from_image(best["products"]["model"])
+        except ValueError as problem:  # an image without any component
+            record["reason"] = str(problem)
+            return record, None
+        try:
+            stages.write_model(self.ms, model)
             report = stages.solve(
                 self.ms, table, "G", calmode=mode, solint=solint, minsnr=minsnr, combine=self.options.combine,
-                refant=stages.refant_list(self.options.refant), uvrange=self.options.uvrange, gaintable=self.base,
+                **stages.refants(self.options.refant), uvrange=self.options.uvrange, gaintable=self.base,
                 overwrite=True,
             )  # fmt: skip
-        except (DataError, ConvergenceError, ValueError) as problem:
+        except (DataError, ConvergenceError) as problem:
             record["reason"] = str(problem)
             return record, None
         phase = quality.phase_scatter_deg(caltables.read(table))
@@ -224,11 +247,14 @@ class _Run:
         return {**record, "accepted": False, "reason": reason}
 
     def _restore(self, best: dict[str, Any]) -> None:
-        """CORRECTED_DATA and MODEL_DATA of the best round; with no table at all the data are applied as they are."""
-        from dsa110_contimg.calibration import skyfiles, stages
+        """CORRECTED_DATA, FLAG and MODEL_DATA of the best round; with no table at all CORRECTED_DATA are DATA."""
+        from dsa110_contimg.calibration import flagging, skyfiles, stages
 
+        flagging.restore_flags(self.ms, FLAGS_BEFORE)
         if best["tables"]:
             stages.apply(self.ms, best["tables"])
+        else:
+            stages.clear(self.ms)
         try:
             stages.write_model(self.ms, skyfiles.from_image(best["products"]["model"]))
         except ValueError as problem:  # an image without any component has no model to write

@@ -37,6 +37,7 @@ def flag_report_png(report: Mapping[str, Any]) -> bytes:
         by_step.barh(range(len(steps)), added, color=INK["data"])
         by_step.set_yticks(range(len(steps)), [step["step"] for step in steps])
         by_step.invert_yaxis()
+        by_step.set_xlim(0, 1.08 * max(added, default=0.0) or 1.0)
         by_step.set_xlabel("added [%]")
         by_step.set_title("steps")
 
@@ -52,7 +53,9 @@ def flag_report_png(report: Mapping[str, Any]) -> bytes:
         by_length.plot(ends, 100 * np.asarray(fractions, dtype=float), "o-", ms=3, lw=1, color=INK["data"])
         by_length.set_xscale("log")
         by_length.set_xlabel("baseline, up to [m]")
+        by_length.set_ylabel("flagged [%]")
         by_length.set_title("baselines")
+        _from_zero(by_length, 100 * np.asarray(fractions, dtype=float))
 
         start = 0
         for (window, _), channels in zip(report["windows"], report["channels"], strict=True):
@@ -63,7 +66,7 @@ def flag_report_png(report: Mapping[str, Any]) -> bytes:
                           ha="center", va="bottom", fontsize=6)  # fmt: skip
             start += len(channels)
         spectrum.set_xlim(0, max(start, 1))
-        spectrum.set_ylim(bottom=0)
+        _from_zero(spectrum, [100 * f for channels in report["channels"] for f in channels])
         spectrum.set_xlabel("channel, windows side by side (numbers above)")
         spectrum.set_ylabel("flagged [%]")
 
@@ -71,13 +74,18 @@ def flag_report_png(report: Mapping[str, Any]) -> bytes:
         seconds = np.asarray(when, dtype=float)
         since = seconds - seconds.min() if seconds.size else seconds
         times_axes.plot(since, 100 * np.asarray(fractions, dtype=float), "o-", ms=3, lw=1, color=INK["data"])
-        times_axes.set_ylim(bottom=0)
+        _from_zero(times_axes, 100 * np.asarray(fractions, dtype=float))
         times_axes.set_xlabel("time since start [s]")
         times_axes.set_title("times")
         fig.suptitle(
             f"{Path(report['ms']).name}: {100 * report['after_cross']:.2f} % of cross-correlations flagged", fontsize=10
         )
         return png(fig)
+
+
+def _from_zero(axes: Any, values: Any) -> None:
+    """An ordinate from zero to a little above the greatest value."""
+    axes.set_ylim(0, 1.08 * max((float(v) for v in values), default=0.0) or 1.0)
 
 
 def _waterfall(fig: Any, axes: Any, report: Mapping[str, Any]) -> None:

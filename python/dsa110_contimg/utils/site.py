@@ -42,7 +42,10 @@ def mjd_s_of(time: Any) -> float:
 
     if isinstance(time, int | float):
         return float(time) * SECONDS_PER_DAY
-    utc = (time if isinstance(time, Time) else Time(time, scale="utc")).utc
+    try:
+        utc = (time if isinstance(time, Time) else Time(time, scale="utc")).utc
+    except (ValueError, TypeError) as problem:
+        raise ValueError(f"time: expected UTC as 2026-01-25T22:26:05 or an MJD [days], found {time!r}") from problem
     if utc.ndim:
         raise ValueError(f"time: expected one time, found {utc.size}")
     # Both parts keep their digits: whole days first.

@@ -6,7 +6,7 @@ mod polynomial;
 mod smooth;
 
 pub use fill::fill_gaps;
-pub use normalise::normalise;
+pub use normalise::{normalise, normalise_gains};
 pub use smooth::{smooth, Smoothing};
 
 use super::SolveParams;

@@ -3,11 +3,11 @@
 use super::{bandpass, SolveParams};
 use crate::gains::GainTable;
 
-/// Normalise when asked: the mean amplitude over intervals becomes 1, window by window, antenna by antenna.
+/// Normalise when asked: the rms amplitude over antennas, receptors and intervals of each window becomes 1.
 pub(super) fn finish(table: &mut GainTable, params: &SolveParams) {
     if params.solnorm {
         for window in &mut table.windows {
-            bandpass::normalise(window);
+            bandpass::normalise_gains(window);
         }
     }
 }

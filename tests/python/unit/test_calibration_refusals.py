@@ -243,8 +243,10 @@ def test_a_truncated_table_is_refused_and_the_registry_does_not_give_it(ms: Path
     table = tmp_path / "x_gpcal"
     shutil.copytree(ms.parent / "g", table)
     registry.register_set(db, "x", [{"path": table}], valid_start_mjd=61_000.0, valid_end_mjd=62_000.0)
+    assert registry.get_active_applylist(db, 61_500.0) == [str(table)]
     for file in table.glob("table.f*"):
         file.write_bytes(file.read_bytes()[:64])
+    assert registry.get_active_applylist(db, 61_500.0) == []
     before, rows = digest(ms), registry.list_sets(db)
     with pytest.raises(DataError, match="x_gpcal"):
         stages.apply(ms, [table])

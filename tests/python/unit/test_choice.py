@@ -11,6 +11,12 @@ from dsa110_contimg.database import Database, registry
 from dsa110_contimg.pipeline.choice import Provenance, choose_tables
 
 
+@pytest.fixture(autouse=True)
+def directories_are_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is chosen is the matter here, not what is in a table."""
+    monkeypatch.setattr(registry, "opens", lambda path: Path(path).is_dir())
+
+
 @pytest.fixture
 def db(tmp_path: Path) -> Database:
     db = registry.ensure_db(tmp_path / "r.sqlite3")
@@ -56,3 +62,18 @@ def test_a_table_that_is_gone_is_not_chosen(db: Database, tmp_path: Path) -> Non
     (tmp_path / "61001_bpcal").rmdir()
     choice = choose_tables(db, 61001.0, 16.0, Calibration())
     assert (choice.provenance, names(choice.tables)) == (Provenance.BORROWED, ["61000_bpcal"])
+
+
+def test_a_borrowed_set_gives_one_bandpass(db: Database, tmp_path: Path) -> None:
+    second = tmp_path / "second_bpcal"
+    second.mkdir()
+    registry.register_set(
+        db, "d61005", [{"path": second, "pointing_dec_deg": 16.0}], valid_start_mjd=61005.5, valid_end_mjd=61006.5
+    )
+    choice = choose_tables(db, 61009.0, 16.0, Calibration())
+    assert (choice.provenance, names(choice.tables)) == (Provenance.BORROWED, ["second_bpcal"])
+
+
+def test_a_borrowed_table_that_cannot_be_read_gives_way(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "opens", lambda path: "61005" not in str(path))
+    assert names(choose_tables(db, 61004.0, 16.0, Calibration()).tables) == ["61001_bpcal"]

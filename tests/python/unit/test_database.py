@@ -13,6 +13,12 @@ from dsa110_contimg.database import Database, products, query, registry
 from dsa110_contimg.database.migrations import main as migrate
 
 
+@pytest.fixture(autouse=True)
+def directories_are_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is chosen is the matter here, not what is in a table."""
+    monkeypatch.setattr(registry, "opens", lambda path: Path(path).is_dir())
+
+
 @pytest.fixture
 def db(tmp_path: Path) -> Database:
     return products.ensure_products_db(tmp_path / "products.sqlite3")
@@ -174,3 +180,22 @@ def test_a_point_is_there_once_and_what_is_the_same_already_is_not_written(db: D
     assert [row["peak_jyb"] for row in curve] == [7.0 + n * e for e in range(epochs)]
     db.insert_columns([("photometry_timeseries", columns | {"peak_jyb": np.zeros(n * epochs)}, key)])
     assert {row["peak_jyb"] for row in db.select("photometry_timeseries")} == {0.0}
+
+
+def test_of_two_bandpasses_of_a_set_one_is_applied(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    db = registry.ensure_db(tmp_path / "registry.sqlite3")
+    for hour, name in ((0, "early"), (6, "late")):
+        for ending in ("kcal", "2kcal", "bpcal"):
+            (tmp_path / f"{name}_{ending}").mkdir()
+        start = 61000.0 + hour / 24
+        registry.register_set_from_prefix(
+            db, "day", tmp_path / name, cal_field="0", refant="103", valid_start_mjd=start, valid_end_mjd=start + 1.0
+        )
+
+    def names(mjd: float) -> list[str]:
+        return [Path(p).name for p in registry.get_active_applylist(db, mjd)]
+
+    # The centres of validity are 61000.5 and 61000.75.
+    assert names(61000.6) == ["early_2kcal", "early_kcal", "early_bpcal"]
+    assert "late_bpcal" in caplog.text
+    assert names(61000.7) == ["late_2kcal", "late_kcal", "late_bpcal"]

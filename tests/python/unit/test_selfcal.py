@@ -81,6 +81,53 @@ def test_a_round_that_makes_it_worse_is_undone(ms: Path, tmp_path: Path, monkeyp
     np.testing.assert_array_equal(_core.ms.read(ms, 0, column="corrected")["vis_rfp"], kept)
 
 
+@pytest.mark.parametrize("with_base", [False, True])
+def test_what_an_undone_round_flagged_is_not_flagged(
+    ms: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, with_base: bool
+) -> None:
+    base = []
+    if with_base:
+        base = [
+            stages.solve(
+                ms, tmp_path / "base_gpcal", "G", combine="scan", minsnr=0.0,
+                model={"sky": {"sources": [_point(ms)]}, "beam": "none", "smear": False},
+            )["table"]
+        ]  # fmt: skip
+    real_image, real_solve = imaging.image, stages.solve
+    calls: list[int] = []
+
+    def worse(*args: Any, **options: Any) -> dict[str, Any]:
+        report = real_image(*args, **options)
+        calls.append(1)
+        return {**report, "rms_jy": report["rms_jy"] * 10.0 ** (len(calls) - 1)}
+
+    def half(*args: Any, **options: Any) -> dict[str, Any]:
+        report = real_solve(*args, **options)
+        # Half of the solutions fall below their own median SNR: flagged, and so are the data.
+        return real_solve(*args, **{**options, "minsnr": report["median_snr"]})
+
+    before = _core.ms.read(ms, 0)
+    monkeypatch.setattr(imaging, "image", worse)
+    monkeypatch.setattr(stages, "solve", half)
+    report = selfcal(
+        ms, tmp_path / "out", base_tables=base, image_options=IMAGE,
+        options=SelfcalOptions(phase_solints=("int",), amp_solint="", max_phase_scatter_deg=180.0),
+    )  # fmt: skip
+    assert "fell" in report["stopped"], report["stopped"]
+    np.testing.assert_array_equal(_core.ms.read(ms, 0)["flag_rfp"], before["flag_rfp"])
+    if not with_base:
+        # No table is left: CORRECTED_DATA are DATA again, not those of the round that was undone.
+        corrected = _core.ms.read(ms, 0, column="corrected")
+        np.testing.assert_array_equal(corrected["vis_rfp"], before["vis_rfp"])
+        np.testing.assert_allclose(corrected["weight_rfp"], before["weight_rfp"], rtol=1e-6)
+
+
+def test_an_interval_that_is_none_is_refused_before_the_first_image(ms: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"solint.*found 'soon'"):
+        selfcal(ms, tmp_path / "out", options=SelfcalOptions(phase_solints=("60s", "soon")), image_options=IMAGE)
+    assert not (tmp_path / "out").exists()
+
+
 def _point(ms: Path) -> dict[str, Any]:
     centre = _core.ms.meta(ms)["fields"][0]["centre"]
     spectrum = {"flux_jy": 8.0, "reference_hz": 1.4e9, "coefficients": [0.0]}
