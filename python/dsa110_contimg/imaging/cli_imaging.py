@@ -13,6 +13,7 @@ from dsa110_contimg.imaging.native import image
 _EXTENT_ARCSEC = 12_600.0
 _TIERS = ("development", "standard", "high_precision")
 _BACKENDS = ("native", "wsclean", "tclean")
+_DECONVOLVERS = ("hogbom", "clark", "multiscale", "mtmfs")
 
 
 def image_ms(
@@ -57,7 +58,8 @@ def image_ms(
 
     `imsize` counts when `cell_arcsec` is given; without it both are chosen, the field being 3.5 degrees as in the
     original. Arguments that only CASA's gridders know (`wprojplanes`, `vptable`, `wbawp`, `cfcache`, `psfcutoff`) go to
-    the ``tclean`` backend; the others treat w exactly. The native backend needs no mask: it grows its own, and takes
+    the ``tclean`` backend; the others treat w exactly. `deconvolver` is ``hogbom``, ``clark``, ``multiscale`` (components of
+    several widths) or ``mtmfs`` (with `nterms`). The native backend needs no mask: it grows its own, and takes
     one of NVSS sources only when `nvss_min_mjy` says which (with `use_nvss_mask`, circles of `mask_radius_arcsec`). A
     calibrator (`calib_ra_deg`, `calib_dec_deg`, `calib_flux_jy`) outside the image is fitted and subtracted with the bright
     sources; inside they are found without it. `export_model_image` keeps the model with `skip_fits`.
@@ -73,6 +75,9 @@ def image_ms(
         raise ValueError(f"quality_tier: expected one of {', '.join(_TIERS)}, found {quality_tier!r}")
     if specmode != "mfs":
         raise ValueError(f"specmode: expected 'mfs', found {specmode!r}")
+    if deconvolver not in _DECONVOLVERS:
+        raise ValueError(f"deconvolver: expected one of {', '.join(_DECONVOLVERS)}, found {deconvolver!r}")
+    multiscale = deconvolver == "multiscale"
     cell = cell_arcsec
     if quality_tier == "development":
         cell = None if cell is None else 4.0 * cell
@@ -92,11 +97,15 @@ def image_ms(
             "fields": _selection(field),
             "spws": _selection(spw),
             "centre_deg": parse_phasecenter(phasecenter),
+            "nterms": nterms,
+            "multiscale": multiscale,
         }
         if cell is not None:
             options |= {"cell_arcsec": cell, "imsize": max(imsize, _whole_field(cell))}
+        elif quality_tier == "development":
+            options |= {"coarsen": 4.0, "taper_arcsec": 60.0}
         options |= _known_sky(
-            use_nvss_mask, nvss_min_mjy, mask_radius_arcsec, (calib_ra_deg, calib_dec_deg, calib_flux_jy), options
+            ms_path, nvss_min_mjy if use_nvss_mask else None, mask_radius_arcsec, (calib_ra_deg, calib_dec_deg)
         )
         if skip_fits:
             options["products"] = ["restored"]
@@ -116,7 +125,16 @@ def image_ms(
         "threshold_jy": jansky,
     }
     if backend == "wsclean":
-        return wsclean(ms_path, imagename, **common, uvrange=limits, executable=wsclean_path, **more)
+        chosen: dict[str, Any] = {
+            "uvrange": limits,
+            "fields": _selection(field),
+            "spws": _selection(spw),
+            "centre_deg": parse_phasecenter(phasecenter),
+            "nterms": nterms,
+            "multiscale": multiscale,
+            "executable": wsclean_path,
+        }
+        return wsclean(ms_path, imagename, **common, **chosen, **more)
     casa: dict[str, Any] = {"psfcutoff": psfcutoff, "vptable": vptable, "wbawp": wbawp, "cfcache": cfcache}
     return tclean(
         ms_path,
@@ -130,6 +148,7 @@ def image_ms(
         spw=spw,
         phasecenter=phasecenter or "",
         deconvolver=deconvolver,
+        multiscale=multiscale,
         nterms=nterms,
         fits=not skip_fits,
         pbcor=pbcor,
@@ -139,25 +158,19 @@ def image_ms(
 
 
 def _known_sky(
-    use_nvss_mask: bool,
+    ms_path: str,
     nvss_min_mjy: float | None,
     mask_radius_arcsec: float,
-    calibrator: tuple[float | None, float | None, float | None],
-    options: dict[str, Any],
+    calibrator_deg: tuple[float | None, float | None],
 ) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    if calibrator[0] is not None and calibrator[1] is not None:
-        found["outliers_deg"] = [[calibrator[0], calibrator[1]]]
-    if use_nvss_mask and nvss_min_mjy is not None:
-        centre = options["centre_deg"]
-        if centre is None:
-            raise ValueError("nvss_min_mjy: expected phasecenter with it, which says where to look, found none")
-        from dsa110_contimg.catalog.query import query_sources
+    if calibrator_deg[0] is not None and calibrator_deg[1] is not None:
+        found["outliers_deg"] = [list(calibrator_deg)]
+    if nvss_min_mjy is not None:
+        from dsa110_contimg.imaging import known
 
-        table = query_sources("nvss", centre[0], centre[1], 2.5, min_flux_mjy=nvss_min_mjy)
-        found["mask_positions_deg"] = [
-            [float(a), float(d)] for a, d in zip(table["ra_deg"], table["dec_deg"], strict=True)
-        ]
+        table = known.known_sources(ms_path, "nvss", min_flux_mjy=nvss_min_mjy)
+        found["mask_positions_deg"] = known.mask_positions(table)
         found["mask_radius_arcsec"] = mask_radius_arcsec
     return found
 
