@@ -158,7 +158,7 @@ def image(
         "weighting": weighting,
         "robust": robust,
         "taper_arcsec": taper or None,
-        "tukey": [1e3 * x for x in _numbers("--tukey", tukey)] or None,
+        "tukey": [1e3 * x for x in _numbers("--tukey", tukey, 2)] or None,
         "uvrange": parse_uvrange(uvrange),
         "niter": niter,
         "threshold_jy": parse_jansky(threshold),
@@ -241,11 +241,15 @@ def _positions(path: Path) -> list[list[float]]:
     return [[math.degrees(place["ra_rad"]), math.degrees(place["dec_rad"])] for place in places]
 
 
-def _numbers(option: str, text: str) -> list[float]:
+def _numbers(option: str, text: str, count: int = 0) -> list[float]:
+    """Numbers with commas between them: none, or `count` of them where that is given."""
     try:
-        return [float(word) for word in text.split(",") if word.strip()]
+        found = [float(word) for word in text.split(",") if word.strip()]
     except ValueError:
         raise CommandError(f"{option}: expected numbers with commas between them, found {text!r}") from None
+    if count and len(found) not in (0, count):
+        raise CommandError(f"{option}: expected {count} numbers, found {text!r}")
+    return found
 
 
 def _refuse_others(context: typer.Context, backend: str) -> None:

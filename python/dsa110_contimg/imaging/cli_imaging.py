@@ -13,6 +13,7 @@ from dsa110_contimg.imaging.native import image
 _EXTENT_ARCSEC = 12_600.0
 _TIERS = ("development", "standard", "high_precision")
 _BACKENDS = ("native", "wsclean", "tclean")
+_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _DECONVOLVERS = ("hogbom", "clark", "multiscale", "mtmfs")
 
 
@@ -182,7 +183,7 @@ def _whole_field(cell_arcsec: float) -> int:
 
 def parse_jansky(text: str | float) -> float:
     """A threshold as CASA writes it (``0.5mJy``, ``1e-4Jy``, a number) in Jy."""
-    match = re.fullmatch(r"\s*([-+.\deE]+?)\s*(|Jy|mJy|uJy)(?:/beam)?\s*", str(text))
+    match = re.fullmatch(rf"\s*({_NUMBER})\s*(|Jy|mJy|uJy)(?:/beam)?\s*", str(text))
     if match is None:
         raise ValueError(f"threshold: expected a number with Jy, mJy or uJy, found {text!r}")
     value = float(match[1]) * {"": 1.0, "Jy": 1.0, "mJy": 1e-3, "uJy": 1e-6}[match[2]]
@@ -195,7 +196,7 @@ def parse_uvrange(text: str) -> tuple[float, float] | None:
     """CASA's uvrange in wavelengths: ``>1klambda``, ``<50klambda``, ``1~20klambda``; empty is all."""
     if not text.strip():
         return None
-    match = re.fullmatch(r"\s*([<>]?)\s*([.\deE+]+)\s*(?:~\s*([.\deE+]+)\s*)?(k?lambda)\s*", text)
+    match = re.fullmatch(rf"\s*([<>]?)\s*({_NUMBER})\s*(?:~\s*({_NUMBER})\s*)?(k?lambda)\s*", text)
     if match is None:
         raise ValueError(f"uvrange: expected '>1klambda', '<1klambda' or '1~20klambda' in wavelengths, found {text!r}")
     scale = 1e3 if match[4] == "klambda" else 1.0
@@ -216,7 +217,11 @@ def parse_phasecenter(text: str | None) -> list[float] | None:
         words = words[1:]
     if len(words) != 2:
         raise ValueError(f"phasecenter: expected 'J2000 RA DEC', found {text!r}")
-    place = SkyCoord(words[0], words[1], unit=("hourangle" if "h" in words[0] or ":" in words[0] else "deg", "deg"))
+    unit = "hourangle" if "h" in words[0] or ":" in words[0] else "deg"
+    try:
+        place = SkyCoord(words[0], words[1], unit=(unit, "deg"))
+    except ValueError as error:
+        raise ValueError(f"phasecenter: expected 'J2000 RA DEC', found {text!r} ({error})") from None
     return [float(place.ra.deg), float(place.dec.deg)]
 
 
