@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from dsa110_contimg import ContimgError
 from dsa110_contimg.qa.image import Limits, check_image
@@ -39,6 +41,15 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _finite(value: Any) -> Any:
+    """With null for numbers that are not finite, which JSON does not have."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 0 when every verdict that could be made is good."""
     options = _parser().parse_args(arguments)
@@ -66,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ContimgError, ValueError, OSError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
-    sys.stdout.write(json.dumps(report) + "\n")
+    sys.stdout.write(json.dumps(_finite(report), allow_nan=False) + "\n")
     return 0 if report["ok"] else 1
 
 

@@ -93,9 +93,14 @@ def check_image(
     from astropy.wcs import WCS
 
     chosen = limits or Limits()
-    with fits.open(image) as hdus:
-        header = hdus[0].header.copy()
-        data = np.ascontiguousarray(np.squeeze(hdus[0].data), dtype=np.float32)
+    try:
+        with fits.open(image) as hdus:
+            header = hdus[0].header.copy()
+            data = np.ascontiguousarray(np.squeeze(hdus[0].data), dtype=np.float32)
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, TypeError) as error:
+        raise ContimgError(f"{image}: expected a FITS image, found {error}") from None
     if data.ndim != 2 or not np.isfinite(data).any():
         raise ContimgError(f"{image}: expected an image plane with finite pixels, found none")
     if not float(header.get("BMAJ", 0.0)) > 0.0:

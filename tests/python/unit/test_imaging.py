@@ -125,6 +125,8 @@ def test_export_draws_a_png_and_overlay_needs_an_image(tmp_path: Path, capsys: p
     made = json.loads(capsys.readouterr().out)["files"]
     assert Path(made[0]).read_bytes().startswith(b"\x89PNG")
     assert cli.main(["export", "--source", str(tmp_path), "--prefix", "zz", "--make-png"]) == 1
+    assert cli.main(["export", "--source", str(tmp_path), "--prefix", "a-"]) == 1
+    assert "--make-fits, --make-png or both" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
