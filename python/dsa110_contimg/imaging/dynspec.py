@@ -49,8 +49,9 @@ def dynamic_spectrum(
     Returns
     -------
     dict
-        ``time_mjd_s``, ``freq_hz``, ``flux_tf_jy``, ``error_tf_jy``, ``power_tf`` (beam), ``flux_jy`` and
-        ``flux_error_jy`` (over everything, before the beam).
+        ``time_mjd_s``, ``freq_hz``, ``flux_tf_jy``, ``error_tf_jy``, ``power_tf`` (beam), ``smearing`` (what
+        the correlator's averaging leaves of a point), ``flux_jy`` and ``flux_error_jy`` (over everything, before the beam and
+        averaging).
     """
     request: dict[str, Any] = {
         "ms": str(Path(ms)),

@@ -54,7 +54,8 @@ def image(
             hint = f" (did you mean {close[0]}?)" if close else ""
             raise ValueError(f"option: expected one of {', '.join(sorted(known))}, found {key!r}{hint}")
     for key, value in options.items():
-        _check_number(key, value, known[key])
+        if value is not None:
+            _check_number(key, value, known[key])
     paths = [ms] if isinstance(ms, str | os.PathLike) else list(ms)
     size = options.get("imsize")
     if isinstance(size, int):

@@ -10,7 +10,7 @@ import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
 
-from dsa110_contimg import imaging
+from dsa110_contimg import ContimgError, imaging
 from dsa110_contimg.imaging import cli
 from dsa110_contimg.imaging.cli_imaging import image_ms, parse_jansky, parse_phasecenter, parse_uvrange
 
@@ -143,3 +143,6 @@ def test_export_draws_a_png_and_overlay_needs_an_image(tmp_path: Path, capsys: p
 def test_numbers_that_cannot_be_are_told_by_their_names(tmp_path: Path, option: str, value: object, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         imaging.image(tmp_path / "a.ms", tmp_path / "a", **{option: value})
+    # None is the stage's own choice.
+    with pytest.raises((OSError, ContimgError), match=r"a\.ms"):
+        imaging.image(tmp_path / "a.ms", tmp_path / "a", **{option: None if option in ("imsize", "uvrange") else 2})
