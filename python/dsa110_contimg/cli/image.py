@@ -14,7 +14,20 @@ from dsa110_contimg.cli.console import CommandError, JsonOption
 
 
 #: Options that WSClean and tclean have as well; every other one is refused with them, not passed over.
-_SHARED = {"ms", "name", "imsize", "cell", "weighting", "robust", "taper", "uvrange", "niter", "threshold", "nsigma", "gain"}
+_SHARED = {
+    "ms",
+    "name",
+    "imsize",
+    "cell",
+    "weighting",
+    "robust",
+    "taper",
+    "uvrange",
+    "niter",
+    "threshold",
+    "nsigma",
+    "gain",
+}
 _SHARED |= {"auto_mask", "mask", "multiscale", "nterms", "pol", "centre", "datacolumn", "png", "backend", "json_output"}
 _OF_ONE = {"wsclean": {"mgain", "non_negative", "subbands", "max_memory_gb"}, "tclean": {"pblimit"}}
 
@@ -283,7 +296,7 @@ def _limits(
         options: dict[str, Any] = {"mgain": mgain, "non_negative": non_negative, "subbands": subbands}
         return options | {"uvrange": parse_uvrange(uvrange), "centre_deg": place, "max_memory_gb": max_memory_gb}
     # Far from coplanar with the phase centre at most declinations: without w tclean misplaces what is off the centre.
-    options = {"uvrange": uvrange, "pblimit": pblimit, "gridder": "wproject", "wprojplanes": 32}
+    options = {"uvrange": uvrange, "pblimit": pblimit, "gridder": "wproject", "wprojplanes": 32, "pbcor": True}
     return options | ({"phasecenter": f"ICRS {place[0]!r}deg {place[1]!r}deg"} if place else {})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import importlib.util
 import os
 import shutil
@@ -212,7 +213,7 @@ def tclean(
 
     No other step of this package works on the Measurement Set meanwhile: a step that does is waited for, up to `lock_wait_s`.
 
-    The mask is the region given, or grows by itself (``auto-multithresh``) when ``auto_mask`` is not 0.
+    The mask is the one given (FITS, CASA image or CRTF regions), or grows by itself (``auto-multithresh``) when ``auto_mask`` is not 0.
 
     Returns
     -------
@@ -237,12 +238,18 @@ def tclean(
     if multiscale or nterms > 1:
         deconvolver = "mtmfs" if nterms > 1 else "multiscale"
         more["scales"] = list(scales_px) if multiscale else []
-    if mask:
-        more |= {"usemask": "user", "mask": str(mask)}
-    elif auto_mask:
+    if mask is not None and Path(mask).suffix == ".reg":
+        raise ContimgError(f"backend tclean: expected a mask as FITS, CASA image or CRTF, found DS9 regions in {mask}")
+    if auto_mask and not mask:
         more |= {"usemask": "auto-multithresh", "noisethreshold": auto_mask}
-    with _core.ms.Lock(ms, lock_wait_s):
-        casatasks.tclean(
+    with (
+        tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as scratch,
+        _core.ms.Lock(ms, lock_wait_s),
+    ):
+        if mask:
+            more |= {"usemask": "user", "mask": _casa_mask(mask, Path(scratch) / "mask")}
+        _remove_images(target)
+        _run_tclean(
             vis=str(Path(ms).resolve()),
             imagename=str(target),
             imsize=[imsize, imsize],
@@ -280,6 +287,35 @@ def tclean(
             casatasks.exportfits(imagename=str(path), fitsimage=f"{path}.fits", overwrite=True)
             made[key] = Path(f"{path}.fits")
     return {"products": {key: str(path) for key, path in made.items()}}
+
+
+def _run_tclean(**options: Any) -> None:
+    import casatasks
+
+    try:
+        casatasks.tclean(**options)
+    except RuntimeError as error:
+        raise ContimgError(f"backend tclean: expected images, found an error of CASA: {error}") from None
+
+
+def _casa_mask(mask: StrPath, place: Path) -> str:
+    """The mask as tclean takes it: it passes over a FITS file and cleans nothing."""
+    import casatasks
+
+    if not str(mask).endswith((".fits", ".fits.gz")):
+        return str(mask)
+    if not Path(mask).is_file():
+        raise FileNotFoundError(f"mask: expected a FITS file, found no {mask}")
+    casatasks.importfits(fitsimage=str(Path(mask).resolve()), imagename=str(place), overwrite=True)
+    return str(place)
+
+
+def _remove_images(target: Path) -> None:
+    """Remove an earlier run's images of this name, which tclean would go on from or refuse for their shape."""
+    kinds = {ending.split(".")[1] for ending in _TCLEAN.values()} | {"mask", "sumwt", "alpha", "beta", "weight"}
+    for path in target.parent.glob(f"{glob.escape(target.name)}.*"):
+        if path.name.removeprefix(target.name).split(".")[1] in kinds and (path / "table.dat").is_file():
+            shutil.rmtree(path)
 
 
 def export_casa_images(images: list[Path]) -> list[str]:

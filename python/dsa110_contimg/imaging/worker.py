@@ -75,9 +75,7 @@ def scan(
         # All at once: a Measurement Set that has one image counts as done.
         shared = {"ms_path": str(ms), "type": "5min", "created_at": time.time(), **image_columns(report)}
         shared["cal_provenance"] = json.dumps(tables)
-        rows = [
-            {"path": str(path), **shared, "pbcor": int(key == "pbcor")} for key, path in report["products"].items()
-        ]
+        rows = [{"path": str(path), **shared, "pbcor": int(key == "pbcor")} for key, path in report["products"].items()]
         products.insert("images", rows, conflict=("path",))
         found["imaged"].append(str(ms))
     return found

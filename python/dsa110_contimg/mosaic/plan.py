@@ -70,7 +70,9 @@ def plan(
     if until is not None:
         conditions.append(("mid_mjd", "<=", _UNIX_EPOCH_MJD + until / 86_400.0))
     # All products of a tile may be recorded as "5min": its psf is no tile, and its two images are one.
-    found = [row for row in db.select("images", *conditions) if row["type"] in ("5min", "pbcor") and is_tile(row["path"])]
+    found = [
+        row for row in db.select("images", *conditions) if row["type"] in ("5min", "pbcor") and is_tile(row["path"])
+    ]
     corrected = {_stem(row["path"]): row for row in sorted(found, key=lambda row: row["pbcor"] or 0)}
     rows = sorted(corrected.values(), key=lambda row: row["mid_mjd"] or 0.0)
     tiles = [str(row["path"]) for row in rows]

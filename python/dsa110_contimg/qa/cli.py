@@ -28,10 +28,16 @@ def _parser() -> argparse.ArgumentParser:
             action="store_true",
             help="flux scale, astrometry and completeness against the catalogue",
         )
-        p.add_argument("--check-calibration", action="store_true", help="the header names one set of calibration tables")
-        p.add_argument("--check-primary-beam", action="store_true", help="the header says that the beam is corrected for")
+        p.add_argument(
+            "--check-calibration", action="store_true", help="the header names one set of calibration tables"
+        )
+        p.add_argument(
+            "--check-primary-beam", action="store_true", help="the header says that the beam is corrected for"
+        )
         p.add_argument("--catalog", default="nvss", help="name of a catalogue, or a CSV")
-        p.add_argument("--min-snr", type=float, default=20.0, help="faintest catalogue source asked for [sigma] (%(default)s)")
+        p.add_argument(
+            "--min-snr", type=float, default=20.0, help="faintest catalogue source asked for [sigma] (%(default)s)"
+        )
         p.add_argument("--min-flux", type=float, default=0.01, help="faintest catalogue source [Jy] (%(default)s)")
         p.add_argument("--max-flux", type=float, default=10.0, help="brightest catalogue source [Jy] (%(default)s)")
         p.add_argument(

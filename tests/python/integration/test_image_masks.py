@@ -54,9 +54,7 @@ def components(report: dict[str, Any], sources: list[Source]) -> tuple[np.ndarra
     assert abs(wcs.wcs.get_pv()[1][2]) > 1.0
     y, x = np.nonzero(data)
     ra, dec = np.radians(wcs.all_pix2world(x, y, 0))
-    apart = [
-        np.hypot((ra - math.radians(s.ra_deg)) * np.cos(dec), dec - math.radians(s.dec_deg)) for s in sources
-    ]
+    apart = [np.hypot((ra - math.radians(s.ra_deg)) * np.cos(dec), dec - math.radians(s.dec_deg)) for s in sources]
     return np.degrees(np.min(apart, axis=0)) * 3600.0, data[y, x]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -99,7 +100,11 @@ def test_the_command_gives_wsclean_all_it_was_asked_for(
     capsys.readouterr()
     command = json.loads(name.with_suffix(".json").read_text())
     assert value(command, "-taper-gaussian") == ["60.0asec"]
-    assert (value(command, "-gain"), value(command, "-mgain"), value(command, "-abs-mem")) == (["0.2"], ["0.7"], ["2.0"])
+    assert (value(command, "-gain"), value(command, "-mgain"), value(command, "-abs-mem")) == (
+        ["0.2"],
+        ["0.7"],
+        ["2.0"],
+    )
     assert "-no-negative" in command
     assert value(command, "-weight", 3) == ["uniform", "-super-weight", "3"]
     assert value(command, "-shift", 2) == ["1h00m00.000000s", "-0d30m00.00000s"]
@@ -126,3 +131,58 @@ def test_wsclean_takes_no_regions_and_no_weighting_of_its_own(ms: Path, wsclean:
         imaging.wsclean(ms, tmp_path / "x", imsize=64, cell_arcsec=5, mask=tmp_path / "m.reg")
     with pytest.raises(ValueError, match="weighting: expected one of natural"):
         imaging.wsclean(ms, tmp_path / "x", imsize=64, cell_arcsec=5, weighting="radial")
+
+
+@pytest.fixture
+def casa(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """A casatasks that notes what tclean was asked for and what was there then."""
+    seen: dict[str, Any] = {}
+
+    def tclean(**options: Any) -> None:
+        name = Path(options["imagename"])
+        seen.update(options, before=sorted(p.name for p in name.parent.glob(f"{name.name}.*")))
+        if options["niter"] == 13:
+            raise RuntimeError("Error in making PSF")
+        for kind in ("psf", "model"):
+            table = Path(f"{name}.{kind}")
+            table.mkdir()
+            (table / "table.dat").touch()
+
+    def importfits(*, fitsimage: str, imagename: str, overwrite: bool) -> None:
+        Path(imagename).mkdir()
+        seen["imported"] = (fitsimage, imagename)
+
+    fake = ModuleType("casatasks")
+    fake.__dict__.update(tclean=tclean, importfits=importfits, exportfits=lambda **_: None)
+    fake.__spec__ = SimpleNamespace(name="casatasks")  # type: ignore[assignment]
+    monkeypatch.setitem(sys.modules, "casatasks", fake)
+    return seen
+
+
+def test_tclean_gets_a_fits_mask_as_an_image(ms: Path, casa: dict[str, Any], tmp_path: Path) -> None:
+    """A FITS file it passes over: nothing is cleaned then, and it ends well."""
+    mask = tmp_path / "m.fits"
+    mask.touch()
+    imaging.tclean(ms, tmp_path / "x", imsize=64, cell_arcsec=5.0, mask=mask, auto_mask=5.0)
+    assert casa["usemask"] == "user"
+    assert casa["imported"] == (str(mask), casa["mask"])
+    assert not Path(casa["mask"]).exists()
+    with pytest.raises(FileNotFoundError, match="mask: expected a FITS file"):
+        imaging.tclean(ms, tmp_path / "x", imsize=64, cell_arcsec=5.0, mask=tmp_path / "no.fits")
+    with pytest.raises(ContimgError, match="found DS9 regions in"):
+        imaging.tclean(ms, tmp_path / "x", imsize=64, cell_arcsec=5.0, mask=tmp_path / "m.reg")
+    imaging.tclean(ms, tmp_path / "x", imsize=64, cell_arcsec=5.0, mask=tmp_path / "m.crtf")
+    assert casa["mask"] == str(tmp_path / "m.crtf")
+
+
+def test_a_name_used_again_is_a_new_run_of_tclean(ms: Path, casa: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "x.image").mkdir()
+    (tmp_path / "x.psf.notes").mkdir()
+    for _ in range(2):
+        imaging.tclean(ms, tmp_path / "x", imsize=64, cell_arcsec=5.0)
+        # Only what tclean made goes: a table of that name. It would go on from it, or refuse another size.
+        assert casa["before"] == ["x.image", "x.psf.notes"]
+    with pytest.raises(
+        ContimgError, match="backend tclean: expected images, found an error of CASA: Error in making PSF"
+    ):
+        imaging.tclean(ms, tmp_path / "x", imsize=64, cell_arcsec=5.0, niter=13)
