@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -37,7 +37,7 @@ def dynspec(
 
     if out is not None and out.suffix != ".npz":
         raise CommandError(f"--out: expected a name that ends in .npz, found {out}")
-    known = skyfiles.load(subtract) if subtract else {"sky": {"sources": []}, "beam": "airy"}
+    known: dict[str, Any] = skyfiles.load(subtract) if subtract else {"sky": {"sources": []}, "beam": "airy"}
     with console.bar("dynspec", quiet=json_output) as progress:
         report = dynamic_spectrum(
             ms,

@@ -12,7 +12,6 @@ from rich.table import Table
 from dsa110_contimg.cli import console
 from dsa110_contimg.cli.console import CommandError, JsonOption
 
-
 #: Options that WSClean and tclean have as well; every other one is refused with them, not passed over.
 _SHARED = {
     "ms",

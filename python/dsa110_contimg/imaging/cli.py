@@ -12,7 +12,6 @@ from dsa110_contimg import ContimgError
 from dsa110_contimg.imaging.cli_imaging import image_ms
 from dsa110_contimg.imaging.masks import create_catalog_mask
 
-
 #: Options of ``image``: name, type, default, meaning.
 _IMAGE: tuple[tuple[str, type, object, str], ...] = (
     ("field", str, "", "fields by number, as 0~23; all when empty"),

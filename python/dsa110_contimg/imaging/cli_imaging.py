@@ -70,14 +70,7 @@ def image_ms(
     dict
         The report of the backend, with ``products``.
     """
-    if backend not in _BACKENDS:
-        raise ValueError(f"backend: expected one of {', '.join(_BACKENDS)}, found {backend!r}")
-    if quality_tier not in _TIERS:
-        raise ValueError(f"quality_tier: expected one of {', '.join(_TIERS)}, found {quality_tier!r}")
-    if specmode != "mfs":
-        raise ValueError(f"specmode: expected 'mfs', found {specmode!r}")
-    if deconvolver not in _DECONVOLVERS:
-        raise ValueError(f"deconvolver: expected one of {', '.join(_DECONVOLVERS)}, found {deconvolver!r}")
+    _check_words(backend=backend, quality_tier=quality_tier, specmode=specmode, deconvolver=deconvolver)
     multiscale = deconvolver == "multiscale"
     cell = cell_arcsec
     if quality_tier == "development":
@@ -156,6 +149,13 @@ def image_ms(
         **{key: value for key, value in casa.items() if value is not None},
         **more,
     )
+
+
+def _check_words(**words: str) -> None:
+    known = {"backend": _BACKENDS, "quality_tier": _TIERS, "specmode": ("mfs",), "deconvolver": _DECONVOLVERS}
+    for name, word in words.items():
+        if word not in known[name]:
+            raise ValueError(f"{name}: expected one of {', '.join(known[name])}, found {word!r}")
 
 
 def _known_sky(

@@ -1,4 +1,4 @@
-"""Regions, catalogue circles and sources to begin from lie on their sources all over a slant image, and so does a mask of another projection."""
+"""Regions, circles, sources to begin from and masks of another projection lie on their sources all over a slant image."""
 
 from __future__ import annotations
 

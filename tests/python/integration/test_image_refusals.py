@@ -99,7 +99,7 @@ def test_sets_that_do_not_belong_together(ms: str, tmp_path: Path) -> None:
     channels = observe(tmp_path, "channels", channels=6)
     with pytest.raises(ValueError, match="frequencies"):
         imaging.image([ms, channels], tmp_path / "x", **OPTIONS)
-    with pytest.raises(ValueError, match="ms: expected each Measurement Set once, found .* twice"):
+    with pytest.raises(ValueError, match=r"ms: expected each Measurement Set once, found .* twice"):
         imaging.image([ms, f"{ms}/../{Path(ms).name}"], tmp_path / "x", **OPTIONS)
     assert not [name for name in left_in(tmp_path) if name.endswith(".fits")]
 

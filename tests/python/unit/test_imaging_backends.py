@@ -95,7 +95,8 @@ def test_the_command_gives_wsclean_all_it_was_asked_for(
 ) -> None:
     name = tmp_path / "x"
     common = ["image", str(ms), "--name", str(name), "--imsize", "64", "--cell", "5", "--backend", "wsclean", "--json"]
-    asked = "--taper 60 --gain 0.2 --mgain 0.7 --non-negative --weighting superuniform --max-memory 2".split()
+    asked = ["--taper", "60", "--gain", "0.2", "--mgain", "0.7", "--non-negative"]
+    asked += ["--weighting", "superuniform", "--max-memory", "2"]
     assert main([*common, *asked, "--centre", "15.0 -0.5"]) == 0
     capsys.readouterr()
     command = json.loads(name.with_suffix(".json").read_text())
