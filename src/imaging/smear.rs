@@ -46,7 +46,7 @@ impl Smearing {
             let (time, first) = (vis.time_of_row[r], samples.len());
             // Of the channels that count: where windows are missing, a comb over all of them might meet none.
             let weights = vis.weight_rf.row(r);
-            let counted = || vis.freq_hz.iter().zip(weights).filter(|(_, w)| **w > 0.0);
+            let counted = || vis.freq_hz.iter().zip(weights.iter()).filter(|(_, w)| **w > 0.0);
             let step = (counted().count() / CHANNELS).max(1);
             samples.extend(counted().skip(step / 2).step_by(step).map(|(f, w)| (*f, f64::from(*w))));
             rows.push(Row {
