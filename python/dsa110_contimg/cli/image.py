@@ -150,7 +150,8 @@ def image(
             threshold_jy=parse_jansky(threshold),
             nsigma=nsigma,
             gain=gain,
-            auto_mask=auto_mask,
+            # CASA's growing mask finds nothing between sidelobes as high as this array's: only when it is asked for.
+            auto_mask=auto_mask if backend == "wsclean" or _given(context, "auto_mask") else 0.0,
             datacolumn=datacolumn,
             mask=mask,
             multiscale=multiscale,
@@ -264,15 +265,15 @@ def _numbers(option: str, text: str, count: int = 0) -> list[float]:
     return found
 
 
+def _given(context: typer.Context, name: str) -> bool:
+    """Whether an option stands on the command line."""
+    return getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
+
+
 def _refuse_others(context: typer.Context, backend: str) -> None:
     """Refuse what the other imagers would not do, as far as it was asked for."""
     known = _SHARED | _OF_ONE[backend]
-    others = [
-        parameter.opts[0]
-        for parameter in context.command.params
-        if parameter.name not in known
-        and getattr(context.get_parameter_source(str(parameter.name)), "name", "") == "COMMANDLINE"
-    ]
+    others = [p.opts[0] for p in context.command.params if p.name not in known and _given(context, str(p.name))]
     if others:
         raise CommandError(f"--backend {backend}: expected options that it has too, found {', '.join(others)}")
 
