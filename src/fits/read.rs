@@ -15,7 +15,7 @@ use crate::image::{Plane, RestoringBeam, Wcs};
 /// Keywords handed back beside the plane when they are there.
 const KEPT_TEXT: &[&str] = &[
     "TELESCOP", "OBJECT", "ORIGIN", "DATE-OBS", "DATE-BEG", "DATE-END", "BTYPE", "SPECSYS", "RADESYS",
-    "WEIGHTIN", "CALTABS", "CALPROV", "PBMODEL", "GROUPID",
+    "WEIGHTIN", "CALTABS", "CALPROV", "PBMODEL", "GROUPID", "PROVHASH",
 ];
 const KEPT_NUMBERS: &[&str] =
     &["MJD-OBS", "MJD-BEG", "MJD-END", "RMSEXP", "RMSMEAS", "PBLIMIT", "EPSASKED", "EPSREACH"];

@@ -69,19 +69,19 @@ impl GridParams {
     }
 
     pub(super) fn check(&self) -> Result<(), Error> {
-        for (name, pixels) in [("nx", self.nx), ("ny", self.ny)] {
+        for (name, pixels) in [("npix_x", self.nx), ("npix_y", self.ny)] {
             if pixels == 0 || !pixels.is_multiple_of(2) || pixels > 1 << 17 {
                 return Err(
                     BadArgument::new(name, "an even number of pixels from 2 to 131072", pixels).into()
                 );
             }
         }
-        for (name, cell) in [("cell_x_rad", self.cell_x_rad), ("cell_y_rad", self.cell_y_rad)] {
+        for (name, cell) in [("pixsize_x", self.cell_x_rad), ("pixsize_y", self.cell_y_rad)] {
             if !(cell.is_finite() && cell > 0.0) {
                 return Err(BadArgument::new(name, "a positive pixel size in radians", cell).into());
             }
         }
-        for (name, center) in [("center_l", self.center_l), ("center_m", self.center_m)] {
+        for (name, center) in [("center_x", self.center_l), ("center_y", self.center_m)] {
             if !center.is_finite() {
                 return Err(BadArgument::new(name, "a finite direction cosine", center).into());
             }

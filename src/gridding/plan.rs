@@ -104,7 +104,7 @@ impl Plan {
             _ if !params.do_w => {
                 return Err(BadArgument::new("w_plane", "Keep when do_w is false", "another choice").into());
             }
-            WPlane::Fit => Slant::fit(blocks.iter().flat_map(|b| &b.uvw_m)),
+            WPlane::Fit => Slant::fit(blocks.iter().flat_map(|b| b.uvw_m.iter().copied())),
             WPlane::Given(slant) => slant,
         };
         for uvw in blocks.iter_mut().flat_map(|b| &mut b.uvw_m) {
@@ -131,7 +131,7 @@ impl Plan {
         if params.w_plane != WPlane::Keep || !params.do_w || !single || params.max_memory_bytes.is_some() {
             return Ok(None);
         }
-        let slant = Slant::fit(blocks.iter().flat_map(|b| &b.uvw_m));
+        let slant = Slant::fit(blocks.iter().flat_map(|b| b.uvw_m.iter().copied()));
         let load = load_of(blocks);
         let highest = blocks.iter().flat_map(|b| &b.tables[0]).fold(0.0, |a: f64, f| a.max(*f));
         let flat = |[u, v, w]: &[f64; 3]| (w - slant.a * u - slant.b * v).abs();

@@ -38,9 +38,9 @@ impl Slant {
     }
 
     /// The plane through the origin that fits `w` best in the least squares over `(u, v)`; zero for degenerate coverage.
-    pub fn fit<'a>(uvw_m: impl Iterator<Item = &'a [f64; 3]>) -> Self {
+    pub fn fit(uvw_m: impl Iterator<Item = [f64; 3]>) -> Self {
         let (mut uu, mut uv, mut vv, mut uw, mut vw) = (0.0, 0.0, 0.0, 0.0, 0.0);
-        for &[u, v, w] in uvw_m {
+        for [u, v, w] in uvw_m {
             uu += u * u;
             uv += u * v;
             vv += v * v;
@@ -196,8 +196,8 @@ mod tests {
                 [u, v, 0.2 * u - 0.6 * v]
             })
             .collect();
-        let slant = Slant::fit(points.iter());
+        let slant = Slant::fit(points.into_iter());
         assert!((slant.a - 0.2).abs() < 1e-12 && (slant.b + 0.6).abs() < 1e-12);
-        assert_eq!(Slant::fit([[1.0, 2.0, 3.0]].iter()), Slant::default());
+        assert_eq!(Slant::fit([[1.0, 2.0, 3.0]].into_iter()), Slant::default());
     }
 }

@@ -396,15 +396,19 @@ impl Hunt<'_> {
 
 /// Mean over integrations and channels of flux times beam, weighted \[Jy\].
 fn apparent(source: &BrightSource, view: View<'_>, weights: &Weights) -> f64 {
-    let channels = weights.freq_hz.len();
-    let step = (channels / 24).max(1);
+    let step = (weights.freq_hz.len() / 24).max(1);
     let spectrum = source.sky_source(0, 1.0).spectrum;
     let (mut sum, mut total) = (0.0, 0.0);
-    for c in (step / 2..channels).step_by(step) {
-        let f = weights.freq_hz[c];
+    // Groups of channels by all their weights: single channels would not do, flagged ones and missing windows leave gaps.
+    for (own_hz, own) in weights.freq_hz.chunks(step).zip(weights.by_channel.chunks(step)) {
+        let weight: f64 = own.iter().sum();
+        if !(weight > 0.0) {
+            continue;
+        }
+        let f = own_hz.iter().zip(own).map(|(f, w)| f * w).sum::<f64>() / weight;
         let flux = spectrum.flux_at_jy(f);
         for (pointing, w) in view.pointings.iter().zip(&weights.by_time) {
-            let w = w * weights.by_channel[c];
+            let w = w * weight;
             sum += w * flux * view.beam.power_towards(source.position, *pointing, f);
             total += w;
         }

@@ -3,7 +3,7 @@
 use ndarray::parallel::prelude::*;
 use ndarray::{Array2, Axis};
 
-use super::Visibilities;
+use super::{Smearing, Visibilities};
 use crate::beam::Beam;
 use crate::coords::RaDec;
 
@@ -20,7 +20,9 @@ pub struct DynamicSpectrum {
     pub error_tf_jy: Vec<Vec<f64>>,
     /// Beam power (t, f).
     pub power_tf: Vec<Vec<f64>>,
-    /// Weighted mean over everything, divided by the beam's \[Jy\].
+    /// Share of a point's flux that the correlator's averaging leaves in `flux_tf_jy`.
+    pub smearing: f64,
+    /// Weighted mean over everything, divided by the beam's and by `smearing` \[Jy\].
     pub flux_jy: f64,
     /// Its error \[Jy\].
     pub flux_error_jy: f64,
@@ -61,14 +63,16 @@ pub fn dynamic_spectrum(
             power += s[[0, g]] * power_tf[t][g].powi(2);
         }
     }
+    let smearing = Smearing::of(vis, pointings).response(position);
     DynamicSpectrum {
         time_mjd_s: vis.times.iter().map(|t| t.time_mjd_s).collect(),
         flux_tf_jy: cell(&|t, g| sums[t][[1, g]] / sums[t][[0, g]]),
         error_tf_jy: cell(&|t, g| sums[t][[2, g]].sqrt() / sums[t][[0, g]]),
         power_tf,
         freq_hz,
-        flux_jy: flux / power,
-        flux_error_jy: square.sqrt() / power,
+        smearing,
+        flux_jy: flux / power / smearing,
+        flux_error_jy: square.sqrt() / power / smearing,
     }
 }
 

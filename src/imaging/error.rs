@@ -60,7 +60,7 @@ pub enum Error {
     #[error("cancelled in major cycle {}", .0.cycles + 1)]
     Interrupted(Box<Partial>),
     /// Not enough memory allowed for what was asked.
-    #[error("memory: {needed_gb:.1} GB are needed for {what}, {allowed_gb:.1} GB are allowed")]
+    #[error("memory: {needed_gb:.3} GB are needed for {what}, {allowed_gb:.3} GB are allowed")]
     Memory {
         /// What needs it.
         what: String,

@@ -33,6 +33,27 @@ pub struct GridOptions {
     pub max_memory_bytes: Option<usize>,
 }
 
+impl GridOptions {
+    /// World coordinates of an image about `centre` from which `slant` was taken out.
+    pub fn wcs(&self, centre: RaDec, slant: Slant) -> Wcs {
+        let mut wcs = Wcs::centred(centre, self.nx, self.ny, self.cell_rad);
+        // The gridder's slant is along minus l.
+        let (xi, eta) = slant.pv2();
+        wcs.slant = [-xi, eta];
+        wcs
+    }
+}
+
+/// The plane of w that a [`Grid`] of all of `vis` would fit and take out.
+pub fn fitted_slant(vis: &Visibilities) -> Slant {
+    Slant::fit(oriented(vis))
+}
+
+/// Baselines as the gridder has them: east is to the left, its first axis is minus l, which flips the sign of u.
+fn oriented(vis: &Visibilities) -> impl Iterator<Item = [f64; 3]> + '_ {
+    vis.uvw_m.iter().map(|[u, v, w]| [-u, *v, *w])
+}
+
 /// A plan with its orientation.
 pub struct Grid {
     plan: Plan,
@@ -51,8 +72,7 @@ impl Grid {
         centre: RaDec,
         options: GridOptions,
     ) -> Result<Self, Error> {
-        // East is to the left: the gridder's first axis is minus l, which flips the sign of u.
-        let uvw: Vec<f64> = vis.uvw_m.iter().flat_map(|[u, v, w]| [-u, *v, *w]).collect();
+        let uvw: Vec<f64> = oriented(vis).flatten().collect();
         let uvw = ArrayView2::from_shape((vis.uvw_m.len(), 3), &uvw)
             .map_err(|e| crate::kind::BadArgument::new("uvw", "three numbers a row", e))?;
         let mut params = GridParams::new(options.nx, options.ny, options.cell_rad, options.cell_rad);
@@ -93,12 +113,7 @@ impl Grid {
 
     /// World coordinates of the images.
     pub fn wcs(&self) -> Wcs {
-        let o = &self.options;
-        let mut wcs = Wcs::centred(self.centre, o.nx, o.ny, o.cell_rad);
-        // The gridder's slant is along minus l.
-        let (xi, eta) = self.plan.slant().pv2();
-        wcs.slant = [-xi, eta];
-        wcs
+        self.options.wcs(self.centre, self.plan.slant())
     }
 
     /// What was asked for.

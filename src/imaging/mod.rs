@@ -45,7 +45,7 @@ pub use dynspec::{dynamic_spectrum, DynamicSpectrum};
 pub use error::{Error, Partial};
 pub use exact::{subtract, View};
 pub use gather::{Gatherer, Site, TimeBin, UvRange, Visibilities, Window};
-pub use grid::{Compact, Grid, GridOptions};
+pub use grid::{fitted_slant, Compact, Grid, GridOptions};
 pub use pointing::drift_pointings;
 pub use primary::{correct, primary_beam};
 pub use restore::{components, restore, restore_points};

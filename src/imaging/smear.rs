@@ -40,17 +40,15 @@ impl Smearing {
     /// Of visibilities with their imaging weights; fringes were stopped towards `pointings`.
     pub fn of(vis: &Visibilities, pointings: &[RaDec]) -> Self {
         let row_step = (vis.pairs.len() / ROWS).max(1) | 1;
-        let channel_step = (vis.freq_hz.len() / CHANNELS).max(1);
         let (mut rows, mut samples) = (Vec::new(), Vec::new());
         for r in (0..vis.pairs.len()).step_by(row_step) {
             let [p, q] = vis.pairs[r].map(|a| vis.antenna_itrf_m[a as usize]);
             let (time, first) = (vis.time_of_row[r], samples.len());
-            for c in (channel_step / 2..vis.freq_hz.len()).step_by(channel_step) {
-                let weight = f64::from(vis.weight_rf[[r, c]]);
-                if weight > 0.0 {
-                    samples.push((vis.freq_hz[c], weight));
-                }
-            }
+            // Of the channels that count: where windows are missing, a comb over all of them might meet none.
+            let weights = vis.weight_rf.row(r);
+            let counted = || vis.freq_hz.iter().zip(weights.iter()).filter(|(_, w)| **w > 0.0);
+            let step = (counted().count() / CHANNELS).max(1);
+            samples.extend(counted().skip(step / 2).step_by(step).map(|(f, w)| (*f, f64::from(*w))));
             rows.push(Row {
                 baseline_m: [p[0] - q[0], p[1] - q[1], p[2] - q[2]],
                 interval_s: vis.times[time as usize].interval_s,

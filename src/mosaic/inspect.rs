@@ -36,7 +36,7 @@ pub fn inspect(
 }
 
 fn verdict(name: &str, passed: bool, value: f64, limit: f64, reason: String) -> Verdict {
-    Verdict { name: name.to_owned(), passed, blocking: false, value, limit, reason }
+    Verdict { name: name.to_owned(), passed, blocking: false, value, limit, reason, tile: None }
 }
 
 /// Robust scatter of image times the root of its weight: 1 when the tiles' noises are right.

@@ -139,6 +139,7 @@ fn verdicts_and_bad_tiles() {
                 beam: *beam,
                 freq_hz: 1.4e9,
                 correction: None,
+                flux_scale: 1.0,
                 calibration: "",
             })
             .collect();

@@ -21,6 +21,8 @@ pub struct Verdict {
     pub limit: f64,
     /// Where and why, for a person.
     pub reason: String,
+    /// The tile with the worst value; none where a verdict is on all of them.
+    pub tile: Option<usize>,
 }
 
 /// A tile with what its headers and the catalogue say about it.
@@ -34,6 +36,8 @@ pub struct Judged<'a> {
     pub freq_hz: f64,
     /// Comparison with the catalogue; none without a catalogue or with too few sources.
     pub correction: Option<Correction>,
+    /// What its fluxes will be divided by; 1 where they are left.
+    pub flux_scale: f64,
     /// Calibration tables as its header has them; empty when it does not say.
     pub calibration: &'a str,
 }
@@ -117,6 +121,7 @@ fn calibration(tiles: &[Judged<'_>]) -> Verdict {
         value: kinds.len() as f64,
         limit: 1.0,
         reason: format!("sets of calibration tables; {known} of {} tiles name theirs", tiles.len()),
+        tile: None,
     }
 }
 
@@ -130,9 +135,12 @@ fn astrometry(tiles: &[Judged<'_>]) -> Option<Verdict> {
     })
 }
 
-/// Fluxes of the same sources on neighbours.
+/// Fluxes of the same sources on neighbours, as they will be added.
 fn seams(tiles: &[Judged<'_>]) -> Option<Verdict> {
-    let pairs = tiles.windows(2).map(|pair| seam(pair[0].tile, pair[1].tile));
+    let pairs = tiles.windows(2).map(|pair| {
+        let (ratio, count) = seam(pair[0].tile, pair[1].tile);
+        (ratio * pair[0].flux_scale / pair[1].flux_scale, count)
+    });
     let deviations: Vec<f64> = pairs.map(|(r, n)| if n >= 3 { (r - 1.0).abs() } else { 0.0 }).collect();
     (!deviations.is_empty())
         .then(|| verdict("seam", &deviations, SEAM, true, "flux on the next tile against that here"))
@@ -150,5 +158,5 @@ fn verdict(name: &str, values: &[f64], limit: f64, below: bool, what: &str) -> V
     let (k, value) = worst.unwrap_or((0, f64::NAN));
     let passed = if below { value <= limit } else { value >= limit };
     let reason = format!("{what}; worst in tile {k}");
-    Verdict { name: name.to_owned(), passed, blocking: true, value, limit, reason }
+    Verdict { name: name.to_owned(), passed, blocking: true, value, limit, reason, tile: worst.map(|w| w.0) }
 }

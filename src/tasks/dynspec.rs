@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::beam;
 use super::image::{visibilities_about, ImageParams};
 use super::input::Input;
+use crate::beam::Beam;
 use crate::control::Control;
 use crate::coords::RaDec;
 use crate::imaging::{dynamic_spectrum, subtract, DynamicSpectrum, View};
@@ -37,9 +38,12 @@ pub struct DynspecParams {
     /// A file of the primary beam in place of the telescope's.
     #[serde(default)]
     pub beam: Option<PathBuf>,
-    /// Sky to subtract exactly first, fluxes before the beam.
+    /// Sky to subtract exactly first.
     #[serde(default)]
     pub subtract: SkyModel,
+    /// The fluxes of that sky are apparent, not before the beam: subtracted as they are.
+    #[serde(default)]
+    pub subtract_apparent: bool,
     /// Leave sources of the sky nearer than this to the direction alone \[arcsec\].
     #[serde(default = "near")]
     pub keep_arcsec: f64,
@@ -99,7 +103,8 @@ pub fn run(params: &DynspecParams, control: &Control) -> Result<DynspecReport, E
     let keep = (params.keep_arcsec / 3600.0).to_radians();
     let mut sky = params.subtract.clone();
     sky.sources.retain(|s| s.position.separation_rad(position) > keep);
-    let view = View { beam: &beam, pointings: &pointings, centre: position, accuracy: 1e-5 };
+    let seen_through = if params.subtract_apparent { &Beam::Unit } else { &beam };
+    let view = View { beam: seen_through, pointings: &pointings, centre: position, accuracy: 1e-5 };
     subtract(&mut vis, &sky, &view, control)?;
     let spectrum = dynamic_spectrum(&vis, position, &pointings, &beam, params.average);
     Ok(DynspecReport { ms: params.ms.clone(), datacolumn: column, subtracted: sky.sources.len(), spectrum })

@@ -68,6 +68,17 @@ impl Product {
     }
 }
 
+impl Product {
+    /// Cards of this product's header: brightness images say whether they are corrected for the beam.
+    fn cards(self, all: &Cards) -> Cards {
+        let mut cards = all.clone();
+        if matches!(self, Self::Dirty | Self::Residual | Self::Restored | Self::Pbcor) {
+            cards.push("PBCOR", self == Self::Pbcor, "corrected for the primary beam");
+        }
+        cards
+    }
+}
+
 /// What the headers need.
 pub(super) struct Context<'a> {
     params: &'a ImageParams,
@@ -187,7 +198,7 @@ pub(super) fn write_snapshot(context: &Context<'_>, number: usize) -> Result<Sna
     let mut stage = |product: Product, data: &Array2<f32>| -> Result<PathBuf, Error> {
         let path = product.path(context.params, &infix);
         let plane = context.plane(product, images.freq_hz, images.bandwidth_hz);
-        batch.stage_pixels(&path, &plane, data.view(), &cards)?;
+        batch.stage_pixels(&path, &plane, data.view(), &product.cards(&cards))?;
         Ok(path)
     };
     let restored = stage(Product::Restored, &images.restored_yx)?;
@@ -284,12 +295,14 @@ pub(super) fn write(context: &Context<'_>, report: &mut ImageReport) -> Result<(
         };
         let path = product.path(context.params, "");
         let plane = context.plane(product, images.freq_hz, images.bandwidth_hz);
-        batch.stage_pixels(&path, &plane, data.view(), &cards)?;
+        batch.stage_pixels(&path, &plane, data.view(), &product.cards(&cards))?;
         report.products.insert(product.key(), path);
     }
     terms(context, &cards, &mut batch, report)?;
     for (number, part) in images.subbands.iter().enumerate() {
-        let cards = context.cards_with(&part.noise);
+        let mut cards = context.cards_with(&part.noise);
+        // The mean by weight is that of the whole band.
+        cards.0.retain(|card| card.keyword != "FREQEFF");
         let infix = format!("-sb{number:02}");
         let mut paths = [None, None, None, None];
         for (slot, product, data) in [
@@ -301,7 +314,7 @@ pub(super) fn write(context: &Context<'_>, report: &mut ImageReport) -> Result<(
             if context.wanted(product) {
                 let path = product.path(context.params, &infix);
                 let plane = context.plane(product, part.freq_hz, part.bandwidth_hz);
-                batch.stage_pixels(&path, &plane, data.view(), &cards)?;
+                batch.stage_pixels(&path, &plane, data.view(), &product.cards(&cards))?;
                 paths[slot] = Some(path);
             }
         }

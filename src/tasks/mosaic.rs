@@ -5,10 +5,12 @@ use std::path::PathBuf;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
+use crate::constants::SECONDS_PER_DAY;
 use crate::control::Control;
 use crate::coords::RaDec;
-use crate::fits::{read_plane, read_plane_with_cards, Batch, Cards};
+use crate::fits::{iso_utc, read_plane, read_plane_with_cards, Batch, Cards};
 use crate::image::{Plane, RestoringBeam, Wcs};
 use crate::kind::BadArgument;
 use crate::mosaic::{
@@ -131,6 +133,10 @@ pub fn run(params: &MosaicParams, control: &Control) -> Result<MosaicReport, Err
     if !params.dry_run && params.output.file_name().is_none() {
         return Err(bad("output", "a file name", params.output.display().to_string()));
     }
+    let directory = params.output.parent().filter(|d| !d.as_os_str().is_empty());
+    if let Some(missing) = directory.filter(|d| !params.dry_run && !d.is_dir()) {
+        return Err(bad("output", "a file in a directory that exists", missing.display().to_string()));
+    }
     let read_one = |paths: &TilePaths| {
         control.check()?;
         read(paths)
@@ -174,14 +180,16 @@ pub fn run(params: &MosaicParams, control: &Control) -> Result<MosaicReport, Err
         bandwidth_hz: mean(|p| p.bandwidth_hz),
         time_mjd_s: mean(|p| p.time_mjd_s),
     };
-    write(params, head, [&made.image_yx, &mosaic.weight_yx], &mut report)?;
+    let cards = header(params, &heads, &tiles, &report);
+    write(params, head, &cards, [&made.image_yx, &mosaic.weight_yx], &mut report)?;
     Ok(report)
 }
 
-/// What a tile's header says: its plane without the pixels, and its calibration tables.
+/// What a tile's header says: its plane without the pixels, its calibration tables and the cards that are kept.
 struct Head {
     plane: Plane,
     calibration: String,
+    cards: Cards,
 }
 
 /// Verdicts, corrections and the grid.
@@ -203,10 +211,17 @@ fn judge(params: &MosaicParams, tiles: &[Tile], heads: &[Head]) -> Result<(Mosai
             beam: head.plane.beam,
             freq_hz: head.plane.freq_hz,
             correction: *correction,
+            flux_scale: correction.filter(|_| params.correct_flux).map_or(1.0, |c| c.flux_scale),
             calibration: &head.calibration,
         })
         .collect();
-    let verdicts = validate(&judged);
+    let mut verdicts = validate(&judged);
+    for verdict in &mut verdicts {
+        let name = verdict.tile.and_then(|k| params.tiles[k].image.file_name());
+        if let Some(name) = name {
+            verdict.reason.push_str(&format!(" ({})", name.to_string_lossy()));
+        }
+    }
     let cell = tiles.iter().map(|t| t.wcs.increment_rad[1].abs()).fold(f64::INFINITY, f64::min);
     let footprints: Vec<Vec<RaDec>> = tiles.iter().map(|t| footprint(t, params.pb_floor)).collect();
     let (wcs, size) = common_grid(&footprints, cell, params.max_side)?;
@@ -258,28 +273,95 @@ fn prepare(
     Ok(Some(common))
 }
 
+/// What the headers of the mosaic say beyond its plane: when and by what it was observed, how it was added, of what.
+fn header(params: &MosaicParams, heads: &[Head], tiles: &[Tile], report: &MosaicReport) -> Cards {
+    let mut cards = Cards::new();
+    for (keyword, comment) in [
+        ("TELESCOP", ""),
+        ("WEIGHTIN", "weighting of the tiles"),
+        ("PBMODEL", "primary beam"),
+        ("CALTABS", ""),
+    ] {
+        let mut texts: Vec<&str> = heads.iter().filter_map(|h| h.cards.text(keyword)).collect();
+        texts.sort_unstable();
+        texts.dedup();
+        if !texts.is_empty() {
+            cards.push(keyword, texts.join(";"), comment);
+        }
+    }
+    // A tile that does not say when it begins counts with its middle.
+    let ends = |keyword: &'static str| {
+        let of =
+            move |h: &Head| h.cards.number(keyword).map_or(h.plane.time_mjd_s, |day| day * SECONDS_PER_DAY);
+        heads.iter().map(of).filter(|t| t.is_finite())
+    };
+    let (begin, end) =
+        (ends("MJD-BEG").fold(f64::INFINITY, f64::min), ends("MJD-END").fold(f64::NEG_INFINITY, f64::max));
+    if begin <= end {
+        cards.push("DATE-BEG", iso_utc(begin), "UTC, start").push("DATE-END", iso_utc(end), "UTC, end");
+        cards.push("MJD-BEG", begin / SECONDS_PER_DAY, "[d] UTC").push(
+            "MJD-END",
+            end / SECONDS_PER_DAY,
+            "[d] UTC",
+        );
+    }
+    cards.push("PBCOR", true, "corrected for the primary beam");
+    cards.push("NTILES", report.n_tiles as i64, "tiles added");
+    cards.push("COADD", word(&params.method), "weights of the tiles in the mosaic");
+    cards.push("INTERPOL", word(&params.interpolation), "reading between pixels");
+    cards.push("PBFLOOR", f64::from(params.pb_floor), "tiles count where their beam is at least this");
+    if let Some(noise_jy) = report.noise_jy {
+        cards.push("RMSLEAST", noise_jy, "[Jy/beam] least noise by the weights");
+    }
+    let mut hash = Sha256::new();
+    hash.update(env!("CARGO_PKG_VERSION"));
+    hash.update(serde_json::to_string(params).unwrap_or_default());
+    for head in heads {
+        hash.update(head.cards.text("PROVHASH").unwrap_or_default());
+    }
+    let digest: String = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
+    cards.push("PROVHASH", digest, "SHA-256 of version, parameters, tiles");
+    cards.history(concat!("dsa110_contimg ", env!("CARGO_PKG_VERSION"), " mosaic"));
+    for ((paths, tile), correction) in params.tiles.iter().zip(tiles).zip(&report.corrections) {
+        cards.history(&format!("tile {}", paths.image.display()));
+        cards.history(&format!("  noise used {:.4e} Jy/beam", tile.sigma_jy));
+        if let Some(c) = correction {
+            let (scale, place) = (params.correct_flux, params.correct_astrometry);
+            cards.history(&format!("  flux scale {:.4}{}", c.flux_scale, taken(scale)));
+            let offset = format!("{:+.2} {:+.2} arcsec", c.east_arcsec, c.north_arcsec);
+            cards.history(&format!("  offset east, north {offset}{}", taken(place)));
+        }
+    }
+    cards
+}
+
+/// A choice as the parameters spell it.
+fn word(choice: &impl Serialize) -> String {
+    serde_json::to_value(choice).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+fn taken(out: bool) -> &'static str {
+    if out {
+        " taken out"
+    } else {
+        " left"
+    }
+}
+
 fn write(
     params: &MosaicParams,
     head: Plane,
+    cards: &Cards,
     [image_yx, weight_yx]: [&ndarray::Array2<f32>; 2],
     report: &mut MosaicReport,
 ) -> Result<(), Error> {
-    let mut cards = Cards::new();
-    cards.push("NTILES", report.n_tiles as i64, "tiles added").push(
-        "PBFLOOR",
-        f64::from(params.pb_floor),
-        "",
-    );
-    for paths in &params.tiles {
-        cards.history(&format!("tile {}", paths.image.display()));
-    }
     let mut name = params.output.file_stem().unwrap_or_default().to_owned();
     name.push("-weight.fits");
     let weight_path = params.output.with_file_name(name);
     let weight = Plane { unit: "1/JY^2".into(), beam: None, ..head.clone() };
     let mut batch = Batch::new();
-    batch.stage_pixels(&params.output, &head, image_yx.view(), &cards)?;
-    batch.stage_pixels(&weight_path, &weight, weight_yx.view(), &cards)?;
+    batch.stage_pixels(&params.output, &head, image_yx.view(), cards)?;
+    batch.stage_pixels(&weight_path, &weight, weight_yx.view(), cards)?;
     batch.commit()?;
     report.products.insert("mosaic", params.output.clone());
     report.products.insert("weight", weight_path);
@@ -298,7 +380,7 @@ fn read(paths: &TilePaths) -> Result<(Tile, Head), Error> {
     let measured = || f64::from(crate::deconvolution::mad_rms(image_yx.iter()));
     let sigma_jy = paths.sigma_jy.or_else(|| cards.number("RMSMEAS")).unwrap_or_else(measured);
     let calibration = cards.text("CALTABS").unwrap_or_default().to_owned();
-    Ok((Tile { image_yx, pb_yx: pb.data_yx, wcs: plane.wcs, sigma_jy }, Head { plane, calibration }))
+    Ok((Tile { image_yx, pb_yx: pb.data_yx, wcs: plane.wcs, sigma_jy }, Head { plane, calibration, cards }))
 }
 
 /// Directions of pixels where the beam is above the floor, every 16th and those of the rim.

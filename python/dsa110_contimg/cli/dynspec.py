@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -19,7 +19,11 @@ def dynspec(
     average: Annotated[int, typer.Option("--average", min=1, help="Channels averaged together.")] = 48,
     uvrange: Annotated[str, typer.Option("--uvrange", help="Baselines, as '>1klambda'.")] = "",
     subtract: Annotated[
-        Path | None, typer.Option("--subtract", help="Sky to take out first: a WSClean source list.")
+        Path | None,
+        typer.Option(
+            "--subtract",
+            help="Sky to take out first: a WSClean source list, DS9 regions (.reg), CSV or a model image (.fits).",
+        ),
     ] = None,
     beam: Annotated[Path | None, typer.Option("--beam", help="File of the primary beam, HDF5 or FITS.")] = None,
     datacolumn: Annotated[str, typer.Option("--datacolumn", help="auto, corrected, data or model.")] = "auto",
@@ -33,7 +37,7 @@ def dynspec(
 
     if out is not None and out.suffix != ".npz":
         raise CommandError(f"--out: expected a name that ends in .npz, found {out}")
-    sources = skyfiles.from_wsclean(subtract)["sky"]["sources"] if subtract else []
+    known: dict[str, Any] = skyfiles.load(subtract) if subtract else {"sky": {"sources": []}, "beam": "airy"}
     with console.bar("dynspec", quiet=json_output) as progress:
         report = dynamic_spectrum(
             ms,
@@ -41,7 +45,8 @@ def dynspec(
             dec,
             average=average,
             uvrange=parse_uvrange(uvrange),
-            subtract=sources,
+            subtract=known["sky"]["sources"],
+            subtract_apparent=known["beam"] == "none",
             datacolumn=datacolumn,
             beam=beam,
             progress=progress,

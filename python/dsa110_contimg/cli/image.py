@@ -12,8 +12,27 @@ from rich.table import Table
 from dsa110_contimg.cli import console
 from dsa110_contimg.cli.console import CommandError, JsonOption
 
+#: Options that WSClean and tclean have as well; every other one is refused with them, not passed over.
+_SHARED = {
+    "ms",
+    "name",
+    "imsize",
+    "cell",
+    "weighting",
+    "robust",
+    "taper",
+    "uvrange",
+    "niter",
+    "threshold",
+    "nsigma",
+    "gain",
+}
+_SHARED |= {"auto_mask", "mask", "multiscale", "nterms", "pol", "centre", "datacolumn", "png", "backend", "json_output"}
+_OF_ONE = {"wsclean": {"mgain", "non_negative", "subbands", "max_memory_gb"}, "tclean": {"pblimit"}}
+
 
 def image(
+    context: typer.Context,
     ms: Annotated[list[Path], typer.Argument(help="Measurement Sets that go into one image.")],
     *,
     name: Annotated[Path, typer.Option("--name", help="Prefix of the products.")],
@@ -72,7 +91,10 @@ def image(
     ] = None,
     snapshots: Annotated[bool, typer.Option("--snapshots", help="One image an integration as well.")] = False,
     source_list: Annotated[
-        Path | None, typer.Option("--source-list", help="WSClean list of the fitted bright sources to write.")
+        Path | None,
+        typer.Option(
+            "--source-list", help="List of the fitted bright sources to write: WSClean's, or DS9 regions (.reg)."
+        ),
     ] = None,
     gain: Annotated[float, typer.Option("--gain", help="Share of a peak that one component takes.")] = 0.1,
     mgain: Annotated[float, typer.Option("--mgain", help="Largest share of the peak a minor cycle takes.")] = 0.92,
@@ -110,9 +132,12 @@ def image(
     from dsa110_contimg.imaging.cli_imaging import parse_jansky, parse_phasecenter, parse_uvrange
 
     if backend != "native":
+        if backend not in _OF_ONE:
+            raise CommandError(f"--backend: expected native, wsclean or tclean, found {backend!r}")
         if len(ms) != 1 or not imsize or not cell:
             raise CommandError(f"--backend {backend}: expected one Measurement Set, --imsize and --cell")
-        payload = _other(
+        _refuse_others(context, backend)
+        report = _other(
             backend,
             ms[0],
             name,
@@ -120,17 +145,25 @@ def image(
             cell_arcsec=cell,
             weighting=weighting,
             robust=robust,
+            taper_arcsec=taper or None,
             niter=niter,
             threshold_jy=parse_jansky(threshold),
             nsigma=nsigma,
+            gain=gain,
+            # CASA's growing mask finds nothing between sidelobes as high as this array's: only when it is asked for.
+            auto_mask=auto_mask if backend == "wsclean" or _given(context, "auto_mask") else 0.0,
             datacolumn=datacolumn,
             mask=mask,
             multiscale=multiscale,
             nterms=nterms,
             pol=pol,
-            **_limits(backend, uvrange, pblimit, auto_mask),
+            **_limits(backend, uvrange, centre, pblimit, (mgain, non_negative, subbands, max_memory_gb)),
         )
-        console.emit(payload, json_output, lambda: _print(payload))
+        if png:
+            from dsa110_contimg.plots.images import save_png
+
+            report["png"] = str(save_png(report["products"]["restored"], f"{name}-image.png"))
+        console.emit(report, json_output, lambda: _print(report))
         return
     options: dict[str, Any] = {
         "imsize": imsize or None,
@@ -138,7 +171,7 @@ def image(
         "weighting": weighting,
         "robust": robust,
         "taper_arcsec": taper or None,
-        "tukey": [1e3 * x for x in _numbers("--tukey", tukey)] or None,
+        "tukey": [1e3 * x for x in _numbers("--tukey", tukey, 2)] or None,
         "uvrange": parse_uvrange(uvrange),
         "niter": niter,
         "threshold_jy": parse_jansky(threshold),
@@ -173,14 +206,16 @@ def image(
     if skip_fits and not quick:
         raise CommandError("--skip-fits: expected --quick with it; without a quick look the FITS files are the result")
     if quick:
-        options |= {"max_major": 1, "epsilon": max(epsilon, 1e-3)}
-        options |= {"cell_arcsec": 3.0 * cell, "imsize": 2 * (imsize // 6) or None} if cell else {"taper_arcsec": 60.0}
+        options |= {"max_major": 1, "epsilon": max(epsilon, 1e-3), "coarsen": 3.0}
+        # Three times a fifth of the finest fringe is too coarse for that fringe.
+        options |= {} if cell or taper else {"taper_arcsec": 60.0}
         options |= {"products": ["restored"]} if skip_fits else {}
     options |= _catalogued(ms[0], mask_catalog, mask_radius, seed_catalog, min_flux, dish_diameter or None)
     with console.bar("image", quiet=json_output) as progress:
         report = imaging.image(ms, name, progress=progress, **options)
     if source_list is not None:
-        imaging.write_wsclean_list(source_list, imaging.bright_sources(report))
+        write = imaging.write_source_regions if source_list.suffix == ".reg" else imaging.write_wsclean_list
+        write(source_list, imaging.bright_sources(report))
         report["source_list"] = str(source_list)
     if png or quick:
         from dsa110_contimg.plots.images import save_png
@@ -213,35 +248,56 @@ def _positions(path: Path) -> list[list[float]]:
     """Directions of the sources of a sky model, whatever their fluxes [degrees]."""
     from dsa110_contimg.calibration import skyfiles
 
-    places = [source["position"] for source in skyfiles.load(path)["sky"]["sources"]]
+    # Regions of which only the place is wanted need no flux.
+    known = skyfiles.from_regions(path, flux_jy=1.0) if path.suffix.lower() == ".reg" else skyfiles.load(path)
+    places = [source["position"] for source in known["sky"]["sources"]]
     return [[math.degrees(place["ra_rad"]), math.degrees(place["dec_rad"])] for place in places]
 
 
-def _numbers(option: str, text: str) -> list[float]:
+def _numbers(option: str, text: str, count: int = 0) -> list[float]:
+    """Numbers with commas between them: none, or `count` of them where that is given."""
     try:
-        return [float(word) for word in text.split(",") if word.strip()]
+        found = [float(word) for word in text.split(",") if word.strip()]
     except ValueError:
         raise CommandError(f"{option}: expected numbers with commas between them, found {text!r}") from None
+    if count and len(found) not in (0, count):
+        raise CommandError(f"{option}: expected {count} numbers, found {text!r}")
+    return found
+
+
+def _given(context: typer.Context, name: str) -> bool:
+    """Whether an option stands on the command line."""
+    return getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
+
+
+def _refuse_others(context: typer.Context, backend: str) -> None:
+    """Refuse what the other imagers would not do, as far as it was asked for."""
+    known = _SHARED | _OF_ONE[backend]
+    others = [p.opts[0] for p in context.command.params if p.name not in known and _given(context, str(p.name))]
+    if others:
+        raise CommandError(f"--backend {backend}: expected options that it has too, found {', '.join(others)}")
 
 
 def _other(backend: str, ms: Path, name: Path, **options: Any) -> dict[str, Any]:
     from dsa110_contimg import imaging
 
+    return (imaging.wsclean if backend == "wsclean" else imaging.tclean)(ms, name, **options)
+
+
+def _limits(
+    backend: str, uvrange: str, centre: str, pblimit: float, more: tuple[float, bool, int, float]
+) -> dict[str, Any]:
+    """Options that the two name or measure differently, and those that only one has."""
+    from dsa110_contimg.imaging.cli_imaging import parse_phasecenter, parse_uvrange
+
+    place = parse_phasecenter(centre)
     if backend == "wsclean":
-        return imaging.wsclean(ms, name, **options)
-    if backend == "tclean":
-        return imaging.tclean(ms, name, **options)
-    raise CommandError(f"--backend: expected native, wsclean or tclean, found {backend!r}")
-
-
-def _limits(backend: str, uvrange: str, pblimit: float, auto_mask: float) -> dict[str, Any]:
-    """Options that the two name or measure differently."""
-    from dsa110_contimg.imaging.cli_imaging import parse_uvrange
-
-    if backend == "wsclean":
-        return {"uvrange": parse_uvrange(uvrange), "auto_mask": auto_mask}
+        mgain, non_negative, subbands, max_memory_gb = more
+        options: dict[str, Any] = {"mgain": mgain, "non_negative": non_negative, "subbands": subbands}
+        return options | {"uvrange": parse_uvrange(uvrange), "centre_deg": place, "max_memory_gb": max_memory_gb}
     # Far from coplanar with the phase centre at most declinations: without w tclean misplaces what is off the centre.
-    return {"uvrange": uvrange, "pblimit": pblimit, "gridder": "wproject", "wprojplanes": 32}
+    options = {"uvrange": uvrange, "pblimit": pblimit, "gridder": "wproject", "wprojplanes": 32, "pbcor": True}
+    return options | ({"phasecenter": f"ICRS {place[0]!r}deg {place[1]!r}deg"} if place else {})
 
 
 def _print(report: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from dsa110_contimg.imaging.native import calibration_cards, default_options, im
 from dsa110_contimg.imaging.sources import (
     bright_sources,
     write_regions,
+    write_source_regions,
     write_wsclean_list,
 )
 from dsa110_contimg.imaging.tile import flux_table, tile
@@ -28,6 +29,7 @@ __all__ = [
     "tile",
     "vis2dirty",
     "write_regions",
+    "write_source_regions",
     "write_wsclean_list",
     "wsclean",
 ]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import glob
 import importlib.util
 import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +60,12 @@ def wsclean(
     multiscale: bool = False,
     nterms: int = 1,
     pol: str = "I",
+    gain: float = 0.1,
+    subbands: int = 0,
+    fields: Sequence[int] | None = None,
+    spws: Sequence[int] | None = None,
+    centre_deg: Sequence[float] | None = None,
+    max_memory_gb: float | None = None,
     executable: StrPath | None = None,
     extra: tuple[str, ...] = (),
     timeout_s: float = 1800.0,
@@ -68,12 +76,12 @@ def wsclean(
     No other step of this package works on the Measurement Set meanwhile: a step that does is waited for, up to `lock_wait_s`.
 
     Each run has its own temporary directory (two runs on one MS share file names otherwise). Spectral terms become four
-    joined channels with a polynomial through them.
+    joined channels (`subbands` of them, if given) with a polynomial through them; the mask is a FITS file, not regions.
 
     Returns
     -------
     dict
-        ``products`` and ``command``.
+        ``products``, ``subbands`` (restored images, ascending in frequency) and ``command``.
 
     Raises
     ------
@@ -88,6 +96,8 @@ def wsclean(
             f"backend wsclean: expected the program {executable or 'wsclean'!s} on PATH, found none; "
             "install it (Debian, Ubuntu: apt-get install wsclean) or use --backend native"
         )
+    if mask is not None and not str(mask).endswith((".fits", ".fits.gz")):
+        raise ContimgError(f"backend wsclean: expected a FITS mask, found {mask}; regions need --backend native")
     # Windows of a tile are 16 spws, which WSClean does not read in place.
     command = [
         program,
@@ -100,9 +110,9 @@ def wsclean(
         "-scale",
         f"{cell_arcsec}asec",
     ]
-    command += ["-weight", *(["briggs", str(robust)] if weighting == "briggs" else [weighting])]
+    command += ["-weight", *_weights(weighting, robust)]
     if niter:
-        command += ["-niter", str(niter), "-mgain", str(mgain)]
+        command += ["-niter", str(niter), "-mgain", str(mgain), "-gain", str(gain)]
         if threshold_jy:
             command += ["-abs-threshold" if _new(program) else "-threshold", str(threshold_jy)]
         else:
@@ -110,8 +120,14 @@ def wsclean(
         command += ["-auto-mask", str(auto_mask)] if auto_mask and not mask else []
         command += ["-no-negative"] if non_negative else []
         command += ["-multiscale"] if multiscale else []
-    if nterms > 1:
-        command += ["-channels-out", "4", "-join-channels", "-fit-spectral-pol", str(nterms)]
+    channels = subbands or (4 if nterms > 1 else 0)
+    if channels:
+        command += ["-channels-out", str(channels), "-join-channels"]
+    command += ["-fit-spectral-pol", str(nterms)] if nterms > 1 else []
+    for option, numbers in (("-field", fields), ("-spws", spws)):
+        command += [option, ",".join(map(str, numbers))] if numbers is not None else []
+    command += ["-shift", *_sexagesimal(centre_deg)] if centre_deg is not None else []
+    command += ["-abs-mem", str(max_memory_gb)] if max_memory_gb else []
     command += ["-taper-gaussian", f"{taper_arcsec}asec"] if taper_arcsec else []
     command += ["-fits-mask", str(mask)] if mask else []
     if uvrange is not None:
@@ -127,9 +143,32 @@ def wsclean(
     if done.returncode != 0:
         tail = " | ".join((done.stdout + done.stderr).strip().splitlines()[-4:])
         raise ContimgError(f"backend wsclean: expected exit code 0, found {done.returncode}: {tail}")
-    whole = f"{name}-MFS" if nterms > 1 else str(name)
+    whole = f"{name}-MFS" if channels > 1 else str(name)
     products = {key: Path(f"{whole}{ending}") for key, ending in _WSCLEAN.items()}
-    return {"products": {k: str(p) for k, p in products.items() if p.exists()}, "command": command}
+    parts = [f"{name}-{k:04d}{_WSCLEAN['restored']}" for k in range(channels if channels > 1 else 0)]
+    made = {k: str(p) for k, p in products.items() if p.exists()}
+    return {"products": made, "subbands": parts, "command": command}
+
+
+def _weights(weighting: str, robust: float) -> list[str]:
+    """The scheme in WSClean's words; weights of `superuniform` are counted over 3 x 3 cells, as the native imager's."""
+    known = {
+        "natural": ["natural"],
+        "uniform": ["uniform"],
+        "superuniform": ["uniform", "-super-weight", "3"],
+        "briggs": ["briggs", str(robust)],
+    }
+    if weighting not in known:
+        raise ValueError(f"weighting: expected one of {', '.join(known)}, found {weighting!r}")
+    return known[weighting]
+
+
+def _sexagesimal(place_deg: Sequence[float]) -> tuple[str, str]:
+    """Right ascension and declination as WSClean and CASA read them."""
+    from astropy.coordinates import SkyCoord
+
+    place = SkyCoord(place_deg[0], place_deg[1], unit="deg")
+    return place.ra.to_string("hourangle", precision=6), place.dec.to_string("deg", precision=5, alwayssign=True)
 
 
 def _new(program: str) -> bool:
@@ -164,6 +203,8 @@ def tclean(
     multiscale: bool = False,
     scales_px: tuple[int, ...] = (0, 6, 18, 54),
     pol: str = "I",
+    gain: float = 0.1,
+    taper_arcsec: float | None = None,
     fits: bool = True,
     lock_wait_s: float = 60.0,
     **more: Any,
@@ -172,7 +213,7 @@ def tclean(
 
     No other step of this package works on the Measurement Set meanwhile: a step that does is waited for, up to `lock_wait_s`.
 
-    The mask is the region given, or grows by itself (``auto-multithresh``) when ``auto_mask`` is not 0.
+    The mask is the one given (FITS, CASA image or CRTF regions), or grows by itself (``auto-multithresh``) when ``auto_mask`` is not 0.
 
     Returns
     -------
@@ -197,19 +238,27 @@ def tclean(
     if multiscale or nterms > 1:
         deconvolver = "mtmfs" if nterms > 1 else "multiscale"
         more["scales"] = list(scales_px) if multiscale else []
-    if mask:
-        more |= {"usemask": "user", "mask": str(mask)}
-    elif auto_mask:
+    if mask is not None and Path(mask).suffix == ".reg":
+        raise ContimgError(f"backend tclean: expected a mask as FITS, CASA image or CRTF, found DS9 regions in {mask}")
+    if auto_mask and not mask:
         more |= {"usemask": "auto-multithresh", "noisethreshold": auto_mask}
-    with _core.ms.Lock(ms, lock_wait_s):
-        casatasks.tclean(
+    with (
+        tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as scratch,
+        _core.ms.Lock(ms, lock_wait_s),
+    ):
+        if mask:
+            more |= {"usemask": "user", "mask": _casa_mask(mask, Path(scratch) / "mask")}
+        _remove_images(target)
+        _run_tclean(
             vis=str(Path(ms).resolve()),
             imagename=str(target),
             imsize=[imsize, imsize],
             cell=[f"{cell_arcsec}arcsec"],
             weighting=weighting,
             robust=robust,
+            uvtaper=[f"{taper_arcsec}arcsec"] if taper_arcsec else [],
             niter=niter,
+            gain=gain,
             threshold=f"{threshold_jy}Jy",
             nsigma=0.0 if threshold_jy else nsigma,
             uvrange=uvrange,
@@ -238,6 +287,35 @@ def tclean(
             casatasks.exportfits(imagename=str(path), fitsimage=f"{path}.fits", overwrite=True)
             made[key] = Path(f"{path}.fits")
     return {"products": {key: str(path) for key, path in made.items()}}
+
+
+def _run_tclean(**options: Any) -> None:
+    import casatasks
+
+    try:
+        casatasks.tclean(**options)
+    except RuntimeError as error:
+        raise ContimgError(f"backend tclean: expected images, found an error of CASA: {error}") from None
+
+
+def _casa_mask(mask: StrPath, place: Path) -> str:
+    """The mask as tclean takes it: it passes over a FITS file and cleans nothing."""
+    import casatasks
+
+    if not str(mask).endswith((".fits", ".fits.gz")):
+        return str(mask)
+    if not Path(mask).is_file():
+        raise FileNotFoundError(f"mask: expected a FITS file, found no {mask}")
+    casatasks.importfits(fitsimage=str(Path(mask).resolve()), imagename=str(place), overwrite=True)
+    return str(place)
+
+
+def _remove_images(target: Path) -> None:
+    """Remove an earlier run's images of this name, which tclean would go on from or refuse for their shape."""
+    kinds = {ending.split(".")[1] for ending in _TCLEAN.values()} | {"mask", "sumwt", "alpha", "beta", "weight"}
+    for path in target.parent.glob(f"{glob.escape(target.name)}.*"):
+        if path.name.removeprefix(target.name).split(".")[1] in kinds and (path / "table.dat").is_file():
+            shutil.rmtree(path)
 
 
 def export_casa_images(images: list[Path]) -> list[str]:

@@ -13,6 +13,8 @@ from dsa110_contimg.imaging.native import image
 _EXTENT_ARCSEC = 12_600.0
 _TIERS = ("development", "standard", "high_precision")
 _BACKENDS = ("native", "wsclean", "tclean")
+_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+_DECONVOLVERS = ("hogbom", "clark", "multiscale", "mtmfs")
 
 
 def image_ms(
@@ -57,7 +59,8 @@ def image_ms(
 
     `imsize` counts when `cell_arcsec` is given; without it both are chosen, the field being 3.5 degrees as in the
     original. Arguments that only CASA's gridders know (`wprojplanes`, `vptable`, `wbawp`, `cfcache`, `psfcutoff`) go to
-    the ``tclean`` backend; the others treat w exactly. The native backend needs no mask: it grows its own, and takes
+    the ``tclean`` backend; the others treat w exactly. `deconvolver` is ``hogbom``, ``clark``, ``multiscale`` (components of
+    several widths) or ``mtmfs`` (with `nterms`). The native backend needs no mask: it grows its own, and takes
     one of NVSS sources only when `nvss_min_mjy` says which (with `use_nvss_mask`, circles of `mask_radius_arcsec`). A
     calibrator (`calib_ra_deg`, `calib_dec_deg`, `calib_flux_jy`) outside the image is fitted and subtracted with the bright
     sources; inside they are found without it. `export_model_image` keeps the model with `skip_fits`.
@@ -67,12 +70,8 @@ def image_ms(
     dict
         The report of the backend, with ``products``.
     """
-    if backend not in _BACKENDS:
-        raise ValueError(f"backend: expected one of {', '.join(_BACKENDS)}, found {backend!r}")
-    if quality_tier not in _TIERS:
-        raise ValueError(f"quality_tier: expected one of {', '.join(_TIERS)}, found {quality_tier!r}")
-    if specmode != "mfs":
-        raise ValueError(f"specmode: expected 'mfs', found {specmode!r}")
+    _check_words(backend=backend, quality_tier=quality_tier, specmode=specmode, deconvolver=deconvolver)
+    multiscale = deconvolver == "multiscale"
     cell = cell_arcsec
     if quality_tier == "development":
         cell = None if cell is None else 4.0 * cell
@@ -92,11 +91,15 @@ def image_ms(
             "fields": _selection(field),
             "spws": _selection(spw),
             "centre_deg": parse_phasecenter(phasecenter),
+            "nterms": nterms,
+            "multiscale": multiscale,
         }
         if cell is not None:
             options |= {"cell_arcsec": cell, "imsize": max(imsize, _whole_field(cell))}
+        elif quality_tier == "development":
+            options |= {"coarsen": 4.0, "taper_arcsec": 60.0}
         options |= _known_sky(
-            use_nvss_mask, nvss_min_mjy, mask_radius_arcsec, (calib_ra_deg, calib_dec_deg, calib_flux_jy), options
+            ms_path, nvss_min_mjy if use_nvss_mask else None, mask_radius_arcsec, (calib_ra_deg, calib_dec_deg)
         )
         if skip_fits:
             options["products"] = ["restored"]
@@ -116,7 +119,16 @@ def image_ms(
         "threshold_jy": jansky,
     }
     if backend == "wsclean":
-        return wsclean(ms_path, imagename, **common, uvrange=limits, executable=wsclean_path, **more)
+        chosen: dict[str, Any] = {
+            "uvrange": limits,
+            "fields": _selection(field),
+            "spws": _selection(spw),
+            "centre_deg": parse_phasecenter(phasecenter),
+            "nterms": nterms,
+            "multiscale": multiscale,
+            "executable": wsclean_path,
+        }
+        return wsclean(ms_path, imagename, **common, **chosen, **more)
     casa: dict[str, Any] = {"psfcutoff": psfcutoff, "vptable": vptable, "wbawp": wbawp, "cfcache": cfcache}
     return tclean(
         ms_path,
@@ -130,6 +142,7 @@ def image_ms(
         spw=spw,
         phasecenter=phasecenter or "",
         deconvolver=deconvolver,
+        multiscale=multiscale,
         nterms=nterms,
         fits=not skip_fits,
         pbcor=pbcor,
@@ -138,26 +151,27 @@ def image_ms(
     )
 
 
+def _check_words(**words: str) -> None:
+    known = {"backend": _BACKENDS, "quality_tier": _TIERS, "specmode": ("mfs",), "deconvolver": _DECONVOLVERS}
+    for name, word in words.items():
+        if word not in known[name]:
+            raise ValueError(f"{name}: expected one of {', '.join(known[name])}, found {word!r}")
+
+
 def _known_sky(
-    use_nvss_mask: bool,
+    ms_path: str,
     nvss_min_mjy: float | None,
     mask_radius_arcsec: float,
-    calibrator: tuple[float | None, float | None, float | None],
-    options: dict[str, Any],
+    calibrator_deg: tuple[float | None, float | None],
 ) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    if calibrator[0] is not None and calibrator[1] is not None:
-        found["outliers_deg"] = [[calibrator[0], calibrator[1]]]
-    if use_nvss_mask and nvss_min_mjy is not None:
-        centre = options["centre_deg"]
-        if centre is None:
-            raise ValueError("nvss_min_mjy: expected phasecenter with it, which says where to look, found none")
-        from dsa110_contimg.catalog.query import query_sources
+    if calibrator_deg[0] is not None and calibrator_deg[1] is not None:
+        found["outliers_deg"] = [list(calibrator_deg)]
+    if nvss_min_mjy is not None:
+        from dsa110_contimg.imaging import known
 
-        table = query_sources("nvss", centre[0], centre[1], 2.5, min_flux_mjy=nvss_min_mjy)
-        found["mask_positions_deg"] = [
-            [float(a), float(d)] for a, d in zip(table["ra_deg"], table["dec_deg"], strict=True)
-        ]
+        table = known.known_sources(ms_path, "nvss", min_flux_mjy=nvss_min_mjy)
+        found["mask_positions_deg"] = known.mask_positions(table)
         found["mask_radius_arcsec"] = mask_radius_arcsec
     return found
 
@@ -169,7 +183,7 @@ def _whole_field(cell_arcsec: float) -> int:
 
 def parse_jansky(text: str | float) -> float:
     """A threshold as CASA writes it (``0.5mJy``, ``1e-4Jy``, a number) in Jy."""
-    match = re.fullmatch(r"\s*([-+.\deE]+?)\s*(|Jy|mJy|uJy)(?:/beam)?\s*", str(text))
+    match = re.fullmatch(rf"\s*({_NUMBER})\s*(|Jy|mJy|uJy)(?:/beam)?\s*", str(text))
     if match is None:
         raise ValueError(f"threshold: expected a number with Jy, mJy or uJy, found {text!r}")
     value = float(match[1]) * {"": 1.0, "Jy": 1.0, "mJy": 1e-3, "uJy": 1e-6}[match[2]]
@@ -182,7 +196,7 @@ def parse_uvrange(text: str) -> tuple[float, float] | None:
     """CASA's uvrange in wavelengths: ``>1klambda``, ``<50klambda``, ``1~20klambda``; empty is all."""
     if not text.strip():
         return None
-    match = re.fullmatch(r"\s*([<>]?)\s*([.\deE+]+)\s*(?:~\s*([.\deE+]+)\s*)?(k?lambda)\s*", text)
+    match = re.fullmatch(rf"\s*([<>]?)\s*({_NUMBER})\s*(?:~\s*({_NUMBER})\s*)?(k?lambda)\s*", text)
     if match is None:
         raise ValueError(f"uvrange: expected '>1klambda', '<1klambda' or '1~20klambda' in wavelengths, found {text!r}")
     scale = 1e3 if match[4] == "klambda" else 1.0
@@ -203,7 +217,11 @@ def parse_phasecenter(text: str | None) -> list[float] | None:
         words = words[1:]
     if len(words) != 2:
         raise ValueError(f"phasecenter: expected 'J2000 RA DEC', found {text!r}")
-    place = SkyCoord(words[0], words[1], unit=("hourangle" if "h" in words[0] or ":" in words[0] else "deg", "deg"))
+    unit = "hourangle" if "h" in words[0] or ":" in words[0] else "deg"
+    try:
+        place = SkyCoord(words[0], words[1], unit=(unit, "deg"))
+    except ValueError as error:
+        raise ValueError(f"phasecenter: expected 'J2000 RA DEC', found {text!r} ({error})") from None
     return [float(place.ra.deg), float(place.dec.deg)]
 
 

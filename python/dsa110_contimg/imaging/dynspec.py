@@ -22,6 +22,7 @@ def dynamic_spectrum(
     uvrange: tuple[float, float] | None = None,
     average: int = 1,
     subtract: Sequence[dict[str, Any]] = (),
+    subtract_apparent: bool = False,
     keep_arcsec: float = 30.0,
     beam: StrPath | None = None,
     progress: Callable[[int, int], object] | None = None,
@@ -39,15 +40,18 @@ def dynamic_spectrum(
     average : int
         Channels averaged together.
     subtract : sequence of sources
-        Sky that is subtracted first, exactly, fluxes before the beam; sources within `keep_arcsec` of the direction stay.
+        Sky that is subtracted first, exactly; sources within `keep_arcsec` of the direction stay.
+    subtract_apparent : bool
+        Its fluxes are apparent, as in WSClean's lists; otherwise they are those before the beam.
     beam : path, optional
         File of the primary beam (HDF5 or FITS) in place of the telescope's.
 
     Returns
     -------
     dict
-        ``time_mjd_s``, ``freq_hz``, ``flux_tf_jy``, ``error_tf_jy``, ``power_tf`` (beam), ``flux_jy`` and
-        ``flux_error_jy`` (over everything, before the beam).
+        ``time_mjd_s``, ``freq_hz``, ``flux_tf_jy``, ``error_tf_jy``, ``power_tf`` (beam), ``smearing`` (what
+        the correlator's averaging leaves of a point), ``flux_jy`` and ``flux_error_jy`` (over everything, before the beam and
+        averaging).
     """
     request: dict[str, Any] = {
         "ms": str(Path(ms)),
@@ -57,6 +61,7 @@ def dynamic_spectrum(
         "uvrange": list(uvrange) if uvrange else None,
         "average": average,
         "subtract": {"sources": list(subtract)},
+        "subtract_apparent": subtract_apparent,
         "keep_arcsec": keep_arcsec,
         "beam": str(beam) if beam else None,
     }

@@ -103,7 +103,9 @@ def vis2dirty(
     import numpy as np
 
     if dirty is not None:
-        npix_x, npix_y = npix_x or dirty.shape[0], npix_y or dirty.shape[1]
+        if np.ndim(dirty) == 2:
+            npix_x, npix_y = npix_x or dirty.shape[0], npix_y or dirty.shape[1]
+        _check_output("dirty", dirty, (npix_x, npix_y), np.asarray(vis).real.dtype)
     options = _options(
         (npix_x, npix_y), (pixsize_x, pixsize_y), (center_x, center_y), epsilon, do_wgridding, divide_by_n, compress
     )
@@ -168,6 +170,11 @@ def dirty2vis(
     """
     import numpy as np
 
+    dirty = np.asarray(dirty)
+    if dirty.ndim != 2:
+        raise TypeError(f"dirty: expected shape (npix_x, npix_y), found {dirty.shape}")
+    if vis is not None:
+        _check_output("vis", vis, (len(uvw), len(freq)), np.result_type(dirty.dtype, np.complex64))
     options = _options(
         (dirty.shape[0], dirty.shape[1]),
         (pixsize_x, pixsize_y),
@@ -217,10 +224,21 @@ def _options(
     }
 
 
+def _check_output(name: str, out: NDArray[Any], shape: tuple[int, int], dtype: np.dtype[Any]) -> None:
+    """Before any work, that an array can take the result as it is: numpy would broadcast and convert it."""
+    if out.shape != shape or out.dtype != dtype:
+        expected, found = f"{shape} of {dtype}", f"{out.shape} of {out.dtype}"
+        raise TypeError(f"{name}: expected an array {expected} to fill, found {found}")
+    if not out.flags.writeable:
+        raise ValueError(f"{name}: expected an array that can be written, found one that is read-only")
+
+
 def _signed(uvw: NDArray[np.float64], flip_u: bool, flip_v: bool, flip_w: bool) -> NDArray[np.float64]:
     """Baselines in the core's convention, exp(+2 pi i (u l + v m + w (n - 1))): ducc0's u and v have the other sign."""
     import numpy as np
 
+    if np.ndim(uvw) != 2 or np.shape(uvw)[1] != 3:
+        raise TypeError(f"uvw: expected shape (row, 3), found {np.shape(uvw)}")
     sign = np.array([1.0 if flip_u else -1.0, 1.0 if flip_v else -1.0, -1.0 if flip_w else 1.0])
     return np.ascontiguousarray(np.asarray(uvw, dtype=np.float64) * sign)
 

@@ -36,6 +36,7 @@ def create_catalog_mask(
     import numpy as np
     from astropy.io import fits
     from astropy.wcs import WCS
+    from astropy.wcs.utils import proj_plane_pixel_scales
 
     if not 0.0 < radius_arcsec < 36_000.0:
         raise ValueError(f"radius_arcsec: expected a positive number of arcseconds below 36000, found {radius_arcsec}")
@@ -45,7 +46,7 @@ def create_catalog_mask(
     wcs = WCS(header).celestial
     ny, nx = shape[-2:]
     mask = np.zeros((ny, nx), dtype=np.float32)
-    radius = radius_arcsec / 3600.0 / abs(float(wcs.wcs.cdelt[1]))
+    radius = radius_arcsec / 3600.0 / float(proj_plane_pixel_scales(wcs)[1])
     inside = 0
     places = np.asarray(list(positions), dtype=float).reshape(-1, 2)
     if len(places):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -52,12 +53,25 @@ def image(
             close = difflib.get_close_matches(key, known, 1)
             hint = f" (did you mean {close[0]}?)" if close else ""
             raise ValueError(f"option: expected one of {', '.join(sorted(known))}, found {key!r}{hint}")
+    for key, value in options.items():
+        if value is not None:
+            _check_number(key, value, known[key])
     paths = [ms] if isinstance(ms, str | os.PathLike) else list(ms)
     size = options.get("imsize")
     if isinstance(size, int):
         options["imsize"] = [size, size]
     request = {**options, "ms": [str(Path(p)) for p in paths], "name": str(Path(name))}
     return _core.imaging.image_ms(json.dumps(request, default=str), progress=progress)
+
+
+def _check_number(key: str, value: Any, default: Any) -> None:
+    """JSON, in which the core is asked, has no NaN; and a count below zero would be told by its column there."""
+    for number in value if isinstance(value, list | tuple) else [value]:
+        if isinstance(number, float) and not math.isfinite(number):
+            raise ValueError(f"{key}: expected a finite number, found {number}")
+        counts = (isinstance(default, int) and not isinstance(default, bool)) or key == "imsize"
+        if counts and (isinstance(number, bool) or not isinstance(number, int) or number < 0):
+            raise ValueError(f"{key}: expected a whole number, zero or more, found {number!r}")
 
 
 def default_options() -> dict[str, Any]:

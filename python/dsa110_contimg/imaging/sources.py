@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from dsa110_contimg.imaging.known import CATALOG_HZ
+
 StrPath = str | os.PathLike[str]
 _HEADER = (
     "Format = Name, Type, Ra, Dec, I, SpectralIndex='[]', LogarithmicSI, "
@@ -64,6 +66,34 @@ def write_regions(
     for k, (ra, dec) in enumerate(places):
         label = f" # text={{{labels[k]}}}" if k < len(labels) else ""
         lines.append(f'circle({ra:.7f},{dec:.7f},{radius_arcsec:g}"){label}')
+    _write(Path(path), "\n".join(lines) + "\n")
+    return len(lines) - 2
+
+
+def write_source_regions(path: StrPath, sources: Iterable[Mapping[str, Any]]) -> int:
+    """Write sources of a sky model as DS9 regions, ICRS: points and ellipses of the widths at half power, the flux at 1.4 GHz in their
+    text, which `skyfiles.load` reads back (a region has no place for a spectrum).
+
+    Returns
+    -------
+    int
+        Sources written.
+    """
+    lines = ["# Region file format: DS9", "icrs"]
+    for source in sources:
+        spectrum, shape, place = source["spectrum"], source.get("shape"), source["position"]
+        slope = math.log(CATALOG_HZ / spectrum["reference_hz"])
+        powers = (float(c) * slope ** (k + 1) for k, c in enumerate(spectrum["coefficients"]))
+        flux_jy = spectrum["flux_jy"] * math.exp(math.fsum(powers))
+        where = f"{math.degrees(place['ra_rad']) % 360.0:.8f},{math.degrees(place['dec_rad']):.8f}"
+        label = f"text={{{flux_jy:.8g}Jy}}"
+        if shape:
+            # Half axes, and the angle of the first from west.
+            major, minor = (float(shape[k]) / _ARCSEC / 2 for k in ("major_rad", "minor_rad"))
+            angle = math.degrees(shape["pa_rad"]) + 90.0
+            lines.append(f'ellipse({where},{major:.6g}",{minor:.6g}",{angle:.4f}) # {label}')
+        else:
+            lines.append(f"point({where}) # point=circle {label}")
     _write(Path(path), "\n".join(lines) + "\n")
     return len(lines) - 2
 

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from dsa110_contimg import ContimgError, _core
-from dsa110_contimg.database.products import ensure_products_db, image_columns, images_insert
+from dsa110_contimg.database.products import ensure_products_db, image_columns
 from dsa110_contimg.database.registry import ensure_db, get_active_applylist
-from dsa110_contimg.imaging.native import image
+from dsa110_contimg.imaging.native import calibration_cards, image
 
 logger = logging.getLogger(__name__)
 StrPath = str | os.PathLike[str]
@@ -65,21 +65,18 @@ def scan(
                 continue
             request = {"ms": str(ms), "gaintable": [{"path": t} for t in tables]}
             _core.calibration.apply(json.dumps(request))
-            report = image(ms, out / f"{ms.stem}.img", datacolumn="corrected", **options)
+            cards = {**calibration_cards(tables), **options.get("cards", {})}
+            asked = {**options, "datacolumn": "corrected", "cards": cards}
+            report = image(ms, out / f"{ms.stem}.img", **asked)
         except (ContimgError, ValueError, OSError) as error:
             logger.error("%s: %s", ms, error)
             found["failed"].append(str(ms))
             continue
-        for key, path in report["products"].items():
-            images_insert(
-                products,
-                path,
-                ms,
-                "5min",
-                **image_columns(report),
-                pbcor=int(key == "pbcor"),
-                cal_provenance=json.dumps(tables),
-            )
+        # All at once: a Measurement Set that has one image counts as done.
+        shared = {"ms_path": str(ms), "type": "5min", "created_at": time.time(), **image_columns(report)}
+        shared["cal_provenance"] = json.dumps(tables)
+        rows = [{"path": str(path), **shared, "pbcor": int(key == "pbcor")} for key, path in report["products"].items()]
+        products.insert("images", rows, conflict=("path",))
         found["imaged"].append(str(ms))
     return found
 

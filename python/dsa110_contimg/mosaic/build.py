@@ -32,6 +32,11 @@ _ENDINGS = (
 )
 
 
+def is_tile(image: StrPath) -> bool:
+    """Whether a file's name is that of a tile's image, corrected for the beam or not."""
+    return Path(image).name.endswith(tuple(ending for ending, *_ in _ENDINGS))
+
+
 def tile_of(image: StrPath, *, sigma_jy: float | None = None) -> dict[str, Any]:
     """The tile behind one of its images: the flat-noise image and the beam beside it.
 
@@ -118,8 +123,14 @@ def build_mosaic(
         raise ValueError(f"method: expected one of {', '.join(METHODS)}, found {method!r}")
     if interpolation not in INTERPOLATIONS:
         raise ValueError(f"interpolation: expected one of {', '.join(INTERPOLATIONS)}, found {interpolation!r}")
+    tiles = [tile_of(image) for image in images]
+    once: set[str] = set()
+    for tile in tiles:
+        if (path := os.path.realpath(tile["image"])) in once:
+            raise ValueError(f"tiles: expected each tile once, found {tile['image']} twice")
+        once.add(path)
     options: dict[str, Any] = {
-        "tiles": [tile_of(image) for image in images],
+        "tiles": tiles,
         "output": str(output),
         "method": method,
         "interpolation": interpolation,

@@ -10,7 +10,7 @@ from typing import Any
 
 from dsa110_contimg import _core
 from dsa110_contimg.database.handle import Database
-from dsa110_contimg.mosaic.build import METHODS, StrPath, build_mosaic
+from dsa110_contimg.mosaic.build import METHODS, StrPath, build_mosaic, is_tile
 
 _UNIX_EPOCH_MJD = 40_587.0
 
@@ -44,7 +44,7 @@ def plan(
     method : str
         How tiles weigh.
     include_unpbcor : bool
-        Also tiles recorded without beam correction.
+        Also tiles recorded without beam correction; one of which both images are recorded counts once.
 
     Returns
     -------
@@ -69,8 +69,12 @@ def plan(
         conditions.append(("mid_mjd", ">=", _UNIX_EPOCH_MJD + since / 86_400.0))
     if until is not None:
         conditions.append(("mid_mjd", "<=", _UNIX_EPOCH_MJD + until / 86_400.0))
-    found = [row for row in db.select("images", *conditions) if row["type"] in ("5min", "pbcor")]
-    rows = sorted(found, key=lambda row: row["mid_mjd"] or 0.0)
+    # All products of a tile may be recorded as "5min": its psf is no tile, and its two images are one.
+    found = [
+        row for row in db.select("images", *conditions) if row["type"] in ("5min", "pbcor") and is_tile(row["path"])
+    ]
+    corrected = {_stem(row["path"]): row for row in sorted(found, key=lambda row: row["pbcor"] or 0)}
+    rows = sorted(corrected.values(), key=lambda row: row["mid_mjd"] or 0.0)
     tiles = [str(row["path"]) for row in rows]
     if not tiles:
         raise ValueError(f"since, until: expected at least one tile from {since} to {until}, found none in {db.path}")
@@ -87,6 +91,11 @@ def plan(
     }
     db.insert("mosaics", [row])
     return {"name": name, "method": method, "tiles": tiles}
+
+
+def _stem(path: str) -> str:
+    """What the two images of a tile have in common."""
+    return path.removesuffix(".fits").removesuffix(".pbcor")
 
 
 def transit_window(

@@ -25,7 +25,7 @@ def save_png(
     image : path
         FITS image of one plane.
     out : path
-        PNG to write.
+        PNG to write; it appears whole or not at all.
     marks : sequence of (ra_deg, dec_deg)
         Places to circle, ICRS [degrees].
     sigma_range : (float, float)
@@ -64,5 +64,10 @@ def save_png(
         x, y = wcs.all_world2pix(ra, dec, 0)
         axes.scatter(x, y, s=40, facecolors="none", edgecolors="#c1562b", linewidths=0.7)
     path = Path(out)
-    figure.savefig(path, dpi=dpi)
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        figure.savefig(aside, dpi=dpi, format="png")
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
     return path

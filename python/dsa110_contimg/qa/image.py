@@ -64,6 +64,8 @@ def check_image(
     catalogue: Sequence[tuple[float, float, float]] = (),
     *,
     limits: Limits | None = None,
+    calibration: bool = False,
+    primary_beam: bool = False,
 ) -> dict[str, Any]:
     """Judge a FITS image.
 
@@ -73,6 +75,8 @@ def check_image(
         Beam-corrected image (NaN outside the beam's limit) with its beam, of a tile or a mosaic.
     catalogue : sequence of (ra_deg, dec_deg, flux_jy)
         Reference sources; those outside the image or too faint are passed over.
+    calibration, primary_beam : bool
+        Also judge what the header says of the calibration tables (``CALTABS``) and of the beam (``PBCOR``, ``PBMODEL``).
 
     Returns
     -------
@@ -89,9 +93,14 @@ def check_image(
     from astropy.wcs import WCS
 
     chosen = limits or Limits()
-    with fits.open(image) as hdus:
-        header = hdus[0].header.copy()
-        data = np.ascontiguousarray(np.squeeze(hdus[0].data), dtype=np.float32)
+    try:
+        with fits.open(image) as hdus:
+            header = hdus[0].header.copy()
+            data = np.ascontiguousarray(np.squeeze(hdus[0].data), dtype=np.float32)
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, TypeError) as error:
+        raise ContimgError(f"{image}: expected a FITS image, found {error}") from None
     if data.ndim != 2 or not np.isfinite(data).any():
         raise ContimgError(f"{image}: expected an image plane with finite pixels, found none")
     if not float(header.get("BMAJ", 0.0)) > 0.0:
@@ -99,6 +108,8 @@ def check_image(
     finite = data[np.isfinite(data)]
     rms = 1.4826 * float(np.median(np.abs(finite - np.median(finite))))
     verdicts = [_noise(header, rms, chosen), _range(float(finite.max()), rms, chosen)]
+    verdicts += [_calibration(header)] if calibration else []
+    verdicts += [_primary_beam(header)] if primary_beam else []
     matches = _matches(data, WCS(header).celestial, catalogue, rms, chosen)
     if catalogue:
         asked = sum(1 for m in matches if math.isfinite(m.expected_jy))
@@ -128,6 +139,23 @@ def _range(peak: float, rms: float, limits: Limits) -> Verdict:
     value = peak / rms if rms > 0.0 else math.nan
     reason = f"brightest pixel {peak:.4g} Jy/beam over {rms:.3g}"
     return Verdict.of("dynamic_range", value, limits.dynamic_range, value >= limits.dynamic_range, reason)
+
+
+def _calibration(header: Any) -> Verdict:
+    tables = str(header.get("CALTABS", ""))
+    if not tables:
+        return Verdict.of("calibration", math.nan, 1.0, None, "the header names no calibration tables (CALTABS)")
+    sets = tables.split(";")
+    return Verdict.of("calibration", len(sets), 1.0, len(sets) == 1, f"sets of tables: {' and '.join(sets)}")
+
+
+def _primary_beam(header: Any) -> Verdict:
+    corrected = header.get("PBCOR")
+    if corrected is None:
+        reason = "the header does not say whether the image is corrected for the beam (PBCOR)"
+        return Verdict.of("primary_beam", math.nan, 1.0, None, reason)
+    reason = f"{'corrected' if corrected else 'not corrected'} for the beam {header.get('PBMODEL', 'unknown')}"
+    return Verdict.of("primary_beam", float(corrected), 1.0, bool(corrected), reason)
 
 
 def _matches(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import os
 from pathlib import Path
 
@@ -10,7 +11,7 @@ StrPath = str | os.PathLike[str]
 
 
 def reference_sources(
-    image: StrPath, catalog: StrPath, *, min_flux_jy: float = 0.0
+    image: StrPath, catalog: StrPath, *, min_flux_jy: float = 0.0, max_flux_jy: float = math.inf
 ) -> list[tuple[float, float, float]]:
     """(ra_deg, dec_deg, flux_jy) about an image, from a CSV (``ra_deg,dec_deg`` and ``flux_jy`` or ``flux_mjy``) or by name.
 
@@ -22,7 +23,7 @@ def reference_sources(
         No such catalogue, with the places looked at.
     """
     if str(catalog).endswith(".csv"):
-        return [s for s in _from_csv(Path(catalog)) if s[2] >= min_flux_jy]
+        return [s for s in _from_csv(Path(catalog)) if min_flux_jy <= s[2] <= max_flux_jy]
     from astropy.io import fits
     from astropy.wcs import WCS
 
@@ -37,7 +38,7 @@ def reference_sources(
         str(catalog), float(centre.ra.deg), float(centre.dec.deg), radius, min_flux_mjy=1e3 * min_flux_jy
     )
     columns = (table["ra_deg"], table["dec_deg"], table["flux_mjy"] / 1e3)
-    return [(float(a), float(d), float(f)) for a, d, f in zip(*columns, strict=True)]
+    return [(float(a), float(d), float(f)) for a, d, f in zip(*columns, strict=True) if f <= max_flux_jy]
 
 
 def _from_csv(path: Path) -> list[tuple[float, float, float]]:

@@ -122,6 +122,14 @@ pub(super) fn auto_cell(input: &dyn Input, windows: &[usize]) -> Result<f64, Err
     Ok((cell / 3600.0).to_radians())
 }
 
+/// Pixels of a side when they are `factor` times as wide, even where they become fewer.
+pub(super) fn coarser(pixels: usize, factor: f64) -> usize {
+    if factor == 1.0 {
+        return pixels;
+    }
+    2 * (pixels as f64 / factor / 2.0) as usize
+}
+
 /// A square that reaches to the beam's limit, of a size that transforms quickly.
 pub(super) fn auto_size(beam: &Beam, freq_hz: f64, limit: f32, cell_rad: f64) -> [usize; 2] {
     let step = 1e-4f64;

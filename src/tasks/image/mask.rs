@@ -32,7 +32,7 @@ pub(super) fn allowed(
             regions.iter().for_each(|region| region.paint(wcs, &mut inside));
             join(inside);
         }
-        Some(path) => join(plane_on(path, "mask", wcs, imsize)?.data_yx.mapv(|v| v.is_finite() && v != 0.0)),
+        Some(path) => join(set_on(&plane_on(path, "mask", wcs, imsize)?, wcs)),
         None => {}
     }
     if let Some(places) = &params.mask_positions_deg {
@@ -58,7 +58,16 @@ pub(super) fn start(
     let [nx, ny] = imsize;
     let mut model = match &params.model {
         Some(path) => {
-            Some(plane_on(path, "model", wcs, imsize)?.data_yx.mapv(|v| if v.is_finite() { v } else { 0.0 }))
+            let plane = plane_on(path, "model", wcs, imsize)?;
+            let apart = warp(&plane, wcs);
+            if apart > 0.5 {
+                let expected =
+                    format!("the projection of the image, PV2 {:.4} {:.4}", wcs.slant[0], wcs.slant[1]);
+                let [a, b] = plane.wcs.slant;
+                let found = format!("{a:.4} {b:.4} in {}: corners {apart:.1} pixels apart", path.display());
+                return Err(bad("model", expected, found));
+            }
+            Some(plane.data_yx.mapv(|v| if v.is_finite() { v } else { 0.0 }))
         }
         None => None,
     };
@@ -76,7 +85,7 @@ pub(super) fn start(
     Ok(model)
 }
 
-/// A plane that lies on the image's grid.
+/// A plane of the image's size, cell and centre, and where it lies otherwise, as it does in another slant projection.
 fn plane_on(path: &Path, what: &str, wcs: &Wcs, imsize: [usize; 2]) -> Result<Plane, Error> {
     let plane = read_plane(path)?;
     let (ny, nx) = plane.data_yx.dim();
@@ -97,4 +106,27 @@ fn plane_on(path: &Path, what: &str, wcs: &Wcs, imsize: [usize; 2]) -> Result<Pl
         return Err(bad(what, expected, found));
     }
     Ok(plane)
+}
+
+/// Pixels by which the corners of two planes of one size lie apart on the sky.
+fn warp(plane: &Plane, wcs: &Wcs) -> f64 {
+    let (ny, nx) = plane.data_yx.dim();
+    let (right, top) = ((nx - 1) as f64, (ny - 1) as f64);
+    let corners = [[0.0, 0.0], [right, 0.0], [0.0, top], [right, top]];
+    let apart = |at: [f64; 2]| plane.wcs.pixel_to_sky(at).separation_rad(wcs.pixel_to_sky(at));
+    corners.into_iter().map(apart).fold(0.0, f64::max) / wcs.increment_rad[1].abs()
+}
+
+/// Where a mask of another projection is set, by the nearest of its pixels.
+fn set_on(plane: &Plane, wcs: &Wcs) -> Array2<bool> {
+    let set = plane.data_yx.mapv(|v| v.is_finite() && v != 0.0);
+    if warp(plane, wcs) < 0.5 {
+        return set;
+    }
+    Array2::from_shape_fn(set.dim(), |(y, x)| {
+        let at = plane.wcs.sky_to_pixel(wcs.pixel_to_sky([x as f64, y as f64]));
+        at.filter(|at| at.iter().all(|v| *v > -0.5))
+            .and_then(|[px, py]| set.get([py.round() as usize, px.round() as usize]))
+            .is_some_and(|inside| *inside)
+    })
 }

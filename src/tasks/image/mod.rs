@@ -6,6 +6,8 @@ mod params;
 mod report;
 mod setup;
 
+use std::path::Path;
+
 pub use params::ImageParams;
 pub use report::{BeamReport, ImageReport, SnapshotReport, SubbandReport, TermReport};
 
@@ -28,6 +30,12 @@ use crate::Error;
 pub fn run(params: &ImageParams, control: &Control) -> Result<ImageReport, Error> {
     if params.ms.is_empty() {
         return Err(bad("ms", "at least one Measurement Set", "none"));
+    }
+    for (k, path) in params.ms.iter().enumerate() {
+        // Twice the same data would halve the variance that is expected, and not the one that is there.
+        if params.ms[..k].iter().any(|other| same_directory(other, path)) {
+            return Err(bad("ms", "each Measurement Set once", format!("{} twice", path.display())));
+        }
     }
     let readers = params.ms.iter().map(MsReader::open).collect::<Result<Vec<_>, _>>()?;
     let inputs: Vec<&dyn Input> = readers.iter().map(|r| r as &dyn Input).collect();
@@ -142,6 +150,10 @@ fn snapshots(
         }
     }
     Ok(out)
+}
+
+fn same_directory(a: &Path, b: &Path) -> bool {
+    a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }
 
 pub(super) fn bad(what: &str, expected: impl Into<String>, found: impl std::fmt::Display) -> Error {

@@ -23,6 +23,8 @@ pub struct ImageParams {
     pub imsize: Option<[usize; 2]>,
     /// Pixel \[arcsec\]; none is a fifth of the finest fringe.
     pub cell_arcsec: Option<f64>,
+    /// The pixel, given or chosen, is multiplied by it, and a given size divided: for quick looks.
+    pub coarsen: f64,
     /// Centre, ICRS `[ra, dec]` \[degrees\]; none is the middle of the fields.
     pub centre_deg: Option<[f64; 2]>,
     /// Fields to use; none is all.
@@ -119,6 +121,7 @@ impl Default for ImageParams {
             name: PathBuf::new(),
             imsize: None,
             cell_arcsec: None,
+            coarsen: 1.0,
             centre_deg: None,
             fields: None,
             spws: None,
@@ -177,8 +180,39 @@ pub(super) fn check(params: &ImageParams) -> Result<(), Error> {
     if !(params.pblimit > 0.0 && params.pblimit < 1.0) {
         return Err(bad("pblimit", "a number between 0 and 1", params.pblimit));
     }
-    if let Some(cell) = params.cell_arcsec.filter(|c| !(c.is_finite() && *c > 0.0)) {
-        return Err(bad("cell_arcsec", "a positive number", cell));
+    if let Some(cell) = params.cell_arcsec.filter(|c| !(*c > 0.0 && *c <= 3600.0)) {
+        return Err(bad("cell_arcsec", "above 0 and at most 3600", cell));
+    }
+    if let Some(size) =
+        params.imsize.filter(|size| size.iter().any(|n| *n == 0 || n % 2 != 0 || *n > 1 << 17))
+    {
+        let found = format!("{} x {}", size[0], size[1]);
+        return Err(bad("imsize", "even numbers of pixels from 2 to 131072", found));
+    }
+    if !(params.epsilon >= 1e-5 && params.epsilon <= 0.1) {
+        return Err(bad("epsilon", "from 1e-5 to 0.1", params.epsilon));
+    }
+    if !(params.sefd_jy > 0.0 && params.sefd_jy.is_finite()) {
+        return Err(bad("sefd_jy", "a positive number", params.sefd_jy));
+    }
+    for (name, share) in [("gain", params.gain), ("mgain", params.mgain)] {
+        if !(share > 0.0 && share <= 1.0) {
+            return Err(bad(name, "above 0 and at most 1", share));
+        }
+    }
+    let limits = [
+        ("threshold_jy", f64::from(params.threshold_jy)),
+        ("nthermal", f64::from(params.nthermal)),
+        ("nsigma", f64::from(params.nsigma)),
+        ("deep_sigma", f64::from(params.deep_sigma)),
+        ("auto_mask", f64::from(params.auto_mask)),
+        ("bright_sigma", params.bright_sigma),
+    ];
+    if let Some((name, value)) = limits.into_iter().find(|(_, v)| !(*v >= 0.0 && v.is_finite())) {
+        return Err(bad(name, "zero or more", value));
+    }
+    if !(params.coarsen >= 1.0 && params.coarsen <= 100.0) {
+        return Err(bad("coarsen", "a number from 1 to 100", params.coarsen));
     }
     if let Some([low, high]) = params.uvrange.filter(|[low, high]| !(*low >= 0.0 && high > low)) {
         return Err(bad("uvrange", "shortest and longest baseline in wavelengths", format!("{low}, {high}")));

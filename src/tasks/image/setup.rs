@@ -12,10 +12,9 @@ use crate::beam::Beam;
 use crate::control::Control;
 use crate::coords::{Observatory, RaDec};
 use crate::gridding::weighting::Weighting;
-use crate::image::Wcs;
 use crate::imaging::{
-    drift_pointings, BrightParams, CleanParams, Gatherer, GridOptions, Images, ImagingParams, JointParams,
-    Outputs, Site, Stokes, UvRange, Visibilities, Window,
+    drift_pointings, fitted_slant, BrightParams, CleanParams, Gatherer, GridOptions, Images, ImagingParams,
+    JointParams, Outputs, Site, Stokes, UvRange, Visibilities, Window,
 };
 use crate::ms::{Column, ReadRequest};
 use crate::time::EarthOrientation;
@@ -71,13 +70,16 @@ impl Setup {
             let itrf = first.antennas.first().map_or([f64::NAN; 3], |a| a.itrf_m);
             Observatory::from_itrf(itrf)?
         };
-        let cell_rad = match params.cell_arcsec {
-            Some(cell) => (cell / 3600.0).to_radians(),
-            None => choice::auto_cell(inputs[0], &windows[0])?,
-        };
+        let cell_rad = params.coarsen
+            * match params.cell_arcsec {
+                Some(cell) => (cell / 3600.0).to_radians(),
+                None => choice::auto_cell(inputs[0], &windows[0])?,
+            };
         let middle_hz = channels[channels.len() / 2].0;
-        let imsize =
-            params.imsize.unwrap_or_else(|| choice::auto_size(&beam, middle_hz, params.pblimit, cell_rad));
+        let imsize = params.imsize.map_or_else(
+            || choice::auto_size(&beam, middle_hz, params.pblimit, cell_rad),
+            |size| size.map(|n| choice::coarser(n, params.coarsen)),
+        );
         let setup = Self {
             centre,
             column,
@@ -216,7 +218,18 @@ impl Setup {
         outputs: Outputs,
     ) -> Result<ImagingParams, Error> {
         let [nx, ny] = self.imsize;
-        let wcs = Wcs::centred(self.centre, nx, ny, self.cell_rad);
+        // The plane of w decides where a direction lies on the image: it is fitted here, so that masks and models know it.
+        let slant = fitted_slant(vis);
+        let grid = GridOptions {
+            nx,
+            ny,
+            cell_rad: self.cell_rad,
+            epsilon: params.epsilon,
+            slant: Some(slant),
+            field_rad: 0.0,
+            max_memory_bytes: Some((params.max_memory_gb * 1e9) as usize),
+        };
+        let wcs = grid.wcs(self.centre, slant);
         let mask_yx = allowed(params, &wcs, [nx, ny])?;
         let start_yx = start(params, &wcs, [nx, ny])?;
         let clean = CleanParams {
@@ -237,15 +250,7 @@ impl Setup {
         };
         Ok(ImagingParams {
             centre: self.centre,
-            grid: GridOptions {
-                nx,
-                ny,
-                cell_rad: self.cell_rad,
-                epsilon: params.epsilon,
-                slant: None,
-                field_rad: 0.0,
-                max_memory_bytes: Some((params.max_memory_gb * 1e9) as usize),
-            },
+            grid,
             weighting: self.weighting,
             tapers: choice::tapers(params)?,
             bright: BrightParams {

@@ -62,9 +62,16 @@ def left_in(folder: Path) -> list[str]:
     [
         ({"imsize": 16, "cell_arcsec": 1.0}, "beam|imsize"),
         ({"imsize": 16384, "max_memory_gb": 1.0}, "memory"),
-        ({"max_memory_gb": 1e-3}, "memory"),
+        ({"max_memory_gb": 1e-3}, r"memory: 0\.0\d\d GB are needed .* 0\.001 GB are allowed"),
         ({"uvrange": [1e8, 2e8]}, "uv range"),
         ({"nthermal": -1.0}, "nthermal"),
+        ({"sefd_jy": 0.0}, "sefd_jy: expected a positive number, found 0"),
+        ({"auto_mask": -1.0}, "auto_mask: expected zero or more, found -1"),
+        ({"bright_sigma": -1.0}, "bright_sigma: expected zero or more, found -1"),
+        ({"imsize": 33}, "imsize: expected even numbers of pixels from 2 to 131072, found 33 x 33"),
+        ({"epsilon": 1e-9}, "epsilon: expected from 1e-5 to 0.1"),
+        ({"mgain": 1.5}, "mgain: expected above 0 and at most 1, found 1.5"),
+        ({"cell_arcsec": 1e5}, "cell_arcsec: expected above 0 and at most 3600"),
         ({"model": "MODEL"}, "model: expected 512 x 512"),
         ({"mask": "MODEL"}, "mask: expected 512 x 512"),
     ],
@@ -92,6 +99,8 @@ def test_sets_that_do_not_belong_together(ms: str, tmp_path: Path) -> None:
     channels = observe(tmp_path, "channels", channels=6)
     with pytest.raises(ValueError, match="frequencies"):
         imaging.image([ms, channels], tmp_path / "x", **OPTIONS)
+    with pytest.raises(ValueError, match=r"ms: expected each Measurement Set once, found .* twice"):
+        imaging.image([ms, f"{ms}/../{Path(ms).name}"], tmp_path / "x", **OPTIONS)
     assert not [name for name in left_in(tmp_path) if name.endswith(".fits")]
 
 

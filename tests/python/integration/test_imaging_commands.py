@@ -121,6 +121,8 @@ def test_the_worker_images_what_has_tables_and_only_once(made: Made, tmp_path: P
     rows = ensure_products_db(paths[3]).select("images")
     assert {row["type"] for row in rows} == {"5min"}
     assert sum(row["pbcor"] for row in rows) == 1
+    # Which tables the data were corrected with is in the header.
+    assert {fits.getheader(row["path"])["CALTABS"] for row in rows} == {table.name}
     assert worker.scan(*paths, **IMAGE)["imaged"] == []
 
 

@@ -77,6 +77,22 @@ def test_images_are_the_direct_sum_at_500_random_pixels(
     assert np.abs(error).max() < 4 * epsilon * rms + 1e-12 * rms
 
 
+@pytest.mark.parametrize("epsilon", [1e-6, 1e-8, 1e-10])
+def test_many_planes_of_w_keep_epsilon_where_their_kernel_is_widest(epsilon: float) -> None:
+    """Baselines far from any plane: a hundred planes; undoing them lifts the ends of n a thousand times over its middle."""
+    rng = np.random.default_rng(2)
+    uvw = rng.uniform(-1, 1, (60, 3)) * [200.0, 180.0, 2e4]
+    freq, n, cell = np.array([1.4e9, 1.5e9]), 256, 2e-4
+    vis = rng.normal(size=(60, 2)) + 1j * rng.normal(size=(60, 2))
+    args = {"pixsize_x": cell, "pixsize_y": cell, "epsilon": epsilon, "do_wgridding": True}
+    dirty = vis2dirty(uvw=uvw, freq=freq, vis=vis, npix_x=n, npix_y=n, **args)
+    # On the circle where n is midway between the centre and the corners.
+    angle = np.linspace(0, 2 * np.pi, 200, endpoint=False)
+    x, y = (np.round(n / 2 + 0.495 * n * f(angle)).astype(int) for f in (np.cos, np.sin))
+    truth = direct(uvw, freq, vis, np.ones(vis.shape), np.column_stack([(x - n // 2) * cell, (y - n // 2) * cell]))
+    assert np.sqrt(np.mean((dirty[x, y] - truth) ** 2)) < epsilon * np.sqrt(np.mean(truth**2))
+
+
 @pytest.mark.parametrize("dec_deg", [16.15, 89.0])
 @pytest.mark.parametrize(("dtype", "epsilon"), [(np.complex64, 1e-4), (np.complex128, 1e-12)])
 def test_visibilities_are_the_direct_sum(dec_deg: float, dtype: type, epsilon: float) -> None:
@@ -131,3 +147,33 @@ def test_a_failing_progress_callback_ends_the_call() -> None:
             do_wgridding=True,
             progress=stop,
         )
+
+
+def test_outputs_and_baselines_of_another_shape_are_refused_as_ducc0_does() -> None:
+    uvw, freq, vis, _ = case(16.15, np.complex128)
+    args = {"uvw": uvw, "freq": freq, "pixsize_x": 1e-3, "pixsize_y": 1e-3, "epsilon": 1e-4}
+    size = {"npix_x": 64, "npix_y": 48}
+    for out in (np.zeros((64, 48), np.float32), np.zeros((32, 48)), np.zeros((64, 1))):
+        with pytest.raises(TypeError, match=r"dirty: expected an array \(64, 48\) of float64 to fill, found"):
+            vis2dirty(vis=vis, dirty=out, **size, **args)
+    for out in (
+        np.zeros(vis.shape, np.complex64),
+        np.zeros((len(uvw), 1), complex),
+        np.zeros((2, *vis.shape), complex),
+    ):
+        with pytest.raises(TypeError, match="vis: expected an array"):
+            dirty2vis(dirty=np.zeros((64, 48)), vis=out, **args)
+    fixed = np.zeros((64, 48))
+    fixed.setflags(write=False)
+    with pytest.raises(ValueError, match="read-only"):
+        vis2dirty(vis=vis, dirty=fixed, **args)
+    for wrong in (uvw[:, :1], uvw[0], uvw[:, :2]):
+        with pytest.raises(TypeError, match=r"uvw: expected shape \(row, 3\)"):
+            vis2dirty(vis=vis, **size, **{**args, "uvw": wrong})
+    for change, words in (
+        ({"npix_x": 33}, "npix_x"),
+        ({"pixsize_y": 0.0}, "pixsize_y"),
+        ({"center_x": math.nan}, "center_x"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            vis2dirty(vis=vis, **{**size, **args, **change})

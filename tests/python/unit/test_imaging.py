@@ -10,7 +10,7 @@ import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
 
-from dsa110_contimg import imaging
+from dsa110_contimg import ContimgError, imaging
 from dsa110_contimg.imaging import cli
 from dsa110_contimg.imaging.cli_imaging import image_ms, parse_jansky, parse_phasecenter, parse_uvrange
 
@@ -60,11 +60,17 @@ def test_words_of_casa() -> None:
     assert parse_uvrange("1~20klambda") == (1000.0, 20000.0)
     assert parse_phasecenter("J2000 22h53m57.7s +16d08m53s") == pytest.approx([343.490417, 16.148056], abs=1e-6)
     assert parse_phasecenter("343.5 16.1") == pytest.approx([343.5, 16.1])
-    for wrong in ("1 furlong", "-3Jy"):
+    assert parse_uvrange(">1e-1klambda") == (100.0, 1e12)
+    with pytest.raises(ValueError, match="phasecenter: expected 'J2000 RA DEC', found 'a b'"):
+        parse_phasecenter("a b")
+    with pytest.raises(ValueError, match="phasecenter"):
+        parse_phasecenter("10 95")
+    for wrong in ("1e", "1.2.3Jy", "1 furlong", "-3Jy"):
         with pytest.raises(ValueError, match="threshold"):
             parse_jansky(wrong)
-    with pytest.raises(ValueError, match="uvrange"):
-        parse_uvrange(">30m")
+    for wrong in (">30m", "1.2.3klambda", ">klambda"):
+        with pytest.raises(ValueError, match="uvrange: expected"):
+            parse_uvrange(wrong)
 
 
 def test_unknown_option_names_the_nearest(tmp_path: Path) -> None:
@@ -119,3 +125,24 @@ def test_export_draws_a_png_and_overlay_needs_an_image(tmp_path: Path, capsys: p
     made = json.loads(capsys.readouterr().out)["files"]
     assert Path(made[0]).read_bytes().startswith(b"\x89PNG")
     assert cli.main(["export", "--source", str(tmp_path), "--prefix", "zz", "--make-png"]) == 1
+    assert cli.main(["export", "--source", str(tmp_path), "--prefix", "a-"]) == 1
+    assert "--make-fits, --make-png or both" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("imsize", -4, "imsize: expected a whole number, zero or more, found -4"),
+        ("imsize", [64, 63.5], "imsize: expected a whole number"),
+        ("niter", -1, "niter: expected a whole number"),
+        ("subbands", 2.5, "subbands: expected a whole number"),
+        ("cell_arcsec", float("nan"), "cell_arcsec: expected a finite number"),
+        ("uvrange", [0.0, float("inf")], "uvrange: expected a finite number"),
+    ],
+)
+def test_numbers_that_cannot_be_are_told_by_their_names(tmp_path: Path, option: str, value: object, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        imaging.image(tmp_path / "a.ms", tmp_path / "a", **{option: value})
+    # None is the stage's own choice.
+    with pytest.raises((OSError, ContimgError), match=r"a\.ms"):
+        imaging.image(tmp_path / "a.ms", tmp_path / "a", **{option: None if option in ("imsize", "uvrange") else 2})

@@ -222,3 +222,69 @@ def test_tiles_that_do_not_meet_are_told(tmp_path: Path) -> None:
     report = mosaic.build_mosaic(apart, tmp_path / "m.fits", ignore_validation=True)
     overlap = next(v for v in report["checks"] if v["name"] == "overlap")
     assert (overlap["passed"], overlap["value"]) == (False, 0.0)
+
+
+def test_a_tile_counts_once(tiles: list[Path], tmp_path: Path) -> None:
+    for path in tiles:
+        path.with_name(path.name.replace("-image", "-image.pbcor")).write_bytes(path.read_bytes())
+    corrected = tiles[0].with_name("t0-image.pbcor.fits")
+    with pytest.raises(ValueError, match=r"tiles: expected each tile once, found .*t0-image\.fits twice"):
+        mosaic.build_mosaic([*tiles, corrected], tmp_path / "m.fits")
+    # As the worker records them: every product of a tile as "5min", both images among them.
+    db = ensure_products_db(tmp_path / "products.sqlite3")
+    for k in range(2):
+        for product in ("image", "image.pbcor", "pb", "psf", "dirty", "residual", "model"):
+            path = tmp_path / f"t{k}-{product}.fits"
+            images_insert(db, path, "a.ms", "5min", mid_mjd=61_065.0 + k, pbcor=int(product == "image.pbcor"))
+    images_insert(db, tmp_path / "t2-image.fits", "b.ms", "5min", mid_mjd=61_067.0, pbcor=0)
+    planned = mosaic.plan(db, "all", include_unpbcor=True)["tiles"]
+    assert [Path(p).name for p in planned] == ["t0-image.pbcor.fits", "t1-image.pbcor.fits", "t2-image.fits"]
+    assert len(mosaic.plan(db, "corrected")["tiles"]) == 2
+
+
+def test_the_header_says_when_by_what_and_of_what(tiles: list[Path], tmp_path: Path) -> None:
+    days = [(61_065.0, 61_065.0036), (61_065.0033, 61_065.0069)]
+    for path, (begin, end) in zip(tiles, days, strict=True):
+        with fits.open(path, mode="update") as hdus:
+            hdus[0].header.update({"TELESCOP": "DSA_110", "WEIGHTIN": "briggs 0.5", "PROVHASH": path.name})
+            hdus[0].header.update({"MJD-BEG": begin, "MJD-END": end, "CALTABS": path.name[:2]})
+    report = mosaic.build_mosaic(tiles, tmp_path / "m.fits", method="weighted", ignore_validation=True)
+    header = fits.getheader(report["products"]["mosaic"])
+    assert (header["TELESCOP"], header["WEIGHTIN"], header["COADD"]) == ("DSA_110", "briggs 0.5", "weighted")
+    assert (header["CALTABS"], header["PBCOR"], header["INTERPOL"]) == ("t0;t1", True, "matched")
+    assert header["MJD-BEG"] == pytest.approx(days[0][0], abs=1e-9)
+    assert header["MJD-END"] == pytest.approx(days[1][1], abs=1e-9)
+    assert header["DATE-BEG"].startswith("2026-01-25T00:00:00")
+    assert header["RMSLEAST"] == pytest.approx(report["noise_jy"])
+    assert len(header["PROVHASH"]) == 64
+    assert "t1-image.fits" in "".join(header["HISTORY"])
+    with fits.open(tiles[0], mode="update") as hdus:
+        hdus[0].header["PROVHASH"] = "other data"
+    again = mosaic.build_mosaic(tiles, tmp_path / "m.fits", method="weighted", ignore_validation=True)
+    assert fits.getheader(again["products"]["mosaic"])["PROVHASH"] != header["PROVHASH"]
+
+
+def test_a_verdict_names_the_tile(tiles: list[Path], tmp_path: Path) -> None:
+    bad = write_tile(tmp_path / "t2", 0.0, (0.0, 0.0), 1e-3, fwhm_px=9.0)
+    with pytest.raises(ValueError, match=r"beam = .*worst in tile 2 \(t2-image\.fits\)"):
+        mosaic.build_mosaic([*tiles, bad], tmp_path / "m.fits")
+
+
+def test_a_seam_is_judged_as_the_tiles_will_be_added(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(globals(), "SOURCES", (*SOURCES, *MORE))
+    pair = [write_tile(tmp_path / f"t{k}", 0.03 - 0.02 * k, (0.0, 0.0), 1e-3) for k in range(2)]
+    monkeypatch.undo()
+    with fits.open(pair[1], mode="update") as hdus:
+        hdus[0].data *= 1.3
+    table = catalogue(tmp_path / "nvss.csv")
+    with pytest.raises(ValueError, match=r"seam = 0\.(29|30)"):
+        mosaic.build_mosaic(pair, tmp_path / "m.fits")
+    report = mosaic.build_mosaic(pair, tmp_path / "m.fits", catalog=table)
+    assert next(v["value"] for v in report["verdicts"] if v["name"] == "seam") < 0.02
+    with pytest.raises(ValueError, match="seam"):
+        mosaic.build_mosaic(pair, tmp_path / "m.fits", catalog=table, correct_flux=False)
+
+
+def test_a_place_that_is_not_there_is_told_before_any_work(tiles: list[Path], tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="output: expected a file in a directory that exists"):
+        mosaic.build_mosaic(tiles, tmp_path / "none" / "m.fits")

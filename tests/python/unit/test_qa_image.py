@@ -86,6 +86,10 @@ def test_what_is_no_image_is_refused(tmp_path: Path, capsys: pytest.CaptureFixtu
         check_image(path)
     assert cli.main(["image", str(tmp_path / "none.fits")]) == 1
     assert "none.fits" in capsys.readouterr().err
+    text = tmp_path / "text.fits"
+    text.write_text("ra_deg,dec_deg\n")
+    assert cli.main(["image", str(text)]) == 1
+    assert "text.fits: expected a FITS image" in capsys.readouterr().err
 
 
 def test_the_command_judges_by_a_csv(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -99,3 +103,24 @@ def test_the_command_judges_by_a_csv(tmp_path: Path, capsys: pytest.CaptureFixtu
     table.write_text("ra,dec\n1,2\n")
     assert cli.main(asked) == 1
     assert "ra_deg" in capsys.readouterr().err
+
+
+def test_the_originals_other_checks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, table = tmp_path / "a.fits", tmp_path / "c.csv"
+    rows = [f"{ra},{dec},{1e3 * flux}" for ra, dec, flux in image(path)]
+    # One of 20 Jy that the image does not have: left out by its flux.
+    table.write_text("ra_deg,dec_deg,flux_mjy\n" + "\n".join(rows) + "\n0.02,30.0,20000\n")
+    asked = ["mosaic", str(path), "--check-astrometry", "--catalog", str(table)]
+    asked += ["--check-calibration", "--check-primary-beam", "--max-flux", "10"]
+    assert cli.main(asked) == 0
+    printed = capsys.readouterr().out
+    assert "NaN" not in printed
+    report = json.loads(printed)
+    assert len(report["matches"]) == 6
+    assert (verdicts(report)["calibration"], verdicts(report)["primary_beam"]) == (None, None)
+    for cards, ok in (({"CALTABS": "a", "PBCOR": True}, True), ({"CALTABS": "a;b", "PBCOR": False}, False)):
+        with fits.open(path, mode="update") as hdus:
+            hdus[0].header.update(cards)
+        report = check_image(path, calibration=True, primary_beam=True)
+        assert (verdicts(report)["calibration"], verdicts(report)["primary_beam"]) == (ok, ok)
+        assert report["ok"] is ok
