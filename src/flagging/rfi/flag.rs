@@ -173,15 +173,19 @@ super::vectorized! {
 }
 
 impl Search<'_> {
-    /// Search all of some baselines.
+    /// Search all of some baselines. They are taken in the order of their rows: neighbours in memory are read together.
     fn all(&self, baselines: &[Vec<usize>], control: &Control) -> Result<Vec<Found>, Error> {
-        baselines
-            .par_iter()
-            .map_init(Scratch::default, |scratch, rows| {
+        let mut order: Vec<usize> = (0..baselines.len()).collect();
+        order.sort_unstable_by_key(|k| baselines[*k].first());
+        let mut found: Vec<(usize, Found)> = order
+            .into_par_iter()
+            .map_init(Scratch::default, |scratch, k| {
                 control.check()?;
-                Ok(self.one(rows, scratch))
+                Ok((k, self.one(&baselines[k], scratch)))
             })
-            .collect()
+            .collect::<Result<_, Error>>()?;
+        found.sort_unstable_by_key(|(k, _)| *k);
+        Ok(found.into_iter().map(|(_, found)| found).collect())
     }
 
     /// The bandpass without what was found, where that was much and made another one.
