@@ -22,6 +22,8 @@ const AGAIN: [f32; 2] = [0.03, 0.25];
 
 /// Baselines that tell, before all are searched, whether there is much interference.
 const SCOUTS: usize = 256;
+/// Scouts on either side, by length, that tell what is expected of a baseline.
+const ABREAST: usize = 4;
 /// Flagged fraction of theirs above which the bandpass that they share is taken once more, without what was found.
 const CROWDED: f32 = 0.1;
 /// It is used where it differs from the first one by more than this fraction.
@@ -48,12 +50,17 @@ pub fn flag(block: &mut VisBlock, params: &RfiParams, control: &Control) -> Resu
     let scouts: Vec<Vec<usize>> = baselines.iter().step_by(stride).cloned().collect();
     let rows: Vec<usize> = baselines.iter().flatten().copied().collect();
     let bandpass = response(block, &rows, &[]);
-    let mut search = Search { block, response: bandpass, params, windows, typical: Vec::new() };
+    let mut search =
+        Search { block, response: bandpass, params, windows, typical: Vec::new(), expected: Expected::default() };
     let mut found = search.all(&scouts, control)?;
     let better = search.without(&scouts, &found);
     if stride > 1 || better.is_some() {
         search.response = better.unwrap_or(search.response);
+        if stride > 1 {
+            search.expected = Expected::new(&found, stride);
+        }
         found = search.all(&baselines, control)?;
+        search.expected = Expected::default();
     }
     if baselines.first().is_some_and(|rows| rows.len() * block.channels.freq_hz.len() < SMALL) {
         search.typical = typical(&found, block.products.len());
@@ -82,6 +89,12 @@ fn share<'a>(masks: impl IntoIterator<Item = &'a [bool]>) -> f32 {
         .into_iter()
         .fold((0u64, 0u64), |(part, all), mask| (part + u64::from(count(mask)), all + mask.len() as u64));
     part as f32 / all.max(1) as f32
+}
+
+/// Share of samples in which two masks differ.
+fn differ(a: &[bool], b: &[bool]) -> f32 {
+    let count = a.iter().zip(b).map(|(a, b)| u32::from(a != b)).sum::<u32>();
+    count as f32 / a.len().max(1) as f32
 }
 
 /// Medians over baselines of the variances of the products.
@@ -160,6 +173,46 @@ struct Search<'a> {
     /// Variances of the products on all baselines; empty when planes are large enough to know their own.
     typical: Vec<f32>,
     windows: BTreeMap<usize, Vec<Window>>,
+    expected: Expected,
+}
+
+/// What neighbours in length flag: left out of the first estimates of noise and sources, which then are as good as a second search's.
+#[derive(Default)]
+struct Expected {
+    /// By scout; empty where there is nothing.
+    masks: Vec<Vec<bool>>,
+    /// Baselines to a scout.
+    stride: usize,
+}
+
+impl Expected {
+    /// What more than half of some scouts of about one length flag; `scouts` are every `stride`-th of the baselines by length.
+    fn new(scouts: &[Found], stride: usize) -> Self {
+        let masks = (0..scouts.len())
+            .map(|k| {
+                let size = scouts[k].mask.len();
+                let from = k.saturating_sub(ABREAST);
+                let near: Vec<&[bool]> = scouts[from..(k + ABREAST + 1).min(scouts.len())]
+                    .iter()
+                    .map(|f| &f.mask[..])
+                    .filter(|mask| mask.len() == size)
+                    .collect();
+                let mut count = vec![0u8; size];
+                for mask in &near {
+                    for (n, m) in count.iter_mut().zip(*mask) {
+                        *n += u8::from(*m);
+                    }
+                }
+                count.iter().map(|n| 2 * usize::from(*n) > near.len()).collect()
+            })
+            .collect();
+        Self { masks, stride }
+    }
+
+    /// For the `k`-th baseline by length, of so many samples.
+    fn of(&self, k: usize, size: usize) -> Option<&[bool]> {
+        self.masks.get(k / self.stride.max(1)).map(|mask| &mask[..]).filter(|mask| mask.len() == size)
+    }
 }
 
 super::vectorized! {
@@ -181,7 +234,7 @@ impl Search<'_> {
             .into_par_iter()
             .map_init(Scratch::default, |scratch, k| {
                 control.check()?;
-                Ok((k, self.one(&baselines[k], scratch)))
+                Ok((k, self.one(k, &baselines[k], scratch)))
             })
             .collect::<Result<_, Error>>()?;
         found.sort_unstable_by_key(|(k, _)| *k);
@@ -206,11 +259,14 @@ impl Search<'_> {
         chain::cost(self.params.false_alarm.max(f64::from(CHANGES * share * share)))
     }
 
-    /// Search one baseline by itself: once, and where much was found again with noise and sources estimated without it.
-    fn one(&self, rows: &[usize], scratch: &mut Scratch) -> Found {
+    /// Search one baseline, the `k`-th by length, by itself: once, and where much was found that was not expected again with noise and
+    /// sources estimated without it.
+    fn one(&self, k: usize, rows: &[usize], scratch: &mut Scratch) -> Found {
         let mut plane = Plane::default();
-        let mut mask = vec![false; rows.len() * self.block.channels.freq_hz.len()];
-        let mut flagged = 0.0;
+        let size = rows.len() * self.block.channels.freq_hz.len();
+        let mut expected = self.expected.of(k, size);
+        let mut mask = expected.map_or_else(|| vec![false; size], <[bool]>::to_vec);
+        let mut flagged = if expected.is_some() { share([&mask[..]]) } else { 0.0 };
         for least in [AGAIN[0], AGAIN[1], 1.0] {
             weigh(
                 (self.block, rows),
@@ -222,7 +278,8 @@ impl Search<'_> {
             let bound = self.bound(flagged);
             mark(&plane.evidence, (plane.nt, plane.nf), bound, &mut mask, &mut scratch.chain);
             flagged = share([&mask[..]]);
-            if flagged <= least {
+            let as_expected = expected.take().is_some_and(|expected| differ(&mask, expected) <= AGAIN[0]);
+            if flagged <= least || as_expected {
                 break;
             }
         }
