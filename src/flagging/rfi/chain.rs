@@ -88,33 +88,54 @@ fn some<const N: usize>(
             bound
         }
     };
+    // Lanes are copied before they are written: what may lie in one place would be taken one by one.
+    let lanes_of = |values: &[f32], at: usize| -> [f32; N] {
+        let mut out = [0.0; N];
+        out.copy_from_slice(&values[at..at + N]);
+        out
+    };
     let mut sums = [edge; N];
     for k in 0..n {
         let at = k * lanes + from;
-        let (e, out) = (&evidence[at..at + N], &mut said[at..at + N]);
+        let e = lanes_of(evidence, at);
+        said[at..at + N].copy_from_slice(&sums);
         for f in 0..N {
-            out[f] = sums[f];
             sums[f] = step(sums[f], e[f]);
         }
     }
     let mut sums = [edge; N];
     for k in (0..n).rev() {
         let at = k * lanes + from;
-        let (e, out) = (&evidence[at..at + N], &mut said[at..at + N]);
+        let (e, mut out) = (lanes_of(evidence, at), lanes_of(said, at));
         for f in 0..N {
             out[f] += sums[f];
             sums[f] = step(sums[f], e[f]);
         }
+        said[at..at + N].copy_from_slice(&out);
     }
 }
 
 #[inline(always)]
 fn transpose(from: &[f32], (rows, columns): (usize, usize), to: &mut Vec<f32>) {
+    /// Squares of this size go through registers.
+    const N: usize = 8;
     to.resize(rows * columns, 0.0);
-    for c in 0..columns {
-        let line = &mut to[c * rows..(c + 1) * rows];
-        for (r, value) in line.iter_mut().enumerate() {
-            *value = from[r * columns + c];
+    let (whole_rows, whole_columns) = (rows / N * N, columns / N * N);
+    for r in (0..whole_rows).step_by(N) {
+        for c in (0..whole_columns).step_by(N) {
+            let line = |k: usize| -> [f32; N] {
+                std::array::from_fn(|n| from[(r + k) * columns + c..][..N][n])
+            };
+            let square: [[f32; N]; N] = std::array::from_fn(line);
+            for k in 0..N {
+                let turned: [f32; N] = std::array::from_fn(|n| square[n][k]);
+                to[(c + k) * rows + r..][..N].copy_from_slice(&turned);
+            }
+        }
+    }
+    for r in 0..rows {
+        for c in if r < whole_rows { whole_columns } else { 0 }..columns {
+            to[c * rows + r] = from[r * columns + c];
         }
     }
 }
