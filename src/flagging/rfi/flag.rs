@@ -1,6 +1,6 @@
 //! The RFI step over a block: baselines in parallel.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use ndarray::Axis;
 use rayon::prelude::*;
@@ -124,18 +124,24 @@ fn check(params: &RfiParams) -> Result<(), Error> {
 
 /// Rows of each baseline in their times, baselines from the shortest to the longest.
 fn baselines(block: &VisBlock) -> Vec<Vec<usize>> {
-    let mut of: BTreeMap<(u32, u32), Vec<usize>> = BTreeMap::new();
+    let mut place: HashMap<(u32, u32), usize> = HashMap::new();
+    let mut of: Vec<((u32, u32), Vec<usize>)> = Vec::new();
     for k in 0..block.rows.len() {
         let pair = (block.rows.antenna1[k], block.rows.antenna2[k]);
         if pair.0 != pair.1 {
-            of.entry(pair).or_default().push(k);
+            let n = *place.entry(pair).or_insert(of.len());
+            if n == of.len() {
+                of.push((pair, Vec::new()));
+            }
+            of[n].1.push(k);
         }
     }
     let length =
-        |rows: &Vec<usize>| rows.first().map_or(0.0, |k| block.rows.uvw_m[*k].iter().map(|x| x * x).sum());
-    let mut out: Vec<(f64, Vec<usize>)> = of.into_values().map(|rows| (length(&rows), rows)).collect();
-    out.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let mut out: Vec<Vec<usize>> = out.into_iter().map(|(_, rows)| rows).collect();
+        |rows: &[usize]| rows.first().map_or(0.0, |k| block.rows.uvw_m[*k].iter().map(|x| x * x).sum::<f64>());
+    let mut out: Vec<(f64, (u32, u32), Vec<usize>)> =
+        of.into_iter().map(|(pair, rows)| (length(&rows), pair, rows)).collect();
+    out.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    let mut out: Vec<Vec<usize>> = out.into_iter().map(|(_, _, rows)| rows).collect();
     for rows in &mut out {
         rows.sort_by(|a, b| block.rows.time_mjd_s[*a].total_cmp(&block.rows.time_mjd_s[*b]));
     }
@@ -328,15 +334,23 @@ impl Search<'_> {
 }
 
 fn write(block: &mut VisBlock, baselines: &[Vec<usize>], found: &[Found]) {
-    let nf = block.channels.freq_hz.len();
+    let (nf, np) = (block.channels.freq_hz.len(), block.products.len());
     for (rows, found) in baselines.iter().zip(found) {
         for (t, row) in rows.iter().enumerate() {
             let mask = &found.mask[t * nf..(t + 1) * nf];
-            if mask.iter().any(|m| *m) {
-                let mut flag = block.flag_rfp.index_axis_mut(Axis(0), *row);
-                for (f, _) in mask.iter().enumerate().filter(|(_, m)| **m) {
-                    flag.index_axis_mut(Axis(0), f).fill(true);
+            // Rows without any are not touched: they are far apart in memory.
+            if !mask.iter().fold(false, |any, m| any | *m) {
+                continue;
+            }
+            let mut flag = block.flag_rfp.index_axis_mut(Axis(0), *row);
+            if let (Some(flags), true) = (flag.as_slice_mut(), np > 0) {
+                for (products, m) in flags.chunks_exact_mut(np).zip(mask) {
+                    products.iter_mut().for_each(|f| *f |= *m);
                 }
+                continue;
+            }
+            for (mut products, m) in flag.rows_mut().into_iter().zip(mask) {
+                products.iter_mut().for_each(|f| *f |= *m);
             }
         }
     }
