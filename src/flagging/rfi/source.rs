@@ -145,11 +145,6 @@ fn turns(tile: &Tile, scratch: &mut Scratch) -> Option<(f32, f32)> {
     }
     let [re, im] = &mut scratch.limited;
     let norm_of_row = &mut scratch.norms;
-    let scale = |(re, im, used): (f32, f32, f32)| {
-        let power = re * re + im * im;
-        // Never above 1; no number where there is none is multiplied by 0.
-        used * (bound / if power > bound { power } else { bound }).sqrt()
-    };
     let n = nt * nf;
     re.resize(n, 0.0);
     im.resize(n, 0.0);
@@ -160,11 +155,13 @@ fn turns(tile: &Tile, scratch: &mut Scratch) -> Option<(f32, f32)> {
         let (a, b, used) =
             (&tile.re[line.clone()][..nf], &tile.im[line.clone()][..nf], &tile.used[line.clone()][..nf]);
         let (re, im, norms) = (&mut re[line.clone()][..nf], &mut im[line][..nf], &mut norm_of_row[..nf]);
-        for f in 0..nf {
-            let w = scale((a[f], b[f], used[f]));
-            re[f] = w * a[f];
-            im[f] = w * b[f];
-            norms[f] += re[f] * re[f] + im[f] * im[f];
+        let mut from = 0;
+        while from + 8 <= nf {
+            limit::<8>([a, b, used], from, bound, [re, im, norms]);
+            from += 8;
+        }
+        for f in from..nf {
+            limit::<1>([a, b, used], f, bound, [re, im, norms]);
         }
     }
     let norm: f32 = norm_of_row.iter().sum();
@@ -178,6 +175,33 @@ fn turns(tile: &Tile, scratch: &mut Scratch) -> Option<(f32, f32)> {
         return None;
     }
     Some((in_freq[1].atan2(in_freq[0]), in_time[1].atan2(in_time[0])))
+}
+
+/// Limit `N` samples in their amplitude, those not used to none; add their powers to `norms`.
+#[inline(always)]
+fn limit<const N: usize>(
+    [a, b, used]: [&[f32]; 3],
+    from: usize,
+    bound: f32,
+    [re, im, norms]: [&mut [f32]; 3],
+) {
+    // Copied before anything is written: what may lie in one place would be taken one by one.
+    let mut lanes = [[0.0f32; N]; 4];
+    for (lane, values) in lanes.iter_mut().zip([a, b, used, &*norms]) {
+        lane.copy_from_slice(&values[from..from + N]);
+    }
+    let [mut a, mut b, used, mut norm] = lanes;
+    for f in 0..N {
+        let power = a[f] * a[f] + b[f] * b[f];
+        // Never above 1; no number where there is none is multiplied by 0.
+        let w = used[f] * (bound / if power > bound { power } else { bound }).sqrt();
+        a[f] *= w;
+        b[f] *= w;
+        norm[f] += a[f] * a[f] + b[f] * b[f];
+    }
+    re[from..from + N].copy_from_slice(&a);
+    im[from..from + N].copy_from_slice(&b);
+    norms[from..from + N].copy_from_slice(&norm);
 }
 
 /// Sum of products of samples with the conjugates of their neighbours at a distance.
