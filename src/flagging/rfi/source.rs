@@ -3,8 +3,7 @@
 use super::evidence::{noise, power};
 use super::fit::{fit, Aligned};
 use super::order::median_roughly;
-use super::tile::gather;
-use super::tile::Tile;
+use super::tile::{gather, total, Tile};
 
 /// Coherence of neighbouring samples, times the root of their number, above which a source may be there; noise exceeds it in 0.3 % of
 /// the cases.
@@ -155,13 +154,16 @@ fn turns(tile: &Tile, scratch: &mut Scratch) -> Option<(f32, f32)> {
         let (a, b, used) =
             (&tile.re[line.clone()][..nf], &tile.im[line.clone()][..nf], &tile.used[line.clone()][..nf]);
         let (re, im, norms) = (&mut re[line.clone()][..nf], &mut im[line][..nf], &mut norm_of_row[..nf]);
-        let mut from = 0;
-        while from + 8 <= nf {
-            limit::<8>([a, b, used], from, bound, [re, im, norms]);
-            from += 8;
+        // Two loops: with six arrays in one, too many might lie in one place for vector lanes.
+        for f in 0..nf {
+            let power = a[f] * a[f] + b[f] * b[f];
+            // Never above 1; no number where there is none is multiplied by 0.
+            let w = used[f] * (bound / if power > bound { power } else { bound }).sqrt();
+            re[f] = w * a[f];
+            im[f] = w * b[f];
         }
-        for f in from..nf {
-            limit::<1>([a, b, used], f, bound, [re, im, norms]);
+        for f in 0..nf {
+            norms[f] += re[f] * re[f] + im[f] * im[f];
         }
     }
     let norm: f32 = norm_of_row.iter().sum();
@@ -170,38 +172,11 @@ fn turns(tile: &Tile, scratch: &mut Scratch) -> Option<(f32, f32)> {
     // Pairs are fewer than samples.
     let coherence = |[a, b]: [f32; 2], n: usize| a.hypot(b) * n as f32 / ((n.max(2) - 1) as f32 * norm);
     let strength = (coherence(in_freq, nf), coherence(in_time, nt));
-    let number: f32 = tile.used.iter().sum();
+    let number = total(&tile.used);
     if !(strength.0.max(strength.1) * number.sqrt() > COHERENT) {
         return None;
     }
     Some((in_freq[1].atan2(in_freq[0]), in_time[1].atan2(in_time[0])))
-}
-
-/// Limit `N` samples in their amplitude, those not used to none; add their powers to `norms`.
-#[inline(always)]
-fn limit<const N: usize>(
-    [a, b, used]: [&[f32]; 3],
-    from: usize,
-    bound: f32,
-    [re, im, norms]: [&mut [f32]; 3],
-) {
-    // Copied before anything is written: what may lie in one place would be taken one by one.
-    let mut lanes = [[0.0f32; N]; 4];
-    for (lane, values) in lanes.iter_mut().zip([a, b, used, &*norms]) {
-        lane.copy_from_slice(&values[from..from + N]);
-    }
-    let [mut a, mut b, used, mut norm] = lanes;
-    for f in 0..N {
-        let power = a[f] * a[f] + b[f] * b[f];
-        // Never above 1; no number where there is none is multiplied by 0.
-        let w = used[f] * (bound / if power > bound { power } else { bound }).sqrt();
-        a[f] *= w;
-        b[f] *= w;
-        norm[f] += a[f] * a[f] + b[f] * b[f];
-    }
-    re[from..from + N].copy_from_slice(&a);
-    im[from..from + N].copy_from_slice(&b);
-    norms[from..from + N].copy_from_slice(&norm);
 }
 
 /// Sum of products of samples with the conjugates of their neighbours at a distance.
