@@ -93,14 +93,13 @@ fn add(to: &mut [f32], values: &[f32]) {
 fn widen((rows, nf): (usize, usize), width: usize, scratch: &mut Scratch) -> f32 {
     let [from, to] = &mut scratch.sum;
     to.resize(from.len(), 0.0);
-    let n = nf.saturating_sub(width);
-    for t in 0..rows {
-        let line = &from[t * nf..(t + 1) * nf];
-        let (out, rest) = to[t * nf..(t + 1) * nf].split_at_mut(n);
-        for ((o, a), b) in out.iter_mut().zip(&line[..n]).zip(&line[width..]) {
-            *o = a + b;
-        }
-        rest.fill(f32::NEG_INFINITY);
+    // Over the ends of the rows too: one long loop. What is added there belongs to another time, and is overwritten.
+    let n = (rows * nf).saturating_sub(width);
+    for ((o, a), b) in to[..n].iter_mut().zip(&from[..n]).zip(&from[width..]) {
+        *o = a + b;
+    }
+    for line in to[..rows * nf].chunks_exact_mut(nf) {
+        line[nf.saturating_sub(width)..].fill(f32::NEG_INFINITY);
     }
     scratch.sum.swap(0, 1);
     greatest(&scratch.sum[0][..rows * nf])
