@@ -355,3 +355,26 @@ fn write(block: &mut VisBlock, baselines: &[Vec<usize>], found: &[Found]) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn expected_is_what_most_scouts_of_about_one_length_flag() {
+        // All flag the first sample, a third of them the second, the long ones the third.
+        let scouts: Vec<Found> = (0..20)
+            .map(|k| Found { plane: Plane::default(), mask: vec![true, k % 3 == 1, k >= 10] })
+            .collect();
+        let expected = Expected::new(&scouts, 3);
+        assert_eq!(expected.of(0, 3), Some(&[true, false, false][..]));
+        assert_eq!(expected.of(59, 3), Some(&[true, false, true][..]));
+        // 4 of the 9 about the scout 10 are shorter, 5 of those about the scout 9.
+        assert_eq!(expected.of(30, 3), Some(&[true, false, true][..]));
+        assert_eq!(expected.of(29, 3).map(|mask| mask[2]), Some(false));
+        // Planes of another shape, and baselines beyond the scouts, have none.
+        assert_eq!(expected.of(0, 4), None);
+        assert_eq!(expected.of(60, 3), None);
+        assert_eq!(Expected::default().of(0, 3), None);
+    }
+}
