@@ -6,6 +6,7 @@ use ndarray::Axis;
 use rayon::prelude::*;
 
 use super::evidence::{weigh, MEAN, SIGMA};
+use super::expected::Expected;
 use super::grow::grow;
 use super::limits::{windows, Window};
 use super::response::response;
@@ -22,8 +23,6 @@ const AGAIN: [f32; 2] = [0.03, 0.25];
 
 /// Baselines that tell, before all are searched, whether there is much interference.
 const SCOUTS: usize = 256;
-/// Scouts on either side, by length, that tell what is expected of a baseline.
-const ABREAST: usize = 4;
 /// Flagged fraction of theirs above which the bandpass that they share is taken once more, without what was found.
 const CROWDED: f32 = 0.1;
 /// It is used where it differs from the first one by more than this fraction.
@@ -50,14 +49,21 @@ pub fn flag(block: &mut VisBlock, params: &RfiParams, control: &Control) -> Resu
     let scouts: Vec<Vec<usize>> = baselines.iter().step_by(stride).cloned().collect();
     let rows: Vec<usize> = baselines.iter().flatten().copied().collect();
     let bandpass = response(block, &rows, &[]);
-    let mut search =
-        Search { block, response: bandpass, params, windows, typical: Vec::new(), expected: Expected::default() };
+    let mut search = Search {
+        block,
+        response: bandpass,
+        params,
+        windows,
+        typical: Vec::new(),
+        expected: Expected::default(),
+    };
     let mut found = search.all(&scouts, control)?;
     let better = search.without(&scouts, &found);
     if stride > 1 || better.is_some() {
         search.response = better.unwrap_or(search.response);
         if stride > 1 {
-            search.expected = Expected::new(&found, stride);
+            let masks: Vec<&[bool]> = found.iter().map(|f| &f.mask[..]).collect();
+            search.expected = Expected::new(&masks, stride);
         }
         found = search.all(&baselines, control)?;
         search.expected = Expected::default();
@@ -136,8 +142,9 @@ fn baselines(block: &VisBlock) -> Vec<Vec<usize>> {
             of[n].1.push(k);
         }
     }
-    let length =
-        |rows: &[usize]| rows.first().map_or(0.0, |k| block.rows.uvw_m[*k].iter().map(|x| x * x).sum::<f64>());
+    let length = |rows: &[usize]| {
+        rows.first().map_or(0.0, |k| block.rows.uvw_m[*k].iter().map(|x| x * x).sum::<f64>())
+    };
     let mut out: Vec<(f64, (u32, u32), Vec<usize>)> =
         of.into_iter().map(|(pair, rows)| (length(&rows), pair, rows)).collect();
     out.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
@@ -180,45 +187,6 @@ struct Search<'a> {
     typical: Vec<f32>,
     windows: BTreeMap<usize, Vec<Window>>,
     expected: Expected,
-}
-
-/// What neighbours in length flag: left out of the first estimates of noise and sources, which then are as good as a second search's.
-#[derive(Default)]
-struct Expected {
-    /// By scout; empty where there is nothing.
-    masks: Vec<Vec<bool>>,
-    /// Baselines to a scout.
-    stride: usize,
-}
-
-impl Expected {
-    /// What more than half of some scouts of about one length flag; `scouts` are every `stride`-th of the baselines by length.
-    fn new(scouts: &[Found], stride: usize) -> Self {
-        let masks = (0..scouts.len())
-            .map(|k| {
-                let size = scouts[k].mask.len();
-                let from = k.saturating_sub(ABREAST);
-                let near: Vec<&[bool]> = scouts[from..(k + ABREAST + 1).min(scouts.len())]
-                    .iter()
-                    .map(|f| &f.mask[..])
-                    .filter(|mask| mask.len() == size)
-                    .collect();
-                let mut count = vec![0u8; size];
-                for mask in &near {
-                    for (n, m) in count.iter_mut().zip(*mask) {
-                        *n += u8::from(*m);
-                    }
-                }
-                count.iter().map(|n| 2 * usize::from(*n) > near.len()).collect()
-            })
-            .collect();
-        Self { masks, stride }
-    }
-
-    /// For the `k`-th baseline by length, of so many samples.
-    fn of(&self, k: usize, size: usize) -> Option<&[bool]> {
-        self.masks.get(k / self.stride.max(1)).map(|mask| &mask[..]).filter(|mask| mask.len() == size)
-    }
 }
 
 super::vectorized! {
@@ -353,28 +321,5 @@ fn write(block: &mut VisBlock, baselines: &[Vec<usize>], found: &[Found]) {
                 products.iter_mut().for_each(|f| *f |= *m);
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn expected_is_what_most_scouts_of_about_one_length_flag() {
-        // All flag the first sample, a third of them the second, the long ones the third.
-        let scouts: Vec<Found> = (0..20)
-            .map(|k| Found { plane: Plane::default(), mask: vec![true, k % 3 == 1, k >= 10] })
-            .collect();
-        let expected = Expected::new(&scouts, 3);
-        assert_eq!(expected.of(0, 3), Some(&[true, false, false][..]));
-        assert_eq!(expected.of(59, 3), Some(&[true, false, true][..]));
-        // 4 of the 9 about the scout 10 are shorter, 5 of those about the scout 9.
-        assert_eq!(expected.of(30, 3), Some(&[true, false, true][..]));
-        assert_eq!(expected.of(29, 3).map(|mask| mask[2]), Some(false));
-        // Planes of another shape, and baselines beyond the scouts, have none.
-        assert_eq!(expected.of(0, 4), None);
-        assert_eq!(expected.of(60, 3), None);
-        assert_eq!(Expected::default().of(0, 3), None);
     }
 }
