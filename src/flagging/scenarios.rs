@@ -402,3 +402,14 @@ fn crowded_planes() {
         assert!(s.found() > 0.95 && s.wrong() < 0.01, "{} {}", s.found(), s.wrong());
     }
 }
+
+// Arrays of more than 512 baselines search each from what neighbours in length flag: also beside bright sources, and where most baselines
+// do not see what their neighbours do.
+#[test]
+fn expected_interference() {
+    let base = || Scenario { antennas: 34, sky: vec![0.4], ..Scenario::default() };
+    for scenario in [base(), Scenario { sky: vec![4.0], ..base() }, Scenario { every: 3, ..base() }] {
+        let s = total(&scenario, 3000..3001);
+        assert!(s.found() > 0.95 && s.wrong() < 0.005, "{scenario:?}: {} {}", s.found(), s.wrong());
+    }
+}

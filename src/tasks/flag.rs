@@ -301,7 +301,7 @@ impl Flagger {
         bits_rfp: Option<&mut Array3<u16>>,
         control: &Control,
     ) -> Result<Vec<StepReport>, Error> {
-        let flagged = block.flag_rfp.iter().map(|f| u64::from(*f)).sum();
+        let flagged = if self.reset { block.flag_rfp.outer_iter().map(count).sum() } else { 0 };
         if self.reset {
             // What cannot be read as a number stays flagged: reading flags it again.
             block.flag_rfp.fill(false);

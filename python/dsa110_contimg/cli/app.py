@@ -57,8 +57,11 @@ COMMANDS = (
 )
 
 
-def build() -> typer.Typer:
-    """The typer application with every command that this installation has."""
+def build(command: str | None = None) -> typer.Typer:
+    """The typer application with every command that this installation has, or only `command` where its file has that name.
+
+    The other commands and what they import take longer to load than some commands run.
+    """
     app = typer.Typer(
         name="contimg",
         help="Continuum imaging and light curves for the DSA-110: UVH5 in, ESE candidates out.",
@@ -90,7 +93,7 @@ def build() -> typer.Typer:
         _configure(log_level, threads)
 
     package = __name__.rpartition(".")[0]
-    for name in COMMANDS:
+    for name in (command,) if command in COMMANDS else COMMANDS:
         if importlib.util.find_spec(f"{package}.{name}") is not None:
             importlib.import_module(f"{package}.{name}").register(app)
     return app
@@ -130,7 +133,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     argv = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        command = typer.main.get_command(build())
+        command = typer.main.get_command(build(argv[0] if argv else None))
         code = command.main(args=argv, prog_name="contimg", standalone_mode=False)
     except _CommandLineError as error:
         error.show()  # type: ignore[attr-defined]

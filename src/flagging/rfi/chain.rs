@@ -5,6 +5,8 @@
 //! hidden Markov chain, or Page's cumulative sum bounded on both sides). Both directions along time and along frequency are looked at,
 //! and the axis that says more counts: lines, bursts and patches are runs along one of them at least.
 
+use super::transpose::transpose;
+
 /// Part of the other axis's say.
 const OTHER: f32 = 0.3;
 /// Interference next to interference along one axis alone has this odds' logarithm against it.
@@ -88,33 +90,29 @@ fn some<const N: usize>(
             bound
         }
     };
+    // Lanes are copied before they are written: what may lie in one place would be taken one by one.
+    let lanes_of = |values: &[f32], at: usize| -> [f32; N] {
+        let mut out = [0.0; N];
+        out.copy_from_slice(&values[at..at + N]);
+        out
+    };
     let mut sums = [edge; N];
     for k in 0..n {
         let at = k * lanes + from;
-        let (e, out) = (&evidence[at..at + N], &mut said[at..at + N]);
+        let e = lanes_of(evidence, at);
+        said[at..at + N].copy_from_slice(&sums);
         for f in 0..N {
-            out[f] = sums[f];
             sums[f] = step(sums[f], e[f]);
         }
     }
     let mut sums = [edge; N];
     for k in (0..n).rev() {
         let at = k * lanes + from;
-        let (e, out) = (&evidence[at..at + N], &mut said[at..at + N]);
+        let (e, mut out) = (lanes_of(evidence, at), lanes_of(said, at));
         for f in 0..N {
             out[f] += sums[f];
             sums[f] = step(sums[f], e[f]);
         }
-    }
-}
-
-#[inline(always)]
-fn transpose(from: &[f32], (rows, columns): (usize, usize), to: &mut Vec<f32>) {
-    to.resize(rows * columns, 0.0);
-    for c in 0..columns {
-        let line = &mut to[c * rows..(c + 1) * rows];
-        for (r, value) in line.iter_mut().enumerate() {
-            *value = from[r * columns + c];
-        }
+        said[at..at + N].copy_from_slice(&out);
     }
 }

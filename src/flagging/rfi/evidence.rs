@@ -6,7 +6,7 @@
 
 use super::order::nth_roughly;
 use super::source::{self, subtract};
-use super::tile::{gather, parts, Tile};
+use super::tile::{gather, parts, total, Tile};
 use super::Plane;
 use crate::vis::VisBlock;
 
@@ -58,7 +58,7 @@ fn weigh_body(
             plane.variance[p] = variance;
             let variance = match typical.get(p) {
                 Some(all) if *all > 0.0 && variance > 0.0 => {
-                    let own = tile.used.iter().sum::<f32>();
+                    let own = total(&tile.used);
                     ((own * variance.ln() + ENOUGH * all.ln()) / (own + ENOUGH)).exp().max(variance)
                 }
                 _ => variance,

@@ -1,11 +1,12 @@
 //! The RFI step over a block: baselines in parallel.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use ndarray::Axis;
 use rayon::prelude::*;
 
 use super::evidence::{weigh, MEAN, SIGMA};
+use super::expected::Expected;
 use super::grow::grow;
 use super::limits::{windows, Window};
 use super::response::response;
@@ -48,12 +49,24 @@ pub fn flag(block: &mut VisBlock, params: &RfiParams, control: &Control) -> Resu
     let scouts: Vec<Vec<usize>> = baselines.iter().step_by(stride).cloned().collect();
     let rows: Vec<usize> = baselines.iter().flatten().copied().collect();
     let bandpass = response(block, &rows, &[]);
-    let mut search = Search { block, response: bandpass, params, windows, typical: Vec::new() };
+    let mut search = Search {
+        block,
+        response: bandpass,
+        params,
+        windows,
+        typical: Vec::new(),
+        expected: Expected::default(),
+    };
     let mut found = search.all(&scouts, control)?;
     let better = search.without(&scouts, &found);
     if stride > 1 || better.is_some() {
         search.response = better.unwrap_or(search.response);
+        if stride > 1 {
+            let masks: Vec<&[bool]> = found.iter().map(|f| &f.mask[..]).collect();
+            search.expected = Expected::new(&masks, stride);
+        }
         found = search.all(&baselines, control)?;
+        search.expected = Expected::default();
     }
     if baselines.first().is_some_and(|rows| rows.len() * block.channels.freq_hz.len() < SMALL) {
         search.typical = typical(&found, block.products.len());
@@ -84,6 +97,12 @@ fn share<'a>(masks: impl IntoIterator<Item = &'a [bool]>) -> f32 {
     part as f32 / all.max(1) as f32
 }
 
+/// Share of samples in which two masks differ.
+fn differ(a: &[bool], b: &[bool]) -> f32 {
+    let count = a.iter().zip(b).map(|(a, b)| u32::from(a != b)).sum::<u32>();
+    count as f32 / a.len().max(1) as f32
+}
+
 /// Medians over baselines of the variances of the products.
 fn typical(found: &[Found], products: usize) -> Vec<f32> {
     (0..products)
@@ -111,18 +130,25 @@ fn check(params: &RfiParams) -> Result<(), Error> {
 
 /// Rows of each baseline in their times, baselines from the shortest to the longest.
 fn baselines(block: &VisBlock) -> Vec<Vec<usize>> {
-    let mut of: BTreeMap<(u32, u32), Vec<usize>> = BTreeMap::new();
+    let mut place: HashMap<(u32, u32), usize> = HashMap::new();
+    let mut of: Vec<((u32, u32), Vec<usize>)> = Vec::new();
     for k in 0..block.rows.len() {
         let pair = (block.rows.antenna1[k], block.rows.antenna2[k]);
         if pair.0 != pair.1 {
-            of.entry(pair).or_default().push(k);
+            let n = *place.entry(pair).or_insert(of.len());
+            if n == of.len() {
+                of.push((pair, Vec::new()));
+            }
+            of[n].1.push(k);
         }
     }
-    let length =
-        |rows: &Vec<usize>| rows.first().map_or(0.0, |k| block.rows.uvw_m[*k].iter().map(|x| x * x).sum());
-    let mut out: Vec<(f64, Vec<usize>)> = of.into_values().map(|rows| (length(&rows), rows)).collect();
-    out.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let mut out: Vec<Vec<usize>> = out.into_iter().map(|(_, rows)| rows).collect();
+    let length = |rows: &[usize]| {
+        rows.first().map_or(0.0, |k| block.rows.uvw_m[*k].iter().map(|x| x * x).sum::<f64>())
+    };
+    let mut out: Vec<(f64, (u32, u32), Vec<usize>)> =
+        of.into_iter().map(|(pair, rows)| (length(&rows), pair, rows)).collect();
+    out.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    let mut out: Vec<Vec<usize>> = out.into_iter().map(|(_, _, rows)| rows).collect();
     for rows in &mut out {
         rows.sort_by(|a, b| block.rows.time_mjd_s[*a].total_cmp(&block.rows.time_mjd_s[*b]));
     }
@@ -160,6 +186,7 @@ struct Search<'a> {
     /// Variances of the products on all baselines; empty when planes are large enough to know their own.
     typical: Vec<f32>,
     windows: BTreeMap<usize, Vec<Window>>,
+    expected: Expected,
 }
 
 super::vectorized! {
@@ -173,15 +200,19 @@ super::vectorized! {
 }
 
 impl Search<'_> {
-    /// Search all of some baselines.
+    /// Search all of some baselines. They are taken in the order of their rows: neighbours in memory are read together.
     fn all(&self, baselines: &[Vec<usize>], control: &Control) -> Result<Vec<Found>, Error> {
-        baselines
-            .par_iter()
-            .map_init(Scratch::default, |scratch, rows| {
+        let mut order: Vec<usize> = (0..baselines.len()).collect();
+        order.sort_unstable_by_key(|k| baselines[*k].first());
+        let mut found: Vec<(usize, Found)> = order
+            .into_par_iter()
+            .map_init(Scratch::default, |scratch, k| {
                 control.check()?;
-                Ok(self.one(rows, scratch))
+                Ok((k, self.one(k, &baselines[k], scratch)))
             })
-            .collect()
+            .collect::<Result<_, Error>>()?;
+        found.sort_unstable_by_key(|(k, _)| *k);
+        Ok(found.into_iter().map(|(_, found)| found).collect())
     }
 
     /// The bandpass without what was found, where that was much and made another one.
@@ -202,11 +233,14 @@ impl Search<'_> {
         chain::cost(self.params.false_alarm.max(f64::from(CHANGES * share * share)))
     }
 
-    /// Search one baseline by itself: once, and where much was found again with noise and sources estimated without it.
-    fn one(&self, rows: &[usize], scratch: &mut Scratch) -> Found {
+    /// Search one baseline, the `k`-th by length, by itself: once, and where much was found that was not expected again with noise and
+    /// sources estimated without it.
+    fn one(&self, k: usize, rows: &[usize], scratch: &mut Scratch) -> Found {
         let mut plane = Plane::default();
-        let mut mask = vec![false; rows.len() * self.block.channels.freq_hz.len()];
-        let mut flagged = 0.0;
+        let size = rows.len() * self.block.channels.freq_hz.len();
+        let mut expected = self.expected.of(k, size);
+        let mut mask = expected.map_or_else(|| vec![false; size], <[bool]>::to_vec);
+        let mut flagged = if expected.is_some() { share([&mask[..]]) } else { 0.0 };
         for least in [AGAIN[0], AGAIN[1], 1.0] {
             weigh(
                 (self.block, rows),
@@ -218,7 +252,8 @@ impl Search<'_> {
             let bound = self.bound(flagged);
             mark(&plane.evidence, (plane.nt, plane.nf), bound, &mut mask, &mut scratch.chain);
             flagged = share([&mask[..]]);
-            if flagged <= least {
+            let as_expected = expected.take().is_some_and(|expected| differ(&mask, expected) <= AGAIN[0]);
+            if flagged <= least || as_expected {
                 break;
             }
         }
@@ -267,15 +302,23 @@ impl Search<'_> {
 }
 
 fn write(block: &mut VisBlock, baselines: &[Vec<usize>], found: &[Found]) {
-    let nf = block.channels.freq_hz.len();
+    let (nf, np) = (block.channels.freq_hz.len(), block.products.len());
     for (rows, found) in baselines.iter().zip(found) {
         for (t, row) in rows.iter().enumerate() {
             let mask = &found.mask[t * nf..(t + 1) * nf];
-            if mask.iter().any(|m| *m) {
-                let mut flag = block.flag_rfp.index_axis_mut(Axis(0), *row);
-                for (f, _) in mask.iter().enumerate().filter(|(_, m)| **m) {
-                    flag.index_axis_mut(Axis(0), f).fill(true);
+            // Rows without any are not touched: they are far apart in memory.
+            if !mask.iter().fold(false, |any, m| any | *m) {
+                continue;
+            }
+            let mut flag = block.flag_rfp.index_axis_mut(Axis(0), *row);
+            if let (Some(flags), true) = (flag.as_slice_mut(), np > 0) {
+                for (products, m) in flags.chunks_exact_mut(np).zip(mask) {
+                    products.iter_mut().for_each(|f| *f |= *m);
                 }
+                continue;
+            }
+            for (mut products, m) in flag.rows_mut().into_iter().zip(mask) {
+                products.iter_mut().for_each(|f| *f |= *m);
             }
         }
     }

@@ -6,6 +6,7 @@ use super::rank;
 const LEAST: f32 = 4.0;
 
 /// Flag what the operator adds along time and along frequency, where the sample's own evidence is enough.
+#[inline(always)]
 pub(super) fn grow(
     evidence: &[f32],
     (nt, nf): (usize, usize),
@@ -18,13 +19,23 @@ pub(super) fn grow(
     }
     found.clear();
     found.extend_from_slice(mask);
-    let lines = (0..nt).map(|t| (t * nf, 1, nf)).chain((0..nf).map(|f| (f, nf, nt)));
     // Few samples that are not flagged look like it, and most lines have none.
-    let may = |at: usize| !found[at] & (evidence[at] > LEAST);
-    for (start, stride, n) in lines {
-        if !(0..n).fold(false, |any, k| any | may(start + k * stride)) {
-            continue;
-        }
+    let mut of_freq = vec![false; nf];
+    let of_time: Vec<bool> = (0..nt)
+        .map(|t| {
+            let (found, evidence) = (&found[t * nf..(t + 1) * nf], &evidence[t * nf..(t + 1) * nf]);
+            let mut any = false;
+            for f in 0..nf {
+                let may = !found[f] & (evidence[f] > LEAST);
+                of_freq[f] |= may;
+                any |= may;
+            }
+            any
+        })
+        .collect();
+    let times = (0..nt).filter(|t| of_time[*t]).map(|t| (t * nf, 1, nf));
+    let freqs = (0..nf).filter(|f| of_freq[*f]).map(|f| (f, nf, nt));
+    for (start, stride, n) in times.chain(freqs) {
         line.clear();
         line.extend((0..n).map(|k| found[start + k * stride]));
         rank(line, eta);

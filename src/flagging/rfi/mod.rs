@@ -2,7 +2,8 @@
 //!
 //! A baseline's visibilities lose the sources they show ([`source`]) and become evidence: the logarithm of the likelihood ratio of
 //! interference of 3 sigma against noise ([`evidence`]), summed over the products. Runs of evidence along time and along frequency
-//! make the first mask ([`chain`]); what the neighbours in length show is prior knowledge of the second ([`stack`]). What is
+//! make the first mask ([`chain`]); estimates of noise and sources leave out what scouts of about the same length flag ([`expected`]),
+//! and where more is found are made again. What the neighbours in length show is prior knowledge of the second ([`stack`]). What is
 //! fainter and wider is found by SumThreshold (Offringa et al. 2010, MNRAS 405, 155, doi:10.1111/j.1365-2966.2010.16471.x) over
 //! rectangles ([`scan`]), with limits from the distribution of such sums ([`limits`]). The scale-invariant rank operator (Offringa
 //! et al. 2012, A&A 539, A95, doi:10.1051/0004-6361/201118497) proposes gaps and rims, which stay if they look like interference
@@ -10,6 +11,7 @@
 
 mod chain;
 mod evidence;
+mod expected;
 mod fit;
 mod flag;
 mod grow;
@@ -21,6 +23,7 @@ mod sir;
 mod source;
 mod stack;
 mod tile;
+mod transpose;
 
 pub use flag::flag;
 pub use sir::rank;

@@ -2,6 +2,8 @@
 
 /// So many need no allocation.
 const FEW: usize = 512;
+/// Counted at once.
+const LANES: usize = 16;
 
 /// The value that `rank` of `values` are smaller than (NaN are the largest); `values` is not empty and `rank` below its length.
 ///
@@ -26,18 +28,30 @@ fn bits<const LOWEST: u32>(values: &[f32], rank: usize) -> f32 {
         let bits = v.to_bits() as i32;
         bits ^ (((bits >> 31) as u32) >> 1) as i32
     };
-    let (mut few, mut many) = ([0i32; FEW], Vec::new());
+    // Filled up with what is below nothing.
+    let (mut few, mut many) = ([i32::MAX; FEW], Vec::new());
+    let blocks = values.len().div_ceil(LANES);
     let keys = if values.len() <= FEW {
         for (k, v) in few.iter_mut().zip(values) {
             *k = key(*v);
         }
-        &few[..values.len()]
+        &few[..blocks * LANES]
     } else {
         many.extend(values.iter().map(|v| key(*v)));
+        many.resize(blocks * LANES, i32::MAX);
         &many[..]
     };
+    let keys = keys.as_chunks::<LANES>().0;
     let rank = rank as i32;
-    let below = |limit: i32| keys.iter().map(|k| i32::from(*k < limit)).sum::<i32>();
+    let below = |limit: i32| {
+        let mut counts = [0i32; LANES];
+        for block in keys {
+            for k in 0..LANES {
+                counts[k] += i32::from(block[k] < limit);
+            }
+        }
+        counts.iter().sum::<i32>()
+    };
     // The sign first: all of these are often positive.
     let mut answer = if below(0) <= rank { 0 } else { i32::MIN };
     for bit in (LOWEST..31).rev() {

@@ -7,39 +7,58 @@ use crate::vis::VisBlock;
 const SAMPLE: usize = 4000;
 /// A channel that stands above the smooth bandpass by more than this is interference, not bandpass.
 const BUMP: f32 = 1.1;
+/// Too few samples to know a channel by: it is taken as its neighbours are.
+const FEWEST: usize = 200;
 
 /// Amplitude of noise and sources against channel, one for each product and channel, 1 on average: medians over baselines and
 /// times. Slopes, edges and dips are kept; what stands above a straight line through the window is not.
 ///
 /// `rows` are the rows of cross-correlations; `masks`, where there are any, tell for each of them the channels to leave out.
 pub(super) fn response(block: &VisBlock, rows: &[usize], masks: &[&[bool]]) -> Vec<Vec<f32>> {
+    let mut out = Vec::new();
+    medians(block, rows, masks, &mut out);
+    out.iter().map(|level| shape(level)).collect()
+}
+
+super::vectorized! {
+    fn medians = medians_body;
+    (block: &VisBlock, rows: &[usize], masks: &[&[bool]], out: &mut Vec<Vec<f32>>)
+}
+
+/// Median amplitude of each product and channel; none where there are too few samples to know it by.
+#[inline(always)]
+fn medians_body(block: &VisBlock, rows: &[usize], masks: &[&[bool]], out: &mut Vec<Vec<f32>>) {
     let (_, nf, np) = block.vis_rfp.dim();
     let stride = (rows.len() / SAMPLE).max(1);
-    let mut values = Vec::new();
-    (0..np)
+    let most = rows.len().div_ceil(stride);
+    // A row is read once: they are far apart in memory. Those that take no part are written and overwritten.
+    let mut values = vec![0.0f32; nf * np * most];
+    let mut counts = vec![0usize; nf * np];
+    for (n, row) in rows.iter().enumerate().step_by(stride) {
+        let vis = block.vis_rfp.index_axis(ndarray::Axis(0), *row);
+        let flag = block.flag_rfp.index_axis(ndarray::Axis(0), *row);
+        let mask = masks.get(n);
+        for (k, (v, flagged)) in vis.iter().zip(flag.iter()).enumerate() {
+            let amp = v.norm_sqr().sqrt();
+            values[k * most + counts[k]] = amp;
+            let left_out = mask.is_some_and(|mask| mask[k / np]);
+            counts[k] += usize::from(!left_out & !*flagged & amp.is_finite());
+        }
+    }
+    *out = (0..np)
         .map(|p| {
-            let level: Vec<f32> = (0..nf)
+            (0..nf)
                 .map(|f| {
-                    values.clear();
-                    values.extend(rows.iter().enumerate().step_by(stride).filter_map(|(n, row)| {
-                        if masks.get(n).is_some_and(|mask| mask[f]) {
-                            return None;
-                        }
-                        let k = [*row, f, p];
-                        let amp = block.vis_rfp[k].norm_sqr().sqrt();
-                        (!block.flag_rfp[k] && amp.is_finite()).then_some(amp)
-                    }));
-                    // Too few to know a channel by: it is taken as its neighbours are.
-                    if values.len() < 200 {
+                    let k = f * np + p;
+                    if counts[k] < FEWEST {
                         f32::NAN
                     } else {
-                        median(&values)
+                        median(&values[k * most..][..counts[k]])
                     }
                 })
-                .collect();
-            shape(&level)
+                .collect()
         })
-        .collect()
+        .collect();
 }
 
 fn shape(level: &[f32]) -> Vec<f32> {

@@ -29,18 +29,18 @@ pub(super) fn scan(
         let height = windows[at].nt;
         let group = &windows[at..at + windows[at..].iter().take_while(|w| w.nt == height).count()];
         at += group.len();
-        let mut width = 0;
+        let (mut width, mut most) = (0, f32::NEG_INFINITY);
         for window in group {
             if width == 0 {
-                pile(excess, (nt, nf), height, scratch);
+                most = pile(excess, (nt, nf), height, scratch);
                 width = 1;
             }
             // Twice as wide each time.
             while width < window.nf {
-                widen((nt + 1 - height, nf), width, scratch);
+                most = widen((nt + 1 - height, nf), width, scratch);
                 width *= 2;
             }
-            if !exceeds((nt, nf), window, &scratch.sum[0]) {
+            if !(most > window.limit) {
                 continue;
             }
             if collect(excess, (nt, nf), (window, faintest), scratch) {
@@ -54,9 +54,9 @@ pub(super) fn scan(
     }
 }
 
-/// Sums over `height` times; row t holds times t..t + height.
+/// Sums over `height` times; row t holds times t..t + height. Returns the greatest.
 #[inline(always)]
-fn pile(excess: &[f32], (nt, nf): (usize, usize), height: usize, scratch: &mut Scratch) {
+fn pile(excess: &[f32], (nt, nf): (usize, usize), height: usize, scratch: &mut Scratch) -> f32 {
     let out = &mut scratch.sum[0];
     out.clear();
     out.extend_from_slice(excess);
@@ -70,13 +70,14 @@ fn pile(excess: &[f32], (nt, nf): (usize, usize), height: usize, scratch: &mut S
             }
             done *= 2;
         }
-        return;
-    }
-    for t in 0..=nt - height {
-        for row in t + 1..t + height {
-            add(&mut out[t * nf..(t + 1) * nf], &excess[row * nf..(row + 1) * nf]);
+    } else {
+        for t in 0..=nt - height {
+            for row in t + 1..t + height {
+                add(&mut out[t * nf..(t + 1) * nf], &excess[row * nf..(row + 1) * nf]);
+            }
         }
     }
+    greatest(&out[..(nt + 1 - height) * nf])
 }
 
 #[inline(always)]
@@ -86,31 +87,41 @@ fn add(to: &mut [f32], values: &[f32]) {
     }
 }
 
-/// From sums over `width` channels to sums over twice as many.
+/// From sums over `width` channels to sums over twice as many; those that reach over the end are infinitely small. Returns the
+/// greatest.
 #[inline(always)]
-fn widen((rows, nf): (usize, usize), width: usize, scratch: &mut Scratch) {
+fn widen((rows, nf): (usize, usize), width: usize, scratch: &mut Scratch) -> f32 {
     let [from, to] = &mut scratch.sum;
     to.resize(from.len(), 0.0);
-    let n = nf.saturating_sub(width);
-    for t in 0..rows {
-        let line = &from[t * nf..(t + 1) * nf];
-        let out = &mut to[t * nf..t * nf + n];
-        for ((o, a), b) in out.iter_mut().zip(&line[..n]).zip(&line[width..]) {
-            *o = a + b;
-        }
+    // Over the ends of the rows too: one long loop. What is added there belongs to another time, and is overwritten.
+    let n = (rows * nf).saturating_sub(width);
+    for ((o, a), b) in to[..n].iter_mut().zip(&from[..n]).zip(&from[width..]) {
+        *o = a + b;
+    }
+    for line in to[..rows * nf].chunks_exact_mut(nf) {
+        line[nf.saturating_sub(width)..].fill(f32::NEG_INFINITY);
     }
     scratch.sum.swap(0, 1);
+    greatest(&scratch.sum[0][..rows * nf])
+}
+
+/// The greatest of the values.
+#[inline(always)]
+fn greatest(values: &[f32]) -> f32 {
+    const LANES: usize = 32;
+    let mut most = [f32::NEG_INFINITY; LANES];
+    let (blocks, rest) = values.as_chunks::<LANES>();
+    for block in blocks {
+        for k in 0..LANES {
+            most[k] = if block[k] > most[k] { block[k] } else { most[k] };
+        }
+    }
+    most.iter().chain(rest).fold(f32::NEG_INFINITY, |most, x| if *x > most { *x } else { most })
 }
 
 /// Sums of the window's rectangles that begin in row `t`.
 fn corners<'a>(nf: usize, window: &Window, sums: &'a [f32], t: usize) -> &'a [f32] {
     &sums[t * nf..t * nf + nf + 1 - window.nf]
-}
-
-#[inline(always)]
-fn exceeds((nt, nf): (usize, usize), window: &Window, sums: &[f32]) -> bool {
-    let limit = window.limit;
-    (0..=nt - window.nt).any(|t| corners(nf, window, sums, t).iter().fold(false, |any, s| any | (*s > limit)))
 }
 
 /// How much wider than noise the sums are spread, at least 1: beats of sources and ripples of the bandpass widen them. Taken

@@ -3,8 +3,7 @@
 use super::evidence::{noise, power};
 use super::fit::{fit, Aligned};
 use super::order::median_roughly;
-use super::tile::gather;
-use super::tile::Tile;
+use super::tile::{gather, total, Tile};
 
 /// Coherence of neighbouring samples, times the root of their number, above which a source may be there; noise exceeds it in 0.3 % of
 /// the cases.
@@ -145,11 +144,6 @@ fn turns(tile: &Tile, scratch: &mut Scratch) -> Option<(f32, f32)> {
     }
     let [re, im] = &mut scratch.limited;
     let norm_of_row = &mut scratch.norms;
-    let scale = |(re, im, used): (f32, f32, f32)| {
-        let power = re * re + im * im;
-        // Never above 1; no number where there is none is multiplied by 0.
-        used * (bound / if power > bound { power } else { bound }).sqrt()
-    };
     let n = nt * nf;
     re.resize(n, 0.0);
     im.resize(n, 0.0);
@@ -160,10 +154,15 @@ fn turns(tile: &Tile, scratch: &mut Scratch) -> Option<(f32, f32)> {
         let (a, b, used) =
             (&tile.re[line.clone()][..nf], &tile.im[line.clone()][..nf], &tile.used[line.clone()][..nf]);
         let (re, im, norms) = (&mut re[line.clone()][..nf], &mut im[line][..nf], &mut norm_of_row[..nf]);
+        // Two loops: with six arrays in one, too many might lie in one place for vector lanes.
         for f in 0..nf {
-            let w = scale((a[f], b[f], used[f]));
+            let power = a[f] * a[f] + b[f] * b[f];
+            // Never above 1; no number where there is none is multiplied by 0.
+            let w = used[f] * (bound / if power > bound { power } else { bound }).sqrt();
             re[f] = w * a[f];
             im[f] = w * b[f];
+        }
+        for f in 0..nf {
             norms[f] += re[f] * re[f] + im[f] * im[f];
         }
     }
@@ -173,7 +172,7 @@ fn turns(tile: &Tile, scratch: &mut Scratch) -> Option<(f32, f32)> {
     // Pairs are fewer than samples.
     let coherence = |[a, b]: [f32; 2], n: usize| a.hypot(b) * n as f32 / ((n.max(2) - 1) as f32 * norm);
     let strength = (coherence(in_freq, nf), coherence(in_time, nt));
-    let number: f32 = tile.used.iter().sum();
+    let number = total(&tile.used);
     if !(strength.0.max(strength.1) * number.sqrt() > COHERENT) {
         return None;
     }

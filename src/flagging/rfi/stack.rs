@@ -94,10 +94,15 @@ fn faint<'a>(
     let mut shape = (0, 0);
     for (plane, mask) in members {
         shape = (plane.nt, plane.nf);
+        let (evidence, counts, mask) = (&plane.evidence[..size], &plane.count[..size], &mask[..size]);
+        let (sum, count) = (&mut sum[..size], &mut count[..size]);
         for k in 0..size {
-            let n = f32::from(plane.count[k]) * f32::from(u8::from(!mask[k]));
-            let x = (plane.evidence[k] - n * MEAN) / SIGMA;
-            sum[k] += if n > 0.0 { x.clamp(BOUNDS.0 * n, BOUNDS.1 * n) } else { 0.0 };
+            let n = f32::from(counts[k]) * f32::from(u8::from(!mask[k]));
+            let x = (evidence[k] - n * MEAN) / SIGMA;
+            // Not `clamp`, whose check of its bounds keeps samples apart.
+            let x = if x < BOUNDS.0 * n { BOUNDS.0 * n } else { x };
+            let x = if x > BOUNDS.1 * n { BOUNDS.1 * n } else { x };
+            sum[k] += if n > 0.0 { x } else { 0.0 };
             count[k] += n;
         }
     }

@@ -128,6 +128,20 @@ fn other(
     one::<1>((&vis, &flag), 0, channels, to, weights);
 }
 
+/// Number of samples that are used.
+#[inline(always)]
+pub(super) fn total(used: &[f32]) -> f32 {
+    const LANES: usize = 32;
+    let mut sums = [0.0f32; LANES];
+    let (blocks, rest) = used.as_chunks::<LANES>();
+    for block in blocks {
+        for k in 0..LANES {
+            sums[k] += block[k];
+        }
+    }
+    sums.iter().chain(rest).sum()
+}
+
 /// Every `stride`-th value of those that are used, without a branch.
 #[inline(always)]
 pub(super) fn gather(values: &mut Vec<f32>, used: &[f32], stride: usize, value: impl Fn(usize) -> f32) {
