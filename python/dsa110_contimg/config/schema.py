@@ -94,7 +94,7 @@ class Flagging(_Section):
     """What is flagged before anything is solved."""
 
     steps: tuple[str | dict[str, Any], ...] = Field(
-        ("zeros", "autos", "dead"),
+        ("zeros", "autos", "dead", "rfi"),
         description="Steps in their order: names, or tables with step and its parameters",
     )
     false_alarm: float = Field(2e-4, gt=0, lt=0.5, description="Part of quiet data that rfi may take of a baseline")

@@ -70,7 +70,7 @@ def test_configuration_file_environment_and_override(tmp_path: Path, monkeypatch
 
 
 def test_flagging_steps_are_chosen_by_name_or_with_parameters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert [step["step"] for step in load().flagging.requests()] == ["zeros", "autos", "dead"]
+    assert [step["step"] for step in load().flagging.requests()] == ["zeros", "autos", "dead", "rfi"]
     path = tmp_path / "contimg.toml"
     path.write_text(
         '[flagging]\nfalse_alarm = 1e-5\nsteps = ["rfi", {step = "clip", min = 0, max = 0.5}, "residual"]\n'
