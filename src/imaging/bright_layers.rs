@@ -103,15 +103,17 @@ impl<'a> Layers<'a> {
         exactly: impl Fn(&BrightSource) -> bool,
         control: &Control,
     ) -> Result<Vec<Complex32>, Error> {
-        let (exact, rest) = std::mem::take(&mut self.out_of_image).into_iter().partition(exactly);
-        self.settle_for(exact, control)?;
+        let (exact, rest): (Vec<_>, Vec<_>) = self.out_of_image.iter().cloned().partition(exactly);
         let samples = if rest.is_empty() {
             Vec::new()
         } else {
             nodes(self.view, self.vis, self.grid, &changes(&[], &rest))
         };
-        if !rest.is_empty() {
-            self.compact.take(self.grid, &samples);
+        if exact != self.out_of_vis {
+            self.settle_for(exact, control)?;
+            if !rest.is_empty() {
+                self.compact.take(self.grid, &samples);
+            }
         }
         Ok(samples)
     }
@@ -119,9 +121,6 @@ impl<'a> Layers<'a> {
     /// Exactly `sources` are out of the visibilities and of the image's samples.
     fn settle_for(&mut self, sources: Vec<BrightSource>, control: &Control) -> Result<(), Error> {
         let changes = changes(&self.out_of_vis, &sources);
-        if changes.is_empty() && self.out_of_image == sources {
-            return Ok(());
-        }
         subtract(self.vis, &sky(&changes), &self.view, control)?;
         self.compact.repack(self.grid, self.vis, self.vis.weight_rf.view(), control)?;
         self.out_of_image.clone_from(&sources);
