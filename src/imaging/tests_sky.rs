@@ -299,9 +299,10 @@ fn sources_that_are_fitted_come_back_once() {
         for (l, m, flux) in sources {
             let position = crate::coords::Lmn::from_lm(l, m).direction(sky.centre);
             let (peak, found) = measured(&images, position);
-            assert!(found.separation_rad(position).to_degrees() * 3600.0 < 0.1);
-            // The fit takes the beam to drift over them, which it does not in these data: a per cent.
-            assert!((peak / flux - 1.0).abs() < 0.02, "{peak} for {flux}");
+            // Components on pixels of 6.4 arcsec, for the one that is left to CLEAN.
+            assert!(found.separation_rad(position).to_degrees() * 3600.0 < 0.3);
+            // The fit takes the beam to drift over them, which it does not in these data: a per cent; pixels take 2 to 3 of what is left to CLEAN.
+            assert!((peak / flux - 1.0).abs() < 0.03, "{peak} for {flux}");
             let [x, y] = images.wcs.sky_to_pixel(position).unwrap();
             let (x, y) = (x.round() as usize, y.round() as usize);
             let pixel = images.restored_yx[[y, x]];
