@@ -9,6 +9,7 @@ use rustfft::num_traits::NumAssign;
 use rustfft::FftNum;
 
 use super::simd::{FastDouble, FastSingle, Plain, Vec8};
+use crate::math::turn::sin_cos_turn;
 
 /// `f32` or `f64`: the type of the grid, of the visibilities' components and of the image.
 pub trait Real: FftNum + NumAssign + Default + PartialOrd + Sum + Debug {
@@ -52,18 +53,10 @@ pub trait Real: FftNum + NumAssign + Default + PartialOrd + Sum + Debug {
 /// Adding and subtracting it rounds to a whole number, at less than 2^51.
 const WHOLE: f64 = 6_755_399_441_055_744.0;
 
-/// To 5e-7: polynomials through Chebyshev points on half a turn either side.
 #[inline(always)]
 fn single_phasors<const N: usize>(turns: &[f64; N], cos: &mut [f32; N], sin: &mut [f32; N]) {
     for k in 0..N {
-        let t = (turns[k] - ((turns[k] + WHOLE) - WHOLE)) as f32;
-        let u = t * t;
-        sin[k] = t
-            * (6.283_185
-                + u * (-41.341_59 + u * (81.599_94 + u * (-76.614_47 + u * (41.342_88 - 12.471_243 * u)))));
-        cos[k] = 1.0
-            + u * (-19.739_204
-                + u * (64.939_12 + u * (-85.450_14 + u * (60.167_63 + u * (-25.967_6 + 6.528_658 * u)))));
+        (sin[k], cos[k]) = sin_cos_turn((turns[k] - ((turns[k] + WHOLE) - WHOLE)) as f32);
     }
 }
 

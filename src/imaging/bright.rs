@@ -4,8 +4,8 @@
 //! change it by tens of per cent within a tile, and gridding it to a tenth of the noise would need an epsilon of 1e-6. So each
 //! is a position, a flux and a spectral index, found by matching pursuit: the brightest peaks of the residual image join the list, all of
 //! the list is fitted at once by Gauss-Newton on the compressed residual visibilities, and its model is taken out of them before
-//! the next image. In the end the exact model (apparent direction and beam per integration and channel, the correlator's
-//! averaging) is subtracted from the visibilities.
+//! the next image. In the end the exact model of those above a thousand sigma (apparent direction and beam per integration and channel, the
+//! correlator's averaging) is subtracted from the visibilities; the compressed ones hold the others to a tenth of the noise.
 //!
 //! What is no source must not be chased: an error of the gains leaves a share of every source about it, as deep below zero as
 //! above. Peaks are taken only above the depth of the holes, steps need to be no smaller than those holes allow, and the hunt
@@ -110,10 +110,10 @@ pub(super) struct Hunt<'a> {
 
 /// Rounds at most: each finds peaks down to a share of the brightest.
 const ROUNDS: usize = 12;
-/// Looks at the coarse field, and the least peak there in units of the noise: CLEAN cannot take what the image does not show.
+/// Times that the coarse field is gone to, and looks at it each time, the last of which only fit.
 const OUTSIDE_ROUNDS: usize = 4;
-/// Looks at it in a row, the last of which only fit.
 const BEYOND_LOOKS: usize = 6;
+/// The least peak there in units of the noise: CLEAN cannot take what the image does not show.
 pub(super) const OUTSIDE_LEAST: f64 = 20.0;
 /// A round without new sources must lower the energy of the residual image to this share; two that do not end the hunt, and
 /// any that raises it by a few per cent is undone.

@@ -2,7 +2,7 @@
 //!
 //! While sources are looked for they are taken out of the compressed visibilities only, where a change costs a phasor a node. Sources
 //! beyond the image, for which its compression is not made, are taken out of the visibilities themselves as soon as the coarse
-//! field has told them well, and what little they change by afterwards out of the compressed ones; in the end all are out exactly.
+//! field has told them well, and what little they change by afterwards out of the compressed ones. In the end the bright ones are out of the visibilities exactly.
 
 use num_complex::Complex32;
 

@@ -12,6 +12,7 @@ use super::smear::EARTH_ROTATION_RAD_S;
 use super::{Grid, View, Visibilities};
 use crate::constants::SPEED_OF_LIGHT_M_S;
 use crate::coords::Lmn;
+use crate::math::turn::sin_cos_turn;
 
 /// Sources treated together.
 const LANES: usize = 8;
@@ -315,15 +316,7 @@ impl Node {
         for k in 0..LANES {
             let turns = p.start[k] + p.slope[k] * self.step;
             let t = turns - turns.round_ties_even();
-            let u = t * t;
-            // sin and cos of 2 pi t on half a turn either side, to 7e-7 (polynomials in t squared through Chebyshev points).
-            let sine = t
-                * (6.283_185
-                    + u * (-41.341_59
-                        + u * (81.599_94 + u * (-76.614_47 + u * (41.342_88 - 12.471_243 * u)))));
-            let cosine = 1.0
-                + u * (-19.739_204
-                    + u * (64.939_12 + u * (-85.450_14 + u * (60.167_63 + u * (-25.967_6 + 6.528_658 * u)))));
+            let (sine, cosine) = sin_cos_turn(t);
             let z = p.blur[k] * self.square;
             let [c0, c1, c2] = [p.response[0][k], p.response[1][k], p.response[2][k]];
             let size = (c0 + self.log * (c1 + self.log * c2)) * (1.0 - z + 0.3 * z * z);

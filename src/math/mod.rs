@@ -5,5 +5,6 @@ pub mod linear;
 pub mod robust;
 pub mod special;
 pub mod sums;
+pub mod turn;
 
 pub use error::Error;
