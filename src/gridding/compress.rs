@@ -1,8 +1,8 @@
 //! Compression of channel runs before gridding: cost follows the information, not the number of channels.
 //!
 //! Over a run of channels the phase of every pixel is linear in frequency and spans at most `2 x` radians, `x` from the
-//! baseline and the image's farthest corner. `exp(i x t)` on `[-1, 1]` is then interpolated from its values at `P` Chebyshev nodes
-//! (error `~ (x / 2)^P / P!`, measured when a table is made), so the run's visibilities are replaced by `P` samples at
+//! baseline and the image's farthest corner. `exp(i x t)` on `[-1, 1]` is then interpolated from its values at `P` nodes, little more than
+//! `2 x / pi` of them ([`super::prolate`]), so the run's visibilities are replaced by `P` samples at
 //! the nodes' frequencies, `V'_p = sum_c L_p(t_c) w_c V_c`. Nothing is averaged away: every pixel of the dirty image comes out
 //! within epsilon of `sum |w V|`, wherever the sources lie, and degridding interpolates back with the same matrix (its adjoint).
 
@@ -15,7 +15,8 @@ use num_complex::Complex;
 use crate::constants::SPEED_OF_LIGHT_M_S;
 use crate::control::Control;
 
-use super::interpolate::{reach, Table, ToNodes, MOST_NODES};
+use super::interpolate::{Table, ToNodes, MOST_NODES};
+use super::prolate::reaches;
 use super::real::Real;
 use super::runs::Block;
 use super::sky::Sky;
@@ -49,7 +50,7 @@ impl Compression {
     /// Tables for blocks of plain rows; `None` when nothing is gained.
     /// `around_rad`: what lies this far from the phase centre is to be held as well.
     pub fn new(blocks: &[Block], sky: &Sky, epsilon: f64, around_rad: f64) -> Option<Self> {
-        let reach: Vec<f64> = (1..=MOST_NODES).map(|nodes| reach(nodes, epsilon)).collect();
+        let reach = reaches(MOST_NODES, epsilon);
         let packings: Vec<_> = blocks.iter().map(|block| packing(block, sky, &reach, around_rad)).collect();
         let plain: usize = blocks.iter().map(Block::samples).sum();
         let packed: usize = packings.iter().map(|p| p.samples).sum();
@@ -137,7 +138,7 @@ fn packing(block: &Block, sky: &Sky, reach: &[f64], around_rad: f64) -> Packing 
         let turn = std::f64::consts::TAU * path / SPEED_OF_LIGHT_M_S;
         let key = cheapest(channels, turn, &divisions, reach);
         let table = known.iter().find(|(k, _)| *k == key).map(|(_, table)| *table).unwrap_or_else(|| {
-            tables.push(Table::new(freq, key.0, key.1));
+            tables.push(Table::new(freq, key.0, key.1, reach[key.1 - 1]));
             known.push((key, tables.len() as u32 - 1));
             tables.len() as u32 - 1
         });

@@ -20,6 +20,7 @@ mod oneshot;
 mod packed;
 mod params;
 mod plan;
+mod prolate;
 mod real;
 mod resample;
 mod runs;
