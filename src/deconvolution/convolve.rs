@@ -14,6 +14,9 @@ use crate::kind::BadArgument;
 /// Up to this many components are subtracted one by one; an FFT of the padded image costs as much as about 60.
 const FEW: usize = 48;
 
+/// Up to this many products of components and pixels are summed one by one; a transform costs as much as some more.
+const CHEAPER: usize = 500_000_000;
+
 /// A psf ready to be convolved with components: shifts beyond its edge count as zero.
 pub struct Convolver<'a> {
     psf_yx: &'a Array2<f32>,
@@ -58,6 +61,45 @@ impl<'a> Convolver<'a> {
             return Ok(());
         }
         self.subtract_fft(image_yx, components, control)
+    }
+
+    /// [`Self::subtract`] where the mask is set; elsewhere the image may stay as it was.
+    ///
+    /// # Errors
+    /// As [`Self::subtract`].
+    pub fn subtract_within(
+        &self,
+        image_yx: &mut Array2<f32>,
+        components: &[(usize, usize, f32)],
+        mask_yx: &Array2<bool>,
+        control: &Control,
+    ) -> Result<(), Error> {
+        let masked = mask_yx.iter().filter(|m| **m).count();
+        if masked.saturating_mul(components.len()) > CHEAPER || image_yx.dim() != mask_yx.dim() {
+            return self.subtract(image_yx, components, control);
+        }
+        control.check()?;
+        let (ny, nx) = self.psf_yx.dim();
+        let rows = image_yx.axis_iter_mut(Axis(0)).into_par_iter().zip(mask_yx.axis_iter(Axis(0)));
+        rows.enumerate().for_each(|(y, (mut row, mask))| {
+            let columns: Vec<usize> = (0..nx).filter(|x| mask[*x]).collect();
+            if columns.is_empty() {
+                return;
+            }
+            for &(cy, cx, flux) in components {
+                let Some(psf) =
+                    (y + ny / 2).checked_sub(cy).filter(|py| *py < ny).map(|py| self.psf_yx.row(py))
+                else {
+                    continue;
+                };
+                for &x in &columns {
+                    if let Some(p) = (x + nx / 2).checked_sub(cx).and_then(|px| psf.get(px)) {
+                        row[x] -= flux * p;
+                    }
+                }
+            }
+        });
+        Ok(())
     }
 
     fn subtract_each(&self, image_yx: &mut Array2<f32>, components: &[(usize, usize, f32)]) {

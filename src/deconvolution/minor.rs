@@ -112,7 +112,11 @@ pub fn minor_cycle(
         if let Some(done) = closed_list(residual_yx, model_yx, psf_yx, mask_yx, params, before, control)? {
             let (mut report, components) = done;
             if params.deep_jy > 0.0 && report.stop == MinorStop::Reached {
-                convolver.subtract(residual_yx, &components, control)?;
+                // Islands look at no other pixels.
+                match mask_yx {
+                    Some(mask_yx) => convolver.subtract_within(residual_yx, &components, mask_yx, control)?,
+                    None => convolver.subtract(residual_yx, &components, control)?,
+                }
                 end_deep(residual_yx, model_yx, psf_yx, mask_yx, params, &mut report);
             }
             return Ok(report);

@@ -6,11 +6,9 @@
 //! the nodes' frequencies, `V'_p = sum_c L_p(t_c) w_c V_c`. Nothing is averaged away: every pixel of the dirty image comes out
 //! within epsilon of `sum |w V|`, wherever the sources lie, and degridding interpolates back with the same matrix (its adjoint).
 
-use std::ops::Range;
-
-use rayon::prelude::*;
-
+use ndarray::ArrayView2;
 use num_complex::Complex;
+use rayon::prelude::*;
 
 use crate::constants::SPEED_OF_LIGHT_M_S;
 use crate::control::Control;
@@ -91,10 +89,30 @@ impl Compression {
         self.packings.iter().zip(values).map(|(packing, values)| packing.pack(values, control)).collect()
     }
 
-    /// The weights of a plan of one block to samples: [`Self::pack`] of visibilities of one.
-    pub fn pack_weights<T: Real>(&self, weight: &[T], control: &Control) -> Result<Vec<Complex<T>>, Error> {
+    /// Weighted visibilities (r, f) of a plan of one block to samples; rows may lie apart, the channels of one side by side.
+    pub fn pack_rows<T: Real>(
+        &self,
+        vis_rf: ArrayView2<'_, Complex<T>>,
+        weight_rf: ArrayView2<'_, T>,
+        control: &Control,
+    ) -> Result<Vec<Complex<T>>, Error> {
         let Some(packing) = self.packings.first() else { return Ok(Vec::new()) };
-        packing.fill(control, |matrix, range, target| matrix.apply_weights(&weight[range], target))
+        packing.fill(control, |matrix, row, target| {
+            let (vis, weight) = (vis_rf.row(row).to_slice(), weight_rf.row(row).to_slice());
+            vis.zip(weight).is_some_and(|(vis, weight)| matrix.apply(vis, Some(weight), target))
+        })
+    }
+
+    /// The weights of a plan of one block to samples: [`Self::pack_rows`] of visibilities of one.
+    pub fn pack_weights<T: Real>(
+        &self,
+        weight_rf: ArrayView2<'_, T>,
+        control: &Control,
+    ) -> Result<Vec<Complex<T>>, Error> {
+        let Some(packing) = self.packings.first() else { return Ok(Vec::new()) };
+        packing.fill(control, |matrix, row, target| {
+            weight_rf.row(row).to_slice().is_some_and(|weight| matrix.apply_weights(weight, target))
+        })
     }
 
     /// Samples to visibilities: the transpose of [`Self::pack`] with unit weights.
@@ -173,17 +191,18 @@ impl Packing {
     }
 
     fn pack<T: Real>(&self, values: &Values<'_, T>, control: &Control) -> Result<Vec<Complex<T>>, Error> {
-        self.fill(control, |matrix, range, target| {
+        self.fill(control, |matrix, row, target| {
+            let range = row * self.channels..(row + 1) * self.channels;
             let weight = values.weight.map(|w| &w[range.clone()]);
             matrix.apply(&values.vis[range], weight, target)
         })
     }
 
-    /// Samples of all rows: `apply` makes one row's from its range of the values; false when one is not finite.
+    /// Samples of all rows: `apply` makes those of a row by its number; false when a value is not finite.
     fn fill<T: Real>(
         &self,
         control: &Control,
-        apply: impl Fn(&ToNodes<T>, Range<usize>, &mut [Complex<T>]) -> bool + Sync,
+        apply: impl Fn(&ToNodes<T>, usize, &mut [Complex<T>]) -> bool + Sync,
     ) -> Result<Vec<Complex<T>>, Error> {
         let mut out = T::zeros(self.samples);
         let matrices: Vec<_> = self.tables.iter().map(Table::to_nodes::<T>).collect();
@@ -200,7 +219,7 @@ impl Packing {
                 let from = self.offset(row) - self.offset(first);
                 let target = &mut part[from..self.offset(row + 1) - self.offset(first)];
                 let matrix = &matrices[self.rows[row].0 as usize];
-                if !apply(matrix, row * self.channels..(row + 1) * self.channels, target) {
+                if !apply(matrix, row, target) {
                     return Err(not_finite(row));
                 }
             }

@@ -74,19 +74,16 @@ impl Plan {
                 return Err(BadArgument::new(what, format!("shape {expected:?}"), format!("{dim:?}")).into());
             }
         }
-        let (vis, weight) = (vis_rf.as_standard_layout(), weight_rf.as_standard_layout());
-        let (vis, weight) = (vis.as_slice().unwrap_or(&[]), weight.as_slice().unwrap_or(&[]));
-        match &self.compression {
-            Some(compression) => {
-                let mut packed = compression.pack(&[Values { vis, weight: Some(weight) }], control)?;
-                Ok(packed.pop().unwrap_or_default())
-            }
-            None => Ok(vis
-                .par_iter()
-                .zip(weight)
-                .map(|(v, w)| if *w != 0.0 { v * w } else { Complex32::default() })
-                .collect()),
+        let Some(compression) = &self.compression else {
+            let both = vis_rf.iter().zip(&weight_rf);
+            return Ok(both.map(|(v, w)| if *w != 0.0 { v * w } else { Complex32::default() }).collect());
+        };
+        let whole = |strides: &[isize]| strides[1] == 1;
+        if whole(vis_rf.strides()) && whole(weight_rf.strides()) {
+            return compression.pack_rows(vis_rf, weight_rf, control);
         }
+        let (vis, weight) = (vis_rf.as_standard_layout(), weight_rf.as_standard_layout());
+        compression.pack_rows(vis.view(), weight.view(), control)
     }
 
     /// Only `C W 1`: what visibilities of one would be packed to.
@@ -104,11 +101,10 @@ impl Plan {
                 BadArgument::new("weight", format!("shape {expected:?}"), format!("{found:?}")).into()
             );
         }
-        let weight = weight_rf.as_standard_layout();
-        let weight = weight.as_slice().unwrap_or(&[]);
         match &self.compression {
-            Some(compression) => compression.pack_weights(weight, control),
-            None => Ok(weight.iter().map(|w| Complex32::new(*w, 0.0)).collect()),
+            Some(compression) if weight_rf.strides()[1] == 1 => compression.pack_weights(weight_rf, control),
+            Some(compression) => compression.pack_weights(weight_rf.as_standard_layout().view(), control),
+            None => Ok(weight_rf.iter().map(|w| Complex32::new(*w, 0.0)).collect()),
         }
     }
 

@@ -22,6 +22,7 @@ use super::grid::Compact;
 use super::outliers::Coarse;
 use super::response::Response;
 use super::smear::Smearing;
+use super::timing::Stopwatch;
 use super::weigh::Weights;
 use super::{Error, Grid, Visibilities};
 use crate::control::Control;
@@ -145,8 +146,10 @@ impl Hunt<'_> {
         control: &Control,
     ) -> Result<(Vec<BrightSource>, Vec<Complex32>), Error> {
         let Some(sigma) = self.params.sigma else { return Ok(Default::default()) };
+        let mut watch = Stopwatch::new();
         let mut layers = Layers::new(vis, compact, self.grid, self.view, self.beam.minor_rad);
         let sources = self.pursue(&mut layers, dirty_yx, sigma * self.sigma_jy, control)?;
+        watch.lap("rounds");
         let kept: Vec<_> = sources.iter().filter(|s| !self.is_no_point(s, dirty_yx)).cloned().collect();
         if kept.len() < sources.len() {
             log::debug!("{} bright sources are not points: left to CLEAN", sources.len() - kept.len());
@@ -158,6 +161,8 @@ impl Hunt<'_> {
         if !sources.is_empty() {
             *dirty_yx = self.grid.dirty_of(compact.samples(), self.weights.sum, control)?;
         }
+        watch.lap("subtraction and image");
+        log::debug!("{} bright sources: {}", kept.len(), watch.summary());
         Ok((kept, samples))
     }
 
@@ -172,6 +177,7 @@ impl Hunt<'_> {
         let mut sources: Vec<BrightSource> = Vec::new();
         let (mut outside, mut idle, mut settled) = (0, 0, false);
         let mut lowest = energy(dirty_yx);
+        let mut watch = Stopwatch::new();
         for round in 0..ROUNDS {
             control.check()?;
             let depth = hole(dirty_yx, self.psf_hole, HOLE_SIGMA * self.sigma_jy);
@@ -182,6 +188,7 @@ impl Hunt<'_> {
             if !named.is_empty() || (new.is_empty() && self.params.search_outside && outside < OUTSIDE_ROUNDS)
             {
                 beyond = self.beyond(layers, &mut sources, named, control)?;
+                watch.lap("beyond");
                 outside = if beyond == 0 { OUTSIDE_ROUNDS } else { outside + 1 };
             }
             let fresh = new.len() + beyond;
@@ -196,18 +203,22 @@ impl Hunt<'_> {
                     layers.widen(&before, control)?;
                 }
                 let steps = self.steps(layers, &sources);
+                watch.lap("fit");
                 largest = self.apply(&mut sources, &steps, fresh);
                 self.prune(&mut sources, limit);
             }
             layers.exchange(&sources, |s| self.inside(s.position), control)?;
+            watch.lap("exchange");
             *dirty_yx = self.rough.dirty_of(layers.compact.samples(), self.weights.sum, control)?;
             let now = energy(dirty_yx);
+            watch.lap("image");
             log::debug!(
                 "bright round {round}: {} sources, {fresh} new, largest step {largest:.2} sigma, energy {:.4} of the lowest, \
-                 holes of {:.1} sigma",
+                 holes of {:.1} sigma; so far {}",
                 sources.len(),
                 now / lowest,
-                depth / self.sigma_jy
+                depth / self.sigma_jy,
+                watch.summary()
             );
             if now > HARMFUL * lowest && round > 0 {
                 layers.exchange(&before, |s| self.inside(s.position), control)?;

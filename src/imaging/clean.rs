@@ -148,6 +148,8 @@ const DEEP_RMS: f32 = 1.01;
 const LEAST_SHARE_WIDE: f32 = 0.2;
 /// The error of a rough residual over what the minor cycle before it left.
 const ROUGH_SHARE: f32 = 0.1;
+/// Times that the deep end may begin before the level is reached.
+const DEEP_ENDS: usize = 2;
 /// The last minor cycle stops at this share of the target.
 const SHY: f32 = 0.95;
 
@@ -230,7 +232,7 @@ fn cycle(
     let found = state.prepare(psf, params, control)?;
     let Some((peak, Target { stop, deep })) = found else { return Ok(Some(Outcome::Threshold)) };
     if !(peak > stop) {
-        if deep > 0.0 {
+        if deep > 0.0 && !state.deep {
             state.finish_deep(psf, Target { stop, deep }, params, residuals_of, control)?;
         }
         return Ok(Some(Outcome::Threshold));
@@ -242,10 +244,22 @@ fn cycle(
     let share = (1.0 - params.mgain).max(if wide { LEAST_SHARE_WIDE } else { 0.0 });
     let safe = facts.depth(peak, params.cycle_factor, share);
     let last = safe <= SHY * stop;
+    if last && deep > 0.0 && state.deep_ends < DEEP_ENDS {
+        // One minor cycle does both, and one exact residual shows it.
+        state.deep_ends += 1;
+        let used = state.iterations;
+        if state.finish_deep(psf, Target { stop, deep }, params, residuals_of, control)? {
+            state.judge(peak, SHY * stop, state.iterations - used);
+            let left = peak_in(&state.residual[0], state.masks.first(), state.sign);
+            let done = left.is_none_or(|p| sized(state.sign, p.value) <= stop);
+            return Ok(done.then_some(Outcome::Threshold));
+        }
+    }
     // The deep end computes its residual exactly; before it what little is wrong is not cleaned.
     state.exactly |= last && deep == 0.0;
     let depth = if last { SHY * stop } else { safe };
     let mut watch = Stopwatch::new();
+    state.deep = false;
     let minor = state.minor(psf, depth, 0.0, params, control)?;
     watch.lap("minor");
     if minor == 0 {
@@ -333,6 +347,10 @@ struct State {
     exactly: bool,
     /// And those of the present model are.
     care_taken: Care,
+    /// Islands of the present model are as deep as asked.
+    deep: bool,
+    /// Deep ends that were tried before the level was reached.
+    deep_ends: usize,
     /// Highest peak of the first residual, or of the model to begin from.
     brightest: f32,
     iterations: usize,
@@ -371,6 +389,8 @@ impl State {
             care: 1.0,
             exactly: false,
             care_taken: Care::Plain,
+            deep: false,
+            deep_ends: 0,
             brightest,
             iterations: 0,
             cycles: Vec::new(),
@@ -483,7 +503,8 @@ impl State {
         Ok(report.iterations)
     }
 
-    /// The end: islands of the mask, and wide components, down to the noise. Taken back if the residual is not better for it.
+    /// The end: what is above the target, then islands of the mask, and wide components, down to the noise. Taken back if the residual is not
+    /// better for it; whether it was kept.
     fn finish_deep(
         &mut self,
         psf: &Psf<'_>,
@@ -491,7 +512,7 @@ impl State {
         params: &CleanParams,
         residuals_of: &mut impl FnMut(&[Array2<f32>], Care) -> Result<Planes, Error>,
         control: &Control,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         let before = (self.model.clone(), self.residual.clone());
         let care_before = self.care_taken;
         let (peak, rms) = measure(&self.residual[0], &self.allowed);
@@ -499,7 +520,7 @@ impl State {
             || self.minor(psf, SHY * target.stop, target.deep, params, control)? == 0
         {
             self.residual = before.1;
-            return Ok(());
+            return Ok(false);
         }
         self.residual = residuals_of(&self.model, Care::Exact)?;
         self.care_taken = Care::Exact;
@@ -508,8 +529,10 @@ impl State {
             log::debug!("the deep end was taken back: peak {peak:.5} to {after:.5}, noise {rms:.5} to {noise:.5} Jy/beam");
             (self.model, self.residual) = before;
             self.care_taken = care_before;
+            return Ok(false);
         }
-        Ok(())
+        self.deep = true;
+        Ok(true)
     }
 
     /// Compare with the best cycle so far. The peak is that of all pixels that may ever be cleaned, because the mask's

@@ -27,7 +27,7 @@ pub(super) fn beam_of_core(run: &Run<'_>, grid: &Grid, vis: &Visibilities) -> Re
         let (nx, ny) = (pixels.min(whole.nx), pixels.min(whole.ny));
         let options = GridOptions { nx, ny, slant: Some(grid.slant()), ..whole };
         let core = Grid::new(vis, 0..vis.freq_hz.len(), run.params.centre, options)?;
-        let samples = core.unit_samples(vis, run.control)?;
+        let samples = core.unit_samples(vis, 0..vis.freq_hz.len(), run.control)?;
         let psf_yx = core.dirty_of(&samples, run.weights.sum, run.control)?;
         let increment = grid.wcs().increment_rad;
         let beam = fit_beam(&psf_yx, increment);

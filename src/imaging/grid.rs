@@ -1,6 +1,8 @@
 //! The gridder seen from the imager: images as the sky is drawn (north up, east left), divided by the sum of weights.
 
-use ndarray::{Array2, ArrayView2, Axis};
+use std::ops::Range;
+
+use ndarray::{s, Array2, ArrayView2, Axis};
 use num_complex::Complex32;
 use rayon::prelude::*;
 
@@ -13,6 +15,11 @@ use crate::image::Wcs;
 /// Error of a rough image over that of the other, and the most it may be.
 const ROUGHER: f64 = 10.0;
 const ROUGHEST: f64 = 3e-3;
+
+/// The accuracy of a rough image beside one of `epsilon`; the same where that would be no image.
+pub(super) fn rough(epsilon: f64) -> f64 {
+    Some(ROUGHER * epsilon).filter(|e| *e <= ROUGHEST).unwrap_or(epsilon)
+}
 
 /// The image grid and the accuracy.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -68,7 +75,7 @@ impl Grid {
     /// From the gridder: sizes, accuracy and memory it cannot do.
     pub fn new(
         vis: &Visibilities,
-        channels: std::ops::Range<usize>,
+        channels: Range<usize>,
         centre: RaDec,
         options: GridOptions,
     ) -> Result<Self, Error> {
@@ -103,8 +110,8 @@ impl Grid {
     /// From the gridder.
     pub fn rougher(&self) -> Result<Option<Self>, Error> {
         let o = self.options;
-        let epsilon = ROUGHER * o.epsilon;
-        if epsilon > ROUGHEST {
+        let epsilon = rough(o.epsilon);
+        if epsilon == o.epsilon {
             return Ok(None);
         }
         let plan = self.plan.beside(o.nx, o.ny, o.cell_rad, epsilon)?;
@@ -178,6 +185,20 @@ impl Grid {
         self.pack_with(vis, vis.weight_rf.view(), control)
     }
 
+    /// The same of some channels, which the grid was planned for.
+    ///
+    /// # Errors
+    /// From the gridder; cancellation.
+    pub fn pack_channels(
+        &self,
+        vis: &Visibilities,
+        channels: Range<usize>,
+        control: &Control,
+    ) -> Result<Compact, Error> {
+        let (vis_rf, weight_rf) = (&vis.vis_rf, &vis.weight_rf);
+        self.pack_views(vis_rf.slice(s![.., channels.clone()]), weight_rf.slice(s![.., channels]), control)
+    }
+
     /// The same with other weights (r, f).
     ///
     /// # Errors
@@ -188,25 +209,45 @@ impl Grid {
         weight_rf: ArrayView2<'_, f32>,
         control: &Control,
     ) -> Result<Compact, Error> {
-        let packed = self.plan.pack(vis.vis_rf.view(), weight_rf, control)?;
+        self.pack_views(vis.vis_rf.view(), weight_rf, control)
+    }
+
+    fn pack_views(
+        &self,
+        vis_rf: ArrayView2<'_, Complex32>,
+        weight_rf: ArrayView2<'_, f32>,
+        control: &Control,
+    ) -> Result<Compact, Error> {
+        let packed = self.plan.pack(vis_rf, weight_rf, control)?;
         let unit = packed.unit(&self.plan);
         Ok(Compact { packed, unit })
     }
 
-    /// Only the samples of weighted visibilities, for one image.
+    /// Only the samples of weighted visibilities, for one image; of `channels`, which the grid was planned for.
     ///
     /// # Errors
     /// From the gridder; cancellation.
-    pub fn pack_samples(&self, vis: &Visibilities, control: &Control) -> Result<Vec<Complex32>, Error> {
-        Ok(self.plan.pack_samples(vis.vis_rf.view(), vis.weight_rf.view(), control)?)
+    pub fn pack_samples(
+        &self,
+        vis: &Visibilities,
+        channels: Range<usize>,
+        control: &Control,
+    ) -> Result<Vec<Complex32>, Error> {
+        let weight_rf = vis.weight_rf.slice(s![.., channels.clone()]);
+        Ok(self.plan.pack_samples(vis.vis_rf.slice(s![.., channels]), weight_rf, control)?)
     }
 
     /// Only those of the weights: a source of 1 Jy at the centre.
     ///
     /// # Errors
     /// From the gridder; cancellation.
-    pub fn unit_samples(&self, vis: &Visibilities, control: &Control) -> Result<Vec<Complex32>, Error> {
-        Ok(self.plan.pack_weights(vis.weight_rf.view(), control)?)
+    pub fn unit_samples(
+        &self,
+        vis: &Visibilities,
+        channels: Range<usize>,
+        control: &Control,
+    ) -> Result<Vec<Complex32>, Error> {
+        Ok(self.plan.pack_weights(vis.weight_rf.slice(s![.., channels]), control)?)
     }
 
     /// Samples of one row of the visibilities.

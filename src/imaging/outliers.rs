@@ -7,6 +7,7 @@ use ndarray::{Array2, Zip};
 
 use super::bright_fit::Data;
 use super::grid::Compact;
+use super::timing::Stopwatch;
 use super::{Error, Grid, GridOptions, Visibilities};
 use crate::constants::SPEED_OF_LIGHT_M_S;
 use crate::control::Control;
@@ -44,17 +45,23 @@ impl Coarse {
             field_rad: 0.0,
             max_memory_bytes: None,
         };
+        let mut watch = Stopwatch::new();
         let mut short = short_rows(vis);
+        watch.lap("rows");
         let sum: f64 = short.weight_rf.rows().into_iter().map(|row| f64::from(row.sum())).sum();
         if sum <= 0.0 {
             return Ok(None);
         }
         let grid = Grid::new(&short, 0..vis.freq_hz.len(), centre, options)?;
+        watch.lap("plan");
         let compact = grid.pack(&short, control)?;
+        watch.lap("compress");
         (short.vis_rf, short.weight_rf) = Default::default();
         let psf_yx = grid.dirty_of(compact.unit_samples(), sum, control)?;
         // A psf that is none shows no source either.
         let sidelobe = PsfFacts::of(&psf_yx).map_or(1.0, |facts| f64::from(facts.far_sidelobe));
+        watch.lap("psf");
+        log::debug!("coarse field: {} rows, {}; {:?}", short.uvw_m.len(), watch.summary(), grid.summary());
         Ok(Some(Self { grid, rows: short, sum, compact, sidelobe }))
     }
 

@@ -40,7 +40,8 @@ pub fn components(
     Ok(out)
 }
 
-fn add_components(
+/// Add the model seen with the restoring beam to an image.
+pub(super) fn add_components(
     out: &mut Array2<f32>,
     model_yx: &Array2<f32>,
     beam: &RestoringBeam,

@@ -264,7 +264,7 @@ pub fn image(mut vis: Visibilities, params: &ImagingParams, control: &Control) -
             // With spectral terms the image is that at the reference frequency.
             let average = match &spectral {
                 Some(s) => beam_at(s.reference_hz, &run.weights, params)?,
-                None => average_beam(&vis, &run.weights, params)?,
+                None => average_beam(&run.weights, params)?,
             };
             let pb_yx = primary_beam(&average, &wcs, shape, control)?;
             let smear_yx = smearing.map(&wcs, shape, control)?;
@@ -349,14 +349,15 @@ fn make_dirty(
 ) -> Result<Made, Error> {
     let control = run.control;
     let (psf_yx, beam) = if run.params.outputs.psf {
-        let psf_yx = grid.dirty_of(&grid.unit_samples(vis, control)?, run.weights.sum, control)?;
+        let psf_yx =
+            grid.dirty_of(&grid.unit_samples(vis, 0..vis.freq_hz.len(), control)?, run.weights.sum, control)?;
         let beam = fit_beam(&psf_yx, grid.wcs().increment_rad)?;
         (psf_yx, beam)
     } else {
         (Array2::default((0, 0)), dirty::beam_of_core(run, grid, vis)?)
     };
     lap("psf");
-    let samples = grid.pack_samples(vis, control)?;
+    let samples = grid.pack_samples(vis, 0..vis.freq_hz.len(), control)?;
     lap("compress");
     let dirty_yx = grid.dirty_of(&samples, run.weights.sum, control)?;
     lap("dirty");
@@ -470,16 +471,12 @@ pub(super) fn band(freq_hz: &[f64], width_hz: &[f64]) -> (f64, f64) {
     (0.5 * (low + high), high - low)
 }
 
-/// The beam averaged over integrations and the channels of a range.
-pub(super) fn average_beam(
-    vis: &Visibilities,
-    weights: &Weights,
-    params: &ImagingParams,
-) -> Result<AverageBeam, Error> {
+/// The beam averaged over integrations and the channels that the weights are of.
+pub(super) fn average_beam(weights: &Weights, params: &ImagingParams) -> Result<AverageBeam, Error> {
     let pointings = Pointings {
         directions: &params.pointings,
         weights: &weights.by_time,
-        freq_hz: &vis.freq_hz,
+        freq_hz: &weights.freq_hz,
         freq_weights: &weights.by_channel,
     };
     Ok(AverageBeam::new(&params.beam, pointings)?)

@@ -46,6 +46,12 @@ impl Stopwatch {
         }
         self.last = now;
     }
+
+    /// CPU seconds of every part, for the log.
+    pub(super) fn summary(&self) -> String {
+        let parts: Vec<String> = self.parts.iter().map(|p| format!("{} {:.2}", p.name, p.cpu_s)).collect();
+        format!("{} CPU s", parts.join(", "))
+    }
 }
 
 fn cpu_seconds() -> f64 {

@@ -1,7 +1,9 @@
 //! Imaging weights, and the noise they give.
 
+use std::ops::Range;
+
 use ndarray::parallel::prelude::*;
-use ndarray::{Array2, ArrayView1, Axis};
+use ndarray::{s, Array2, ArrayView1, ArrayView2, Axis};
 
 use super::Visibilities;
 
@@ -27,14 +29,19 @@ pub struct Weights {
 impl Weights {
     /// Sum `vis.weight_rf`.
     pub fn of(vis: &Visibilities) -> Self {
-        let channels = vis.freq_hz.len();
-        let variance = variances(vis);
-        let (mut by_time, mut by_channel) = (vec![0.0; vis.times.len()], vec![0.0; channels]);
+        Self::of_channels(vis, 0..vis.freq_hz.len())
+    }
+
+    /// The same of some of the channels.
+    pub fn of_channels(vis: &Visibilities, channels: Range<usize>) -> Self {
+        let variance = &variances(vis)[channels.clone()];
+        let freq_hz = vis.freq_hz[channels.clone()].to_vec();
+        let (mut by_time, mut by_channel) = (vec![0.0; vis.times.len()], vec![0.0; channels.len()]);
         let mut sums = Sums::default();
-        for part in parts(&vis.weight_rf, vis, |rows| {
+        for part in parts(vis.weight_rf.slice(s![.., channels]), vis, |rows| {
             let (mut time, mut channel, mut all) = (by_time.clone(), by_channel.clone(), Sums::default());
             for (row, t) in rows {
-                let own = Sums::of(row, &variance, &mut channel);
+                let own = Sums::of(row, variance, &mut channel);
                 time[*t as usize] += own.sum;
                 all.add(own, 1.0 / vis.times[*t as usize].interval_s);
             }
@@ -45,10 +52,10 @@ impl Weights {
             sums.add(part.2, 1.0);
         }
         let sum: f64 = by_time.iter().sum();
-        let by_freq: f64 = vis.freq_hz.iter().zip(&by_channel).map(|(f, w)| f * w).sum();
+        let by_freq: f64 = freq_hz.iter().zip(&by_channel).map(|(f, w)| f * w).sum();
         let mean_freq_hz = if sum > 0.0 { by_freq / sum } else { f64::NAN };
         let (count, square) = (sums.count, sums.square);
-        Self { sum, by_time, by_channel, freq_hz: vis.freq_hz.clone(), mean_freq_hz, count, square }
+        Self { sum, by_time, by_channel, freq_hz, mean_freq_hz, count, square }
     }
 
     /// Noise of an image with these weights, see [`thermal_rms`].
@@ -62,7 +69,7 @@ impl Weights {
 pub fn thermal_rms(weight_rf: &Array2<f32>, vis: &Visibilities, sefd_jy: f64) -> f64 {
     let variance = variances(vis);
     let mut sums = Sums::default();
-    for part in parts(weight_rf, vis, |rows| {
+    for part in parts(weight_rf.view(), vis, |rows| {
         let (mut all, mut channel) = (Sums::default(), vec![0.0; variance.len()]);
         for (row, t) in rows {
             all.add(Sums::of(row, &variance, &mut channel), 1.0 / vis.times[*t as usize].interval_s);
@@ -76,7 +83,7 @@ pub fn thermal_rms(weight_rf: &Array2<f32>, vis: &Visibilities, sefd_jy: f64) ->
 
 /// What `sum` makes of parts of the rows and their integrations, in their order: sums do not depend on the number of threads.
 fn parts<R: Send>(
-    weight_rf: &Array2<f32>,
+    weight_rf: ArrayView2<'_, f32>,
     vis: &Visibilities,
     sum: impl Fn(Vec<(ArrayView1<'_, f32>, &u32)>) -> R + Sync,
 ) -> Vec<R> {
