@@ -148,8 +148,10 @@ const DEEP_RMS: f32 = 1.01;
 const LEAST_SHARE_WIDE: f32 = 0.2;
 /// The error of a rough residual over what the minor cycle before it left.
 const ROUGH_SHARE: f32 = 0.1;
-/// Times that the deep end may begin before the level is reached.
+/// A run that goes on from a model may begin its deep end so many times before the level is reached, and so near to it: what is far above
+/// still has sidelobes in the islands of others, which would be cleaned for sources.
 const DEEP_ENDS: usize = 2;
+const NEARLY: f32 = 2.0;
 /// The last minor cycle stops at this share of the target.
 const SHY: f32 = 0.95;
 
@@ -244,7 +246,7 @@ fn cycle(
     let share = (1.0 - params.mgain).max(if wide { LEAST_SHARE_WIDE } else { 0.0 });
     let safe = facts.depth(peak, params.cycle_factor, share);
     let last = safe <= SHY * stop;
-    if last && deep > 0.0 && state.deep_ends < DEEP_ENDS {
+    if state.goes_on && last && deep > 0.0 && peak < NEARLY * stop && state.deep_ends < DEEP_ENDS {
         // One minor cycle does both, and one exact residual shows it.
         state.deep_ends += 1;
         let used = state.iterations;
@@ -349,6 +351,8 @@ struct State {
     care_taken: Care,
     /// Islands of the present model are as deep as asked.
     deep: bool,
+    /// The model to begin from was cleaned before.
+    goes_on: bool,
     /// Deep ends that were tried before the level was reached.
     deep_ends: usize,
     /// Highest peak of the first residual, or of the model to begin from.
@@ -372,6 +376,7 @@ impl State {
         let masks = if grows { params.grown_yx.clone().unwrap_or_else(empty) } else { vec![allowed.clone()] };
         let sign = if params.non_negative { Sign::Positive } else { Sign::Both };
         let (peak, rms) = measure(&dirty[0], &allowed);
+        let goes_on = start.is_some() && params.grown_yx.is_some();
         let model = start.unwrap_or_else(|| vec![Array2::zeros(shape); dirty.len()]);
         let best = (model.clone(), dirty.clone());
         let brightest = model[0].iter().fold(peak, |most, f| most.max(f.abs()));
@@ -390,6 +395,7 @@ impl State {
             exactly: false,
             care_taken: Care::Plain,
             deep: false,
+            goes_on,
             deep_ends: 0,
             brightest,
             iterations: 0,

@@ -17,6 +17,8 @@ use crate::control::Control;
 /// A model whose flux differs by less than this share from one that was seen through the beam of each integration: the difference is
 /// not, which leaves the same share of what the drift makes of the whole.
 const SMALL_CHANGE: f64 = 0.1;
+/// One that differs by more than this share has nothing to gain from it: a deep end that went wrong may be many times the model.
+const OTHER_MODEL: f64 = 0.5;
 
 /// Models by term, and their samples through the beam of each integration.
 struct Seen {
@@ -134,7 +136,16 @@ impl<'a> TaylorTerms<'a> {
             }
         };
         let Some(response) = self.response else { return models_yx.iter().map(plain).collect() };
-        let base = self.seen.take();
+        let size = |image: &Array2<f32>| image.iter().map(|v| f64::from(v.abs())).sum::<f64>();
+        let alike = |b: &Seen| {
+            let sizes = models_yx.iter().zip(&b.models_yx).map(|(new, old)| {
+                let changed: f64 = new.iter().zip(old).map(|(a, b)| f64::from((a - b).abs())).sum();
+                [changed, size(new)]
+            });
+            let [changed, all] = sizes.fold([0.0; 2], |[c, a], [changed, all]| [c + changed, a + all]);
+            changed <= OTHER_MODEL * all
+        };
+        let base = self.seen.take().filter(alike);
         if base.is_none() && !exactly {
             return models_yx.iter().map(plain).collect();
         }
@@ -143,7 +154,6 @@ impl<'a> TaylorTerms<'a> {
             let known = base.as_ref().map(|b| (&b.models_yx[q], &b.samples[q]));
             let change = known.map_or_else(|| model.clone(), |(old, _)| model - old);
             let mut part = plain(&change)?;
-            let size = |image: &Array2<f32>| image.iter().map(|v| f64::from(v.abs())).sum::<f64>();
             if exactly && !part.is_empty() && size(&change) > SMALL_CHANGE * size(model) {
                 response.add(&mut part, [self.grid, self.rough], &change, control)?;
             }
