@@ -39,6 +39,9 @@ FIRST_NULL, SECOND_NULL = 3.2, 5.9
 SIDELOBE = 0.0175
 #: What is left out: less than this in the image [Jy], a twentieth of the thermal noise.
 NEGLIGIBLE = 1e-5
+#: Apparent flux of sources whose positions are looked at [Jy], and by how much neighbours may displace them [arcsec]: a fifth of what
+#: is asked.
+BRIGHT_JY, DISPLACED = 0.1, 0.01
 
 
 def fluxes(area_sr: float, faintest: float, brightest: float, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -141,29 +144,82 @@ def report_fluxes(table: pd.DataFrame, truth: NDArray[np.float64], alone: NDArra
         )
 
 
-def report_positions(path: str, sources: list[Source], use: NDArray[np.bool_]) -> None:
-    """Offsets [arcsec] of the peaks of bright isolated sources from their true places."""
-    with fits.open(path) as hdus:
+def undisturbed(x: NDArray[np.float64], y: NDArray[np.float64], flux: NDArray[np.float64], beam: Any) -> Any:
+    """Sources that their neighbours displace by less than `DISPLACED`; places in arcsec east and north, apparent fluxes.
+
+    A neighbour of a share f of the flux at d moves the top of a Gaussian beam B by f B(d) d.
+    """
+    major, minor, angle = 3600.0 * beam[0], 3600.0 * beam[1], math.radians(beam[2])
+    still = np.zeros(x.size, dtype=bool)
+    for k in np.flatnonzero(flux > BRIGHT_JY):
+        east, north = x - x[k], y - y[k]
+        near = np.isfinite(flux) & (np.hypot(east, north) < 4.0 * major) & (np.arange(x.size) != k)
+        east, north = east[near], north[near]
+        along = (east * math.sin(angle) + north * math.cos(angle)) / major
+        across = (east * math.cos(angle) - north * math.sin(angle)) / minor
+        pull = flux[near] / flux[k] * np.exp(-4.0 * math.log(2.0) * (along**2 + across**2))
+        still[k] = math.hypot(float(np.sum(pull * east)), float(np.sum(pull * north))) < DISPLACED
+    return still
+
+
+def thermal_shift(
+    residual: NDArray[Any], psf: NDArray[Any], use: NDArray[np.bool_], cell: float
+) -> NDArray[np.float64]:
+    """Rms displacement of a point of 1 Jy by the noise of the image, east and north [arcsec]: gradient over curvature of the psf."""
+    ny, nx = psf.shape
+    kx, ky = 2j * np.pi * np.fft.rfftfreq(nx)[None, :], 2j * np.pi * np.fft.fftfreq(ny)[:, None]
+    noise, point = np.fft.rfft2(residual), np.fft.rfft2(np.fft.ifftshift(psf))
+    slopes = [np.fft.irfft2(noise * k, s=(ny, nx))[use] for k in (kx, ky)]
+    xx, xy, yy = (float(np.fft.irfft2(point * k, s=(ny, nx))[0, 0]) for k in (kx * kx, kx * ky, ky * ky))
+    return cell * np.std(np.linalg.solve([[xx, xy], [xy, yy]], np.array(slopes)), axis=1)
+
+
+def peak(data: NDArray[Any], x: float, y: float) -> tuple[float, float]:
+    """Top of a paraboloid through the logarithm of 5 x 5 pixels [pixels]."""
+    i, j = round(y), round(x)
+    b = np.log(np.maximum(data[i - 2 : i + 3, j - 2 : j + 3], 1e-9))
+    yy, xx = np.mgrid[-2:3, -2:3]
+    form = np.stack([np.ones(25), xx.ravel(), yy.ravel(), xx.ravel() ** 2, (xx * yy).ravel(), yy.ravel() ** 2], 1)
+    c = np.linalg.lstsq(form, b.ravel(), rcond=None)[0]
+    dx, dy = np.linalg.solve([[2 * c[3], c[4]], [c[4], 2 * c[5]]], [-c[1], -c[2]])
+    return j + dx, i + dy
+
+
+def report_positions(report: dict[str, Any], sources: list[Source], use: Any, apparent: NDArray[np.float64]) -> None:
+    """Offsets [arcsec] of bright undisturbed sources from their true places, as fitted to visibilities and as peaks of the image."""
+    made = report["products"]
+    with fits.open(made["restored"]) as hdus:
         data, wcs = np.squeeze(hdus[0].data), WCS(hdus[0].header).celestial
-    rows = []
-    for s in (s for s, wanted in zip(sources, use, strict=True) if wanted):
+    residual, psf, pb = (np.squeeze(fits.getdata(made[name])) for name in ("residual", "psf", "pb"))
+    unit = thermal_shift(residual, psf, pb > 0.3, report["cell_arcsec"])
+    fitted = np.degrees([[b["position"]["ra_rad"], b["position"]["dec_rad"]] for b in report["bright"]]).reshape(-1, 2)
+    rows: dict[str, list[tuple[float, float, float]]] = {"fitted to the visibilities": [], "peaks of the image": []}
+
+    def add(kind: str, k: int, ra: float, dec: float) -> None:
+        east = ((ra - sources[k].ra_deg + 180.0) % 360.0 - 180.0) * math.cos(math.radians(dec)) * 3600
+        rows[kind].append((east, (dec - sources[k].dec_deg) * 3600, float(apparent[k])))
+
+    for k in np.flatnonzero(use):
+        s = sources[k]
         x, y = (float(v) for v in wcs.all_world2pix(s.ra_deg, s.dec_deg, 0))
-        i, j = round(y), round(x)
-        if not (5 <= i < data.shape[0] - 5 and 5 <= j < data.shape[1] - 5):
+        if not (5 <= y < data.shape[0] - 5 and 5 <= x < data.shape[1] - 5):
             continue
-        b = np.log(np.maximum(data[i - 2 : i + 3, j - 2 : j + 3], 1e-9))
-        yy, xx = np.mgrid[-2:3, -2:3]
-        form = np.stack([np.ones(25), xx.ravel(), yy.ravel(), xx.ravel() ** 2, (xx * yy).ravel(), yy.ravel() ** 2], 1)
-        c = np.linalg.lstsq(form, b.ravel(), rcond=None)[0]
-        dx, dy = np.linalg.solve([[2 * c[3], c[4]], [c[4], 2 * c[5]]], [-c[1], -c[2]])
-        ra, dec = (float(v) for v in wcs.all_pix2world(j + dx, i + dy, 0))
-        rows.append(((ra - s.ra_deg) * math.cos(math.radians(dec)) * 3600, (dec - s.dec_deg) * 3600))
-    if rows:
-        offsets = np.array(rows)
-        print(
-            f"\npositions of {len(rows)} bright isolated sources: mean {offsets.mean(0).round(3)}, rms {offsets.std(0).round(3)}, "
-            f"largest {np.abs(offsets).max():.3f} arcsec"
-        )
+        ra, dec = wcs.all_pix2world(*peak(data, x, y), 0)
+        add("peaks of the image", int(k), float(ra), float(dec))
+        apart = np.hypot((fitted[:, 0] - s.ra_deg) * math.cos(math.radians(s.dec_deg)), fitted[:, 1] - s.dec_deg)
+        if apart.size and apart.min() < 5e-3:
+            ra, dec = fitted[apart.argmin()]
+            add("fitted to the visibilities", int(k), float(ra), float(dec))
+    print(f"\nposition error by noise, right ascension and declination: {unit.round(4)} arcsec Jy")
+    for kind, found in rows.items():
+        if found:
+            table = np.array(found)
+            offsets, thermal = table[:, :2], unit / table[:, 2:]
+            rms, over = np.sqrt((offsets**2).mean(0)), np.sqrt(((offsets / thermal) ** 2).mean(0))
+            print(
+                f"positions of {len(found)} bright undisturbed sources, {kind}: mean {offsets.mean(0).round(3)}, rms {rms.round(3)}, "
+                f"largest {np.abs(offsets).max():.3f} arcsec; rms over the noise's {over.round(2)}"
+            )
 
 
 def noise(report: dict[str, Any], sources: list[Source]) -> None:
@@ -202,7 +258,7 @@ def main() -> None:
     args.keep.mkdir(parents=True, exist_ok=True)
     sources = sky(args.dec, args.integrations, args.brightest, args.seed)
     ms = measured_set(args, sources)
-    options: dict[str, Any] = {"datacolumn": "data", "products": ["restored", "residual", "pb", "pbcor"]}
+    options: dict[str, Any] = {"datacolumn": "data", "products": ["restored", "residual", "pb", "matched", "psf"]}
     if args.size:
         options["imsize"] = args.size
     if args.cell:
@@ -219,13 +275,14 @@ def main() -> None:
     noise(report, sources)
     truth = np.array([s.flux_jy * (report["freq_hz"] / 1.4e9) ** s.alpha for s in sources])
     ra, dec = np.array([s.ra_deg for s in sources]), np.array([s.dec_deg for s in sources])
-    # As the pipeline measures: peaks of the flat image, what CLEAN left by its value, averaging undone, the beam divided out.
+    # As the pipeline measures: points by the matched image, the beam divided out.
     made, where = report["products"], (ra.tolist(), dec.tolist())
     table, about = measure_positions(
         made["restored"],
         *where,
         pb=made["pb"],
         residual=made["residual"],
+        matched=(made["matched"], made["psf"]),
         cluster_beams=1.5,
         min_pb=0.2,
         averaging=(12.884901888, 187.5e6 / 16 / 48),
@@ -233,11 +290,11 @@ def main() -> None:
     alone = isolated(ra, dec, truth, 1.5 * about["beam_deg"][0])
     report_fluxes(table, truth, alone)
     with np.errstate(invalid="ignore"):
-        report_positions(
-            report["products"]["restored"],
-            sources,
-            alone & (truth * table["pb"].to_numpy() > 0.1) & (table["pb"] > 0.3),
-        )
+        pb = table["pb"].to_numpy()
+        apparent = np.where(pb > 0.2, truth * pb, np.nan)
+        east, north = (3600.0 * table[name].to_numpy() for name in ("x_deg", "y_deg"))
+        use = undisturbed(east, north, apparent, about["beam_deg"]) & (pb > 0.3)
+        report_positions(report, sources, use, apparent)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,15 @@ pub struct RestoringBeam {
     pub pa_rad: f64,
 }
 
+/// How far the psf is followed about a source, major axes of the beam: sidelobes from further off are noise to it.
+const MATCHED_REACH: f64 = 6.0;
+
 impl RestoringBeam {
+    /// Radius within which components and neighbours count in a matched image, on pixels of `cell_rad` \[pixels\].
+    pub fn matched_reach_px(&self, cell_rad: f64) -> f64 {
+        MATCHED_REACH * self.major_rad / cell_rad
+    }
+
     /// Solid angle \[sr\]: `pi / (4 ln 2) * major * minor`.
     pub fn area_sr(&self) -> f64 {
         std::f64::consts::PI / (4.0 * std::f64::consts::LN_2) * self.major_rad * self.minor_rad

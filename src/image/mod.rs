@@ -4,6 +4,7 @@ mod beam;
 mod error;
 mod plane;
 mod region;
+pub mod sinc;
 mod wcs;
 
 pub use beam::RestoringBeam;

@@ -531,10 +531,22 @@ impl State {
         self.residual = residuals_of(&self.model, Care::Exact)?;
         self.care_taken = Care::Exact;
         let (after, noise) = measure(&self.residual[0], &self.allowed);
-        if !(after <= DEEP_PEAK * peak.max(target.stop) && noise <= DEEP_RMS * rms) {
+        let better =
+            |peak: f32, rms: f32| after <= DEEP_PEAK * peak.max(target.stop) && noise <= DEEP_RMS * rms;
+        if better(peak, rms) {
+            self.deep = true;
+            return Ok(true);
+        }
+        // What the drift of the beam makes of components is in the new residual alone: compare with the old one to the same care.
+        let (model, residual) = before;
+        let residual = match care_before {
+            Care::Exact => residual,
+            _ => residuals_of(&model, Care::Exact)?,
+        };
+        let (peak, rms) = measure(&residual[0], &self.allowed);
+        if !better(peak, rms) {
             log::debug!("the deep end was taken back: peak {peak:.5} to {after:.5}, noise {rms:.5} to {noise:.5} Jy/beam");
-            (self.model, self.residual) = before;
-            self.care_taken = care_before;
+            (self.model, self.residual) = (model, residual);
             return Ok(false);
         }
         self.deep = true;

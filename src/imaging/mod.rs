@@ -18,6 +18,7 @@ mod error;
 mod exact;
 mod gather;
 mod grid;
+mod matched;
 mod outliers;
 mod pointing;
 mod primary;

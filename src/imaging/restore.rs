@@ -48,7 +48,16 @@ pub(super) fn add_components(
     increment_rad: [f64; 2],
     control: &Control,
 ) -> Result<(), Cancelled> {
-    let patch = patch(beam, increment_rad);
+    add_patches(out, model_yx, &patch(beam, increment_rad), control)
+}
+
+/// Add components seen with `patch`, odd in size, peak in the middle.
+pub(super) fn add_patches(
+    out: &mut Array2<f32>,
+    model_yx: &Array2<f32>,
+    patch: &Array2<f32>,
+    control: &Control,
+) -> Result<(), Cancelled> {
     let half = (patch.nrows() / 2) as i64;
     let nx = model_yx.ncols() as i64;
     // Components by row, so that each output row finds its own.

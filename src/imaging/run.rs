@@ -9,6 +9,7 @@ use super::bright::{on_pixels, BrightParams, BrightSource, Hunt};
 use super::clean::{CleanParams, CleanReport, Cleaned};
 use super::deconvolve::{deconvolve, Deconvolved};
 use super::dirty;
+use super::matched::matched;
 use super::response::Response;
 use super::scatter::{scatter, Scatter};
 use super::smear::Smearing;
@@ -71,11 +72,13 @@ pub struct Outputs {
     pub restored: bool,
     /// The primary beam, and what is corrected for it.
     pub primary_beam: bool,
+    /// The image that fluxes of points are read from.
+    pub matched: bool,
 }
 
 impl Default for Outputs {
     fn default() -> Self {
-        Self { psf: true, restored: true, primary_beam: true }
+        Self { psf: true, restored: true, primary_beam: true, matched: true }
     }
 }
 
@@ -148,6 +151,8 @@ pub struct Images {
     pub residual_yx: Array2<f32>,
     /// Restored image \[Jy/beam\].
     pub restored_yx: Array2<f32>,
+    /// Residual, and components seen with the psf, over averaging \[Jy/beam\]; empty for dirty images and several spectral terms.
+    pub matched_yx: Array2<f32>,
     /// Primary-beam power.
     pub pb_yx: Array2<f32>,
     /// What the correlator's averaging leaves of a point's peak.
@@ -259,8 +264,9 @@ pub fn image(mut vis: Visibilities, params: &ImagingParams, control: &Control) -
     restore_points(&mut restored_yx, &points, &beam, wcs.increment_rad);
     done("restore");
     let shape = [params.grid.ny, params.grid.nx];
+    let as_points = params.outputs.matched && !plain && spectral.is_none();
     let [pb_yx, smear_yx, pbcor_yx] =
-        if params.outputs.primary_beam || params.subbands > 0 || spectral.is_some() {
+        if params.outputs.primary_beam || params.subbands > 0 || spectral.is_some() || as_points {
             // With spectral terms the image is that at the reference frequency.
             let average = match &spectral {
                 Some(s) => beam_at(s.reference_hz, &run.weights, params)?,
@@ -277,6 +283,13 @@ pub fn image(mut vis: Visibilities, params: &ImagingParams, control: &Control) -
         } else {
             std::array::from_fn(|_| Array2::default((0, 0)))
         };
+    let matched_yx = if as_points {
+        let reach_px = beam.matched_reach_px(params.grid.cell_rad);
+        let (left_yx, model_yx) = (&cleaned.residual_yx, &cleaned.model_yx);
+        matched(left_yx, model_yx, &points, [&psf_yx, &smear_yx], reach_px, control)?
+    } else {
+        Array2::default((0, 0))
+    };
     let spectral = spectral.map(|s| s.images(&cleaned, &restored_yx, &pb_yx, control)).transpose()?;
     done("primary beam");
     let slope = response.as_ref().filter(|_| params.subbands > 0).and_then(|r| r.slope_of(&cleaned.model_yx));
@@ -318,6 +331,7 @@ pub fn image(mut vis: Visibilities, params: &ImagingParams, control: &Control) -
         model_yx,
         residual_yx: cleaned.residual_yx,
         restored_yx,
+        matched_yx,
         pb_yx,
         smear_yx,
         pbcor_yx,

@@ -339,7 +339,7 @@ fn windows_in_pieces_are_the_blocks() {
 #[test]
 fn a_dirty_image_alone_is_the_one_that_clean_begins_with() {
     let sky = observe(16.2, &[(0.0051, -0.0031, 1.0), (-0.002, 0.004, 0.5)], 0.1);
-    let few = Outputs { psf: false, restored: false, primary_beam: false };
+    let few = Outputs { psf: false, restored: false, primary_beam: false, matched: false };
     let dirty = CleanParams { niter: 0, ..CleanParams::default() };
     let alone = sky.image_of(1024, 8.0, dirty.clone(), 0, few);
     let full = sky.image_of(1024, 8.0, dirty, 0, Outputs::default());

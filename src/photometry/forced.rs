@@ -17,12 +17,16 @@ use crate::source::Measurement;
 /// Least part of the kernel's `sum K^2` that must fall on valid pixels for a flux to be given.
 const LEAST_COVERAGE: f64 = 0.25;
 
+/// Least radii of the ring \[major axes\].
+const RING_BEAMS: [f64; 2] = [1.1, 1.8];
+
 /// Options of [`measure`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ForcedParams {
     /// Full width of the fit window in major axes of the beam.
     pub nbeam: f64,
-    /// Inner and outer radius of the ring that gives the noise when there is no map \[pixels\].
+    /// Inner and outer radius of the ring that gives the noise when there is no map \[pixels\]; at least 1.1 and 1.8 major axes of
+    /// the beam, or fine pixels would put the ring on the source.
     pub annulus_px: [f64; 2],
     /// Side of the box of the peak search when the image has no beam \[pixels\].
     pub box_px: usize,
@@ -49,6 +53,13 @@ impl Default for ForcedParams {
 }
 
 impl ForcedParams {
+    /// The same with a ring that a source of that width does not fill.
+    fn ring_about(self, major_px: f64) -> Self {
+        let [inner, outer] = self.annulus_px;
+        let [near, far] = RING_BEAMS.map(|beams| beams * major_px);
+        Self { annulus_px: [inner.max(near), outer.max(far)], ..self }
+    }
+
     fn check(&self) -> Result<(), BadArgument> {
         let [inner, outer] = self.annulus_px;
         if !(inner >= 0.0 && outer > inner && outer <= 4096.0) {
@@ -235,7 +246,7 @@ fn fit_one(
     };
     let (sums, rms) = match maps.noise_yx {
         None => {
-            let rms = local_rms(maps, xy, params, scratch);
+            let rms = local_rms(maps, xy, params.ring_about(kernel.major_px), scratch);
             match maps.background_yx {
                 None => (scaled(scratch.plain(maps.image_yx, kernel, window, xy), rms), rms),
                 Some(_) => (
@@ -273,7 +284,7 @@ fn fit_one(
     }
 }
 
-fn local_rms(maps: Maps<'_>, xy: [f64; 2], params: &ForcedParams, scratch: &mut Scratch) -> f64 {
+fn local_rms(maps: Maps<'_>, xy: [f64; 2], params: ForcedParams, scratch: &mut Scratch) -> f64 {
     params.rms_jy.unwrap_or_else(|| ring_rms(maps.image_yx, xy, params.annulus_px, &mut scratch.annulus))
 }
 
@@ -304,7 +315,7 @@ fn peak_in_box(maps: Maps<'_>, xy: [f64; 2], params: &ForcedParams, scratch: &mu
     };
     let rms = match maps.noise_yx {
         Some(noise) => f64::from(noise[[y, x]]),
-        None => local_rms(maps, xy, params, scratch),
+        None => local_rms(maps, xy, *params, scratch),
     };
     let (mut peak, mut n) = (f64::NEG_INFINITY, 0);
     for y in window.y0..=window.y1 {

@@ -15,6 +15,7 @@ mod gain_tests;
 mod inject;
 mod kernel;
 mod leftover;
+mod matched;
 mod scale;
 mod shape;
 #[cfg(test)]
@@ -30,5 +31,6 @@ pub use forced::{measure, measure_shapes, ForcedParams, Maps, PixelFit};
 pub use gain_field::{gain_field, Campaign, EpochGain, GainField, GainFieldParams};
 pub use inject::inject;
 pub use kernel::PixelKernel;
+pub use matched::{matched_fluxes, Matched};
 pub use scale::{flux_scale, fractional_floor, Floor, FluxScale, ScaleParams};
 pub use shape::{widened, Shapes, Smearing};

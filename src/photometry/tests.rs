@@ -220,3 +220,16 @@ fn blank_sky_makes_the_pulls_normal() {
     // 64 sources: 9 %, two of them.
     assert!((spread - 1.0).abs() < 0.2, "{spread}");
 }
+
+/// On fine pixels a ring of 12 to 20 of them lies on the source itself.
+#[test]
+fn the_ring_stays_clear_of_a_wide_beam() {
+    let k = kernel(24.0, 14.0, 80.0);
+    let mut image = smooth_noise(256, &k, 5);
+    let places = [[128.4, 127.7]];
+    inject(image.view_mut(), &k, &[(places[0], 1000.0)], 6.0).unwrap();
+    let fit =
+        measure(plain(&image), Some(&k), &places, &ForcedParams::default(), &Control::new()).unwrap()[0];
+    // Unit noise, of which the ring holds some ten beams, and 3 % of the source along the major axis, which is clipped.
+    assert!((0.4..2.0).contains(&fit.flux_err_jy), "{}", fit.flux_err_jy);
+}

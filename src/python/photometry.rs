@@ -80,6 +80,7 @@ fn measure_params(
         match key.extract::<String>()?.as_str() {
             "pb" => p.pb = value.extract()?,
             "residual" => p.residual = value.extract()?,
+            "matched" => p.matched = value.extract()?,
             "min_pb" => p.min_pb = value.extract()?,
             "ignore_beam" => p.ignore_beam = value.extract()?,
             "blank_fits" => p.blank_fits = value.extract()?,
@@ -105,7 +106,7 @@ fn measure_params(
                 }
             }
             other => {
-                let expected = "pb, residual, min_pb, ignore_beam, blank_fits, nbeam, annulus_px, box_px, cluster_beams, \
+                let expected = "pb, residual, matched, min_pb, ignore_beam, blank_fits, nbeam, annulus_px, box_px, cluster_beams, \
                     error_factor, noise_map, background_map, mesh_beams, sizes_deg, resolved_area, averaging, \
                     limit_sigma, fraction_floor, min_elevation_deg, near_deg, bands or pols";
                 return Err(errors::exception(&crate::kind::BadArgument::new("option", expected, other)));

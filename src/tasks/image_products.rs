@@ -23,12 +23,13 @@ pub(super) enum Product {
     Restored,
     Pb,
     Pbcor,
+    Matched,
     Alpha,
     AlphaError,
 }
 
 impl Product {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Dirty,
         Self::Psf,
         Self::Model,
@@ -36,14 +37,25 @@ impl Product {
         Self::Restored,
         Self::Pb,
         Self::Pbcor,
+        Self::Matched,
         Self::Alpha,
         Self::AlphaError,
     ];
     /// Keys of the report, in the order of `ALL`.
-    pub(super) const KEYS: [&'static str; 9] =
-        ["dirty", "psf", "model", "residual", "restored", "pb", "pbcor", "alpha", "alpha_error"];
-    const ENDINGS: [&'static str; 9] =
-        ["dirty", "psf", "model", "residual", "image", "pb", "image.pbcor", "alpha", "alpha.error"];
+    pub(super) const KEYS: [&'static str; 10] =
+        ["dirty", "psf", "model", "residual", "restored", "pb", "pbcor", "matched", "alpha", "alpha_error"];
+    const ENDINGS: [&'static str; 10] = [
+        "dirty",
+        "psf",
+        "model",
+        "residual",
+        "image",
+        "pb",
+        "image.pbcor",
+        "matched",
+        "alpha",
+        "alpha.error",
+    ];
 
     pub(super) fn from_key(key: &str) -> Option<Self> {
         Self::KEYS.iter().position(|k| *k == key).map(|i| Self::ALL[i])
@@ -72,7 +84,7 @@ impl Product {
     /// Cards of this product's header: brightness images say whether they are corrected for the beam.
     fn cards(self, all: &Cards) -> Cards {
         let mut cards = all.clone();
-        if matches!(self, Self::Dirty | Self::Residual | Self::Restored | Self::Pbcor) {
+        if matches!(self, Self::Dirty | Self::Residual | Self::Restored | Self::Pbcor | Self::Matched) {
             cards.push("PBCOR", self == Self::Pbcor, "corrected for the primary beam");
         }
         cards
@@ -285,6 +297,8 @@ pub(super) fn write(context: &Context<'_>, report: &mut ImageReport) -> Result<(
                     &s.alpha_error_yx
                 }
             }
+            Product::Matched if images.matched_yx.is_empty() => continue,
+            Product::Matched => &images.matched_yx,
             Product::Dirty => &images.dirty_yx,
             Product::Psf => &images.psf_yx,
             Product::Model => &images.model_yx,

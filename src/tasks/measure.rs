@@ -15,8 +15,8 @@ use crate::image::Wcs;
 use crate::image::{Plane, RestoringBeam};
 use crate::kind::BadArgument;
 use crate::photometry::{
-    blank_sky, measure_shapes, noise_correlation, BlankSky, ForcedParams, Maps, NoiseCorrelation, PixelFit,
-    PixelKernel, Shapes,
+    blank_sky, matched_fluxes, measure_shapes, noise_correlation, BlankSky, ForcedParams, Maps, Matched,
+    NoiseCorrelation, PixelFit, PixelKernel, Shapes,
 };
 use crate::source::Measurement;
 use crate::Error;
@@ -65,6 +65,9 @@ pub struct MeasureParams {
     /// Residual image \[Jy/beam\] on the same grid: what CLEAN left of a source counts by its value at the source, see
     /// [`Maps::left_yx`]. Only of an image that is not corrected for the primary beam.
     pub residual: Option<PathBuf>,
+    /// Matched image and psf on the same grid, as `contimg image` writes them: points are read from the first, with their neighbours
+    /// told apart by the second, averaging undone already; sources that are resolved stay with the fit.
+    pub matched: Option<[PathBuf; 2]>,
     /// Positions, ICRS.
     pub positions: Vec<RaDec>,
     /// Sizes of the sources on the sky (the beam not in them) by index; beyond the end and `None`: points.
@@ -102,6 +105,7 @@ impl MeasureParams {
             image,
             pb: None,
             residual: None,
+            matched: None,
             positions,
             sizes: Vec::new(),
             resolved_area: 1.05,
@@ -121,8 +125,8 @@ impl MeasureParams {
 
     /// The same on another image, and nothing beyond it.
     fn on(&self, image: &std::path::Path) -> Self {
-        let (pb, residual, bands, pols) = (None, None, Vec::new(), None);
-        Self { image: image.to_owned(), pb, residual, bands, pols, ..self.clone() }
+        let (pb, residual, matched, bands, pols) = (None, None, None, Vec::new(), None);
+        Self { image: image.to_owned(), pb, residual, matched, bands, pols, ..self.clone() }
     }
 }
 
@@ -212,14 +216,26 @@ fn one_image(params: &MeasureParams, control: &Control) -> Result<MeasureReport,
     let (plane, cards) = read_plane_with_cards(&params.image)?;
     let pb = params.pb.as_ref().map(|p| read_plane(p)).transpose()?;
     let left = params.residual.as_ref().map(|p| read_plane(p)).transpose()?;
-    measured(&plane, [pb, left], cards.text("TELESCOP").unwrap_or_default(), params, control)
+    let points = match &params.matched {
+        Some([image, psf]) => Some([read_plane(image)?, read_plane(psf)?]),
+        None => None,
+    };
+    measured(&plane, Beside { pb, left, points }, cards.text("TELESCOP").unwrap_or_default(), params, control)
 }
 
-/// As [`run`], on planes of this array in memory, primary beam and residual with them; `image`, `pb`, `residual`, `bands` and `pols` of
-/// the parameters are not looked at.
+/// Planes on an image's grid, as the parameters of these names say.
+#[derive(Default)]
+pub(super) struct Beside {
+    pub pb: Option<Plane>,
+    pub left: Option<Plane>,
+    /// Matched image and psf.
+    pub points: Option<[Plane; 2]>,
+}
+
+/// As [`run`], on planes of this array in memory, with those that belong to them; paths among the parameters are not looked at.
 pub(super) fn on_planes(
     plane: &Plane,
-    others: [Option<Plane>; 2],
+    others: Beside,
     params: &MeasureParams,
     control: &Control,
 ) -> Result<MeasureReport, Error> {
@@ -228,7 +244,7 @@ pub(super) fn on_planes(
 
 fn measured(
     plane: &Plane,
-    [pb, left]: [Option<Plane>; 2],
+    Beside { pb, left, points }: Beside,
     telescope: &str,
     params: &MeasureParams,
     control: &Control,
@@ -253,10 +269,24 @@ fn measured(
     let (blank, correlation) = scatter(maps, kernel.as_ref(), &pixel_xy, params, control)?;
     let correlated = correlation.map_or(forced.error_factor, |c| c.error_factor);
     forced.error_factor = blank.map_or(correlated, |b| b.error_factor);
-    let shape = shapes::of_sources(plane, kernel.is_some(), &pixel_xy, params)?;
+    let mut shape = shapes::of_sources(plane, kernel.is_some(), &pixel_xy, params)?;
     let own: Vec<Option<PixelKernel>> = shape.iter().map(|s| s.kernel).collect();
     let all = kernel.as_ref().map(|beam| Shapes { beam, own: &own });
-    let fits = measure_shapes(maps, all, &pixel_xy, &forced, control)?;
+    let mut fits = measure_shapes(maps, all, &pixel_xy, &forced, control)?;
+    if let (Some(points), Some(beam)) = (points, plane.beam.filter(|_| all.is_some())) {
+        let [image, psf] = points;
+        let (image, psf) = (same_grid("matched", image, plane)?, same_grid("psf", psf, plane)?);
+        let reach_px = beam.matched_reach_px(plane.wcs.increment_rad[1].abs());
+        let matched = Matched { image_yx: image.data_yx.view(), psf_yx: psf.data_yx.view(), reach_px };
+        let found = matched_fluxes(matched, maps.background_yx, &pixel_xy, control)?;
+        for ((fit, shape), flux_jy) in fits.iter_mut().zip(&mut shape).zip(found) {
+            let Some(flux_jy) = flux_jy.filter(|_| !shape.resolved && fit.flux_jy.is_finite()) else {
+                continue;
+            };
+            fit.flux_jy = flux_jy;
+            *shape = SourceShape::POINT;
+        }
+    }
     let pb_at: Vec<f64> =
         pixel_xy.iter().map(|xy| pb.as_ref().map_or(f64::NAN, |p| bilinear(&p.data_yx, *xy))).collect();
     let mut measurements: Vec<Measurement> = (0..fits.len())

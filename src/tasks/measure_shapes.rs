@@ -21,7 +21,7 @@ pub(super) struct SourceShape {
 }
 
 impl SourceShape {
-    const POINT: Self = Self { kernel: None, area_ratio: 1.0, error_factor: 1.0, resolved: false };
+    pub const POINT: Self = Self { kernel: None, area_ratio: 1.0, error_factor: 1.0, resolved: false };
 }
 
 /// Least widening that a kernel of its own is made for.

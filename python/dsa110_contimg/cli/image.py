@@ -127,7 +127,7 @@ def image(
     backend: Annotated[str, typer.Option("--backend", help="native, wsclean or tclean.")] = "native",
     json_output: JsonOption = False,
 ) -> None:
-    """Image calibrated Measurement Sets: dirty, psf, model, residual, restored, pb and pbcor FITS."""
+    """Image calibrated Measurement Sets: dirty, psf, model, residual, restored, pb, pbcor and matched FITS."""
     from dsa110_contimg import imaging
     from dsa110_contimg.imaging.cli_imaging import parse_jansky, parse_phasecenter, parse_uvrange
 

@@ -27,6 +27,10 @@ def photometry(
     residual: Annotated[
         Path | None, typer.Option(help="What CLEAN left (NAME-residual.fits): counts by its value at the source.")
     ] = None,
+    matched: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(help="Matched image and psf (NAME-matched.fits NAME-psf.fits): points are read from them."),
+    ] = None,
     min_pb: Annotated[float, typer.Option(help="Least primary-beam response.")] = 0.0,
     nbeam: Annotated[float, typer.Option(help="Width of the fit window in beams.")] = 3.0,
     cluster_beams: Annotated[float, typer.Option(help="Fit sources closer than this jointly; 0: never [beams].")] = 1.5,
@@ -57,6 +61,7 @@ def photometry(
     options: dict[str, Any] = {
         "pb": pb,
         "residual": residual,
+        "matched": matched,
         "min_pb": min_pb,
         "nbeam": nbeam,
         "cluster_beams": cluster_beams or None,

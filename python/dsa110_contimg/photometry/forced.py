@@ -84,7 +84,8 @@ def measure_positions(
         Called with ``(done, total)``.
     **options
         ``pb`` (primary-beam FITS to divide by), ``residual`` (what CLEAN left, on the same grid: it counts by its value at
-        the source, since a fit of the restoring beam answers to a part of it only), ``min_pb``,
+        the source, since a fit of the restoring beam answers to a part of it only), ``matched`` (matched image and psf of the
+        imager: points are read from the first, neighbours told apart by the second), ``min_pb``,
         ``nbeam``, ``annulus_px``, ``box_px``, ``cluster_beams``
         (None: no joint fits), ``noise_map``, ``background_map``, ``mesh_beams`` (make a noise map in boxes
         of so many beams), ``blank_fits`` (positions of blank sky that scale the errors), ``error_factor``,

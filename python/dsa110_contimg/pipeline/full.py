@@ -252,9 +252,10 @@ class _Work:
         def measure(progress: Progress) -> Any:
             planes = [made["products"], *made["subbands"]]
             options: dict[str, Any] = {"min_pb": 0.2, "progress": progress}
+            matched = [(p["matched"], p["psf"]) if "matched" in p else None for p in planes]
             return [
-                measure_positions(p["restored"], ra, dec, pb=p["pb"], residual=p["residual"], **options)[0]
-                for p in planes
+                measure_positions(p["restored"], ra, dec, pb=p["pb"], residual=p["residual"], matched=m, **options)[0]
+                for p, m in zip(planes, matched, strict=True)
             ]
 
         self.fluxes = self.timed("measure", measure)[0]

@@ -21,8 +21,8 @@ def averaging_of(header: Mapping[str, Any]) -> tuple[float, float] | None:
 
 
 def image_files(outputs: Outputs) -> list[str]:
-    """Files that a measurement reads: image, primary beam and residual of the band and of its parts."""
-    band = [outputs["image"], outputs["pb"], outputs.get("residual")]
+    """Files that a measurement reads: those of the band, and image, primary beam and residual of its parts."""
+    band = [outputs["image"], outputs["pb"], outputs.get("residual"), *(outputs.get("matched") or [])]
     parts = [path for part in outputs.get("bands", []) for path in part]
     return [path for path in (*band, *parts) if path]
 
@@ -54,7 +54,8 @@ def measure(
     catalog : sequence of CatalogSource
         Positions, fluxes and sizes.
     outputs : dict
-        ``image``, ``pb``, ``residual`` and ``bands`` (image, primary beam and residual of each) of the stage before.
+        ``image``, ``pb``, ``residual``, ``matched`` (with the psf) and ``bands`` (image, primary beam and residual of each) of the
+        stage before.
     mid_mjd : float
         Middle of the tile [MJD].
     min_pb : float
@@ -85,6 +86,7 @@ def measure(
         mjd=mid_mjd,
         pb=outputs["pb"],
         residual=outputs.get("residual"),
+        matched=outputs.get("matched"),
         min_pb=min_pb,
         bands=[list(part) for part in outputs.get("bands", [])],
         sizes_deg=[s.size_deg for s in catalog],

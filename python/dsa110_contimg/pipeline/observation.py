@@ -377,6 +377,7 @@ class Observation:
             "pb": made["pb"],
             "pbcor": made["pbcor"],
             "residual": made.get("residual"),
+            "matched": [made["matched"], made["psf"]] if {"matched", "psf"} <= set(made) else None,
             "bands": [[part["restored"], part["pb"], part.get("residual")] for part in report.get("subbands") or []],
             "noise_jy": report["rms_jy"],
             "expected_noise_jy": report["expected_rms_jy"],

@@ -43,6 +43,7 @@ pub fn run(params: &ImageParams, control: &Control) -> Result<ImageReport, Error
         |keys: &[&str]| params.products.as_ref().is_none_or(|p| p.iter().any(|k| keys.contains(&&**k)));
     let outputs = Outputs {
         psf: wanted(&["psf"]),
+        matched: wanted(&["matched"]),
         restored: wanted(&["restored", "pbcor"]),
         primary_beam: wanted(&["pb", "pbcor"]),
     };

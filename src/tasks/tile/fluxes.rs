@@ -9,7 +9,7 @@ use crate::image::Plane;
 use crate::imaging::Images;
 use crate::kind::BadArgument;
 use crate::photometry::ForcedParams;
-use crate::tasks::measure::{self, MeasureParams, MeasureReport, NoiseSource};
+use crate::tasks::measure::{self, Beside, MeasureParams, MeasureReport, NoiseSource};
 use crate::Error;
 
 /// Options of the photometry of a tile.
@@ -99,17 +99,21 @@ pub(super) fn measure_all(
         bandwidth_hz,
         time_mjd_s: middle_mjd_s,
     };
-    let band = ([images.restored_yx, images.pb_yx, images.residual_yx], images.freq_hz, images.bandwidth_hz);
+    let points = (!images.matched_yx.is_empty()).then_some([images.matched_yx, images.psf_yx]);
+    let band =
+        ([images.restored_yx, images.pb_yx, images.residual_yx], points, images.freq_hz, images.bandwidth_hz);
     let parts = images
         .subbands
         .into_iter()
-        .map(|p| ([p.restored_yx, p.pb_yx, p.residual_yx], p.freq_hz, p.bandwidth_hz));
+        .map(|p| ([p.restored_yx, p.pb_yx, p.residual_yx], None, p.freq_hz, p.bandwidth_hz));
     std::iter::once(band)
         .chain(parts)
-        .map(|(data, freq_hz, width_hz)| {
+        .map(|(data, points, freq_hz, width_hz)| {
             control.check()?;
             let [image, pb, left] = data.map(|data_yx| plane(data_yx, freq_hz, width_hz));
-            measure::on_planes(&image, [Some(pb), Some(left)], &request, control)
+            let points = points.map(|both| both.map(|data_yx| plane(data_yx, freq_hz, width_hz)));
+            let beside = Beside { pb: Some(pb), left: Some(left), points };
+            measure::on_planes(&image, beside, &request, control)
         })
         .collect()
 }

@@ -107,7 +107,13 @@ def test_images_are_those_of_the_staged_path_bit_for_bit(made: Made) -> None:
     assert report["image"]["outcome"] != "dirty"
     files = made.report["products"]
     staged, _ = measure_positions(
-        files["restored"], made.ra, made.dec, pb=files["pb"], residual=files["residual"], min_pb=0.2
+        files["restored"],
+        made.ra,
+        made.dec,
+        pb=files["pb"],
+        residual=files["residual"],
+        matched=(files["matched"], files["psf"]),
+        min_pb=0.2,
     )
     # The staged path reads the beam and the coordinates from the header, rounded to about 1e-9.
     np.testing.assert_allclose(report["fluxes"]["flux_jy"][0], staged["flux_jy"], rtol=1e-6)

@@ -258,7 +258,7 @@ def test_the_command_prints_the_documented_keys(observation, tmp_path: Path, cap
     )
     report = json.loads(capsys.readouterr().out)
     assert code == 0
-    assert set(report["products"]) == {"dirty", "psf", "model", "residual", "restored", "pb", "pbcor"}
+    assert set(report["products"]) == {"dirty", "psf", "model", "residual", "restored", "pb", "pbcor", "matched"}
     assert all(Path(p).is_file() for p in report["products"].values())
     assert len(report["subbands"]) == 2
     with fits.open(report["products"]["pb"]) as hdus:

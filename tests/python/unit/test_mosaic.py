@@ -233,7 +233,7 @@ def test_a_tile_counts_once(tiles: list[Path], tmp_path: Path) -> None:
     # As the worker records them: every product of a tile as "5min", both images among them.
     db = ensure_products_db(tmp_path / "products.sqlite3")
     for k in range(2):
-        for product in ("image", "image.pbcor", "pb", "psf", "dirty", "residual", "model"):
+        for product in ("image", "image.pbcor", "pb", "psf", "dirty", "residual", "model", "matched"):
             path = tmp_path / f"t{k}-{product}.fits"
             images_insert(db, path, "a.ms", "5min", mid_mjd=61_065.0 + k, pbcor=int(product == "image.pbcor"))
     images_insert(db, tmp_path / "t2-image.fits", "b.ms", "5min", mid_mjd=61_067.0, pbcor=0)
