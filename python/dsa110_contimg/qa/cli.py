@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from dsa110_contimg import ContimgError
-from dsa110_contimg.qa.image import Limits, check_image
+from dsa110_contimg.qa.image import check_image
+from dsa110_contimg.qa.limits import Limits
 from dsa110_contimg.qa.reference import reference_sources
 
 
@@ -36,7 +37,7 @@ def _parser() -> argparse.ArgumentParser:
         )
         p.add_argument("--catalog", default="nvss", help="name of a catalogue, or a CSV")
         p.add_argument(
-            "--min-snr", type=float, default=20.0, help="faintest catalogue source asked for [sigma] (%(default)s)"
+            "--min-snr", type=float, default=5.0, help="faintest catalogue source asked for [sigma] (%(default)s)"
         )
         p.add_argument("--min-flux", type=float, default=0.01, help="faintest catalogue source [Jy] (%(default)s)")
         p.add_argument("--max-flux", type=float, default=10.0, help="brightest catalogue source [Jy] (%(default)s)")
