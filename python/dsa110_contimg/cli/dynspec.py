@@ -37,6 +37,8 @@ def dynspec(
 
     if out is not None and out.suffix != ".npz":
         raise CommandError(f"--out: expected a name that ends in .npz, found {out}")
+    if out is not None and not out.parent.is_dir():
+        raise CommandError(f"--out: expected a place in a directory that exists, found {out}")
     known: dict[str, Any] = skyfiles.load(subtract) if subtract else {"sky": {"sources": []}, "beam": "airy"}
     with console.bar("dynspec", quiet=json_output) as progress:
         report = dynamic_spectrum(

@@ -28,7 +28,7 @@ def _check(
     from dsa110_contimg.qa import Limits, check_image
     from dsa110_contimg.qa.reference import reference_sources
 
-    sources = reference_sources(image, catalog, min_flux_jy=min_flux) if catalog else []
+    sources = reference_sources(image, catalog, min_flux_jy=min_flux) if catalog else None
     report = check_image(image, sources, limits=Limits(min_snr=min_snr, flux_error=max_flux_error))
     if plot is not None:
         from dsa110_contimg.plots.verdicts import matches_png

@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 options.image, options.catalog, min_flux_jy=options.min_flux, max_flux_jy=options.max_flux
             )
             if options.catalogued
-            else []
+            else None
         )
         limits = Limits(min_snr=options.min_snr, flux_error=options.max_flux_error)
         report = check_image(

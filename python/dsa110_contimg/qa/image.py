@@ -19,7 +19,7 @@ StrPath = str | os.PathLike[str]
 
 def check_image(
     image: StrPath,
-    catalogue: Sequence[tuple[float, float, float]] = (),
+    catalogue: Sequence[tuple[float, float, float]] | None = None,
     *,
     limits: Limits | None = None,
     calibration: bool = False,
@@ -32,7 +32,7 @@ def check_image(
     image : path
         Beam-corrected image (NaN outside the beam's limit) with its beam, of a tile or a mosaic.
     catalogue : sequence of (ra_deg, dec_deg, flux_jy)
-        Reference sources; those outside the image or too faint are passed over.
+        Reference sources; those outside the image or too faint are passed over. None: no comparison.
     calibration, primary_beam : bool
         Also judge what the header says of the calibration tables (``CALTABS``) and of the beam (``PBCOR``, ``PBMODEL``).
 
@@ -44,7 +44,7 @@ def check_image(
     Raises
     ------
     ContimgError
-        An image without finite pixels or without a beam.
+        An image without finite pixels, without a beam or in another unit than Jy/beam.
     """
     import numpy as np
     from astropy.io import fits
@@ -62,12 +62,15 @@ def check_image(
         raise ContimgError(f"{image}: expected an image plane with finite pixels, found none")
     if not float(header.get("BMAJ", 0.0)) > 0.0:
         raise ContimgError(f"{image}: expected a restoring beam (BMAJ), found none")
+    unit = str(header.get("BUNIT", "Jy/beam"))
+    if unit.replace(" ", "").lower() != "jy/beam":
+        raise ContimgError(f"{image}: expected an image in Jy/beam, found BUNIT {unit!r}")
     rms = robust_rms(data)
     verdicts = [_noise(header, rms, chosen), _range(float(data[np.isfinite(data)].max()), rms, chosen)]
     verdicts += [_calibration(header)] if calibration else []
     verdicts += [_primary_beam(header)] if primary_beam else []
-    seen = matches(data, header, catalogue, rms, chosen.min_snr)
-    verdicts += compare(seen, chosen) if catalogue else []
+    seen = matches(data, header, catalogue or (), rms, chosen.min_snr)
+    verdicts += compare(seen, chosen) if catalogue is not None else []
     return {
         "image": str(image),
         "ok": all(v.ok is not False for v in verdicts),

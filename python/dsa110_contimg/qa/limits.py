@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import asdict, dataclass
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,11 @@ class Limits:
         With fewer, flux scale and astrometry are not judged.
     sigma : float
         An excess over a limit counts only from this many times its own error: 4.3 is a false alarm in ten thousand images.
+
+    Raises
+    ------
+    ValueError
+        A limit that is negative or no number.
     """
 
     noise_factor: float = 1.5
@@ -38,3 +44,9 @@ class Limits:
     min_snr: float = 20.0
     min_sources: int = 3
     sigma: float = 4.3
+
+    def __post_init__(self) -> None:
+        """Refuse what is no limit."""
+        for name, value in asdict(self).items():
+            if not (math.isfinite(value) and value >= 0.0):
+                raise ValueError(f"{name}: expected a number, zero or more, found {value}")

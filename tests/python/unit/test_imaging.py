@@ -82,6 +82,33 @@ def test_unknown_option_names_the_nearest(tmp_path: Path) -> None:
         image_ms(str(tmp_path / "a.ms"), imagename="x", specmode="cube")
 
 
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["--cell-arcsec", "0"], "cell_arcsec: expected a pixel size above 0, found 0"),
+        (["--cell-arcsec", "nan"], "cell_arcsec: expected a pixel size above 0, found nan"),
+        (["--calib-ra-deg", "343"], "calib_ra_deg, calib_dec_deg: expected both or none"),
+    ],
+)
+def test_the_originals_command_refuses_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], text: str
+) -> None:
+    assert cli.main(["image", "--ms", str(tmp_path / "a.ms"), "--imagename", str(tmp_path / "x"), *words]) == 1
+    assert text in capsys.readouterr().err
+
+
+def test_a_direction_that_is_none_is_told_by_its_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from dsa110_contimg.cli import main
+
+    asked = ["dynspec", str(tmp_path / "a.ms"), "--ra", "343.5"]
+    for dec in ("nan", "91"):
+        assert main([*asked, "--dec", dec]) == 1
+        assert "dec_deg: expected a direction in degrees" in capsys.readouterr().err
+    # Before the work, not after it.
+    assert main([*asked, "--dec", "16", "--out", str(tmp_path / "none" / "x.npz")]) == 1
+    assert "--out: expected a place in a directory that exists" in capsys.readouterr().err
+
+
 def test_a_missing_measurement_set_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code = cli.main(["image", "--ms", str(tmp_path / "no.ms"), "--imagename", str(tmp_path / "x")])
     shown = capsys.readouterr()

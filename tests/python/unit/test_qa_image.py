@@ -139,6 +139,11 @@ def test_what_is_no_image_is_refused(tmp_path: Path, capsys: pytest.CaptureFixtu
         check_image(path)
     assert cli.main(["image", str(tmp_path / "none.fits")]) == 1
     assert "none.fits" in capsys.readouterr().err
+    image(path)
+    with fits.open(path, mode="update") as hdus:
+        hdus[0].header["BUNIT"] = ""
+    with pytest.raises(ContimgError, match="expected an image in Jy/beam, found BUNIT ''"):
+        check_image(path)
     text = tmp_path / "text.fits"
     text.write_text("ra_deg,dec_deg\n")
     assert cli.main(["image", str(text)]) == 1
@@ -157,6 +162,20 @@ def test_the_command_judges_by_a_csv(tmp_path: Path, capsys: pytest.CaptureFixtu
     table.write_text("ra,dec\n1,2\n")
     assert cli.main(asked) == 1
     assert "ra_deg" in capsys.readouterr().err
+    for text, words in (
+        ("1.0,nan,3.0", "column 'dec_deg' of line 2, found 'nan'"),
+        ("1.0,2.0,much", "column 'flux_mjy' of line 2, found 'much'"),
+        ("1.0,2.0", "column 'flux_mjy' of line 2, found None"),
+    ):
+        table.write_text(f"ra_deg,dec_deg,flux_mjy\n{text}\n")
+        assert cli.main(asked) == 1
+        assert words in capsys.readouterr().err
+    # No source in it: asked for, so it is said that nothing could be judged.
+    table.write_text("ra_deg,dec_deg,flux_mjy\n")
+    assert cli.main(asked) == 0
+    assert verdicts(json.loads(capsys.readouterr().out))["flux_scale"] is None
+    assert cli.main([*asked, "--min-snr", "nan"]) == 1
+    assert "min_snr: expected a number, zero or more, found nan" in capsys.readouterr().err
 
 
 def test_the_originals_other_checks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
