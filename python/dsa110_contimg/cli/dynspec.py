@@ -9,6 +9,7 @@ import typer
 
 from dsa110_contimg.cli import console
 from dsa110_contimg.cli.console import CommandError, JsonOption
+from dsa110_contimg.utils.files import whole
 
 
 def dynspec(
@@ -59,14 +60,15 @@ def dynspec(
         def array(name: str) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
             return np.asarray(report[name], dtype=np.float64)
 
-        np.savez(
-            out,
-            time_mjd_s=array("time_mjd_s"),
-            freq_hz=array("freq_hz"),
-            flux_tf_jy=array("flux_tf_jy"),
-            error_tf_jy=array("error_tf_jy"),
-            power_tf=array("power_tf"),
-        )
+        with whole(out) as file:
+            np.savez(
+                file,
+                time_mjd_s=array("time_mjd_s"),
+                freq_hz=array("freq_hz"),
+                flux_tf_jy=array("flux_tf_jy"),
+                error_tf_jy=array("error_tf_jy"),
+                power_tf=array("power_tf"),
+            )
         report["out"] = str(out)
     console.emit(
         report,

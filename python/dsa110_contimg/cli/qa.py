@@ -10,6 +10,7 @@ from rich.table import Table
 
 from dsa110_contimg.cli import console
 from dsa110_contimg.cli.console import JsonOption
+from dsa110_contimg.utils.files import whole
 
 _app = typer.Typer(help="Verdicts on images: noise, dynamic range, flux scale, astrometry.", no_args_is_help=True)
 
@@ -33,7 +34,8 @@ def _check(
     if plot is not None:
         from dsa110_contimg.plots.verdicts import matches_png
 
-        plot.write_bytes(matches_png(report["matches"], title=image.name))
+        with whole(plot) as file:
+            file.write(matches_png(report["matches"], title=image.name))
         report["plot"] = str(plot)
     console.emit(report, json_output, lambda: _print(report), ok=report["ok"])
 

@@ -14,6 +14,7 @@ from dsa110_contimg import ContimgError
 from dsa110_contimg.qa.image import check_image
 from dsa110_contimg.qa.limits import Limits
 from dsa110_contimg.qa.reference import reference_sources
+from dsa110_contimg.utils.files import whole
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -79,7 +80,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.plot:
             from dsa110_contimg.plots.verdicts import matches_png
 
-            Path(options.plot).write_bytes(matches_png(report["matches"], title=Path(options.image).name))
+            with whole(options.plot) as file:
+                file.write(matches_png(report["matches"], title=Path(options.image).name))
             report["plot"] = options.plot
     except (ContimgError, ValueError, OSError) as error:
         sys.stderr.write(f"error: {error}\n")
