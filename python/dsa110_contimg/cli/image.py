@@ -181,6 +181,8 @@ def image(
         "centre_deg": parse_phasecenter(centre),
         "max_memory_gb": max_memory_gb,
     }
+    if source_list is not None and not source_list.parent.is_dir():
+        raise CommandError(f"--source-list: expected a place in a directory that exists, found {source_list}")
     if skip_fits and not quick:
         raise CommandError("--skip-fits: expected --quick with it; without a quick look the FITS files are the result")
     if quick:

@@ -97,6 +97,17 @@ def test_the_originals_command_refuses_in_one_line(
     assert text in capsys.readouterr().err
 
 
+def test_files_are_looked_for_before_any_work(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from dsa110_contimg.cli import main
+
+    asked = ["image", str(tmp_path / "a.ms"), "--name", str(tmp_path / "x")]
+    assert main([*asked, "--source-list", str(tmp_path / "none" / "s.txt")]) == 1
+    assert "--source-list: expected a place in a directory that exists" in capsys.readouterr().err
+    for option in ("--mask-catalog", "--seed-catalog"):
+        assert main([*asked, option, "none.csv"]) == 1
+        assert "none.csv: expected a catalogue file, found none" in capsys.readouterr().err
+
+
 def test_a_direction_that_is_none_is_told_by_its_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from dsa110_contimg.cli import main
 
