@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -153,6 +154,22 @@ def test_a_missing_imager_is_one_line_of_the_command(
     shown = capsys.readouterr().err
     assert remedy in shown
     assert "native" in shown
+    assert "Traceback" not in shown
+
+
+def test_an_imager_that_does_not_start_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dsa110_contimg.cli import main
+
+    # As casatasks without its data.
+    (tmp_path / "casatasks.py").write_text("raise RuntimeError('path must exist')\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "casatasks", raising=False)
+    asked = f"image {tmp_path / 'a.ms'} --name {tmp_path / 'x'} --imsize 64 --cell 5 --backend tclean"
+    assert main(asked.split()) == 1
+    shown = capsys.readouterr().err
+    assert "expected the package casatasks to start, found RuntimeError: path must exist" in shown
     assert "Traceback" not in shown
 
 

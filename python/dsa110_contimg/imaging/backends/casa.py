@@ -72,15 +72,9 @@ def tclean(
     Raises
     ------
     MissingBackendError
-        casatasks is not installed.
+        casatasks is not installed, or does not start.
     """
-    if importlib.util.find_spec("casatasks") is None:
-        raise MissingBackendError(
-            "backend tclean: expected the package casatasks, found none; "
-            "install it (pip install casatasks casadata) or use --backend native"
-        )
-    import casatasks
-
+    casatasks = _casatasks("backend tclean")
     target = Path(name).resolve()
     target.parent.mkdir(parents=True, exist_ok=True)
     column = {"auto": "corrected"}.get(datacolumn, datacolumn)
@@ -138,6 +132,23 @@ def tclean(
     return {"products": {key: str(path) for key, path in made.items()}}
 
 
+def _casatasks(what: str) -> Any:
+    """CASA's tasks, or an error that says how to get them."""
+    if importlib.util.find_spec("casatasks") is None:
+        raise MissingBackendError(
+            f"{what}: expected the package casatasks, found none; "
+            "install it (pip install casatasks casadata) or use --backend native"
+        )
+    try:
+        import casatasks
+    except Exception as error:  # noqa: BLE001 - its start looks for data and may fail in ways of its own
+        raise MissingBackendError(
+            f"{what}: expected the package casatasks to start, found {type(error).__name__}: {error}; "
+            "its data are looked for where ~/.casa/config.py says (measurespath), or use --backend native"
+        ) from None
+    return casatasks
+
+
 def _run_tclean(**options: Any) -> None:
     import casatasks
 
@@ -169,10 +180,7 @@ def _remove_images(target: Path) -> None:
 
 def export_casa_images(images: list[Path]) -> list[str]:
     """FITS files beside CASA images."""
-    if importlib.util.find_spec("casatasks") is None:
-        raise MissingBackendError("export: expected the package casatasks to read CASA images, found none")
-    import casatasks
-
+    casatasks = _casatasks("export of CASA images")
     made = []
     for path in images:
         casatasks.exportfits(imagename=str(path), fitsimage=f"{path}.fits", overwrite=True)
