@@ -17,6 +17,9 @@ const W_SHARE: f64 = 0.25;
 /// Rounding of single precision in grid and transforms, and the most that undoing the kernels may amplify it in any case.
 const ROUNDING: f64 = 1e-7;
 const MOST_AMPLIFICATION: f64 = 400.0;
+/// The same for double precision, where the smallest epsilon is near rounding itself: so much amplification is always allowed.
+const ROUNDING_DOUBLE: f64 = 2e-16;
+const LEAST_AMPLIFICATION_DOUBLE: f64 = 1e4;
 
 /// Nanoseconds, measured on one core: per point and binary order of a transform; per sample; per sample, plane and kernel row of
 /// eight lanes; per pixel and plane of moments, and of a stack.
@@ -90,7 +93,11 @@ pub(super) fn choose(params: &GridParams, sky: &Sky, load: &Load) -> Result<Choi
     let ways = ways(params, sky, load);
     let single = params.epsilon >= 1e-5;
     let complex = if single { 8 } else { 16 };
-    let most = (0.4 * params.epsilon / ROUNDING).min(MOST_AMPLIFICATION);
+    let most = if single {
+        (0.4 * params.epsilon / ROUNDING).min(MOST_AMPLIFICATION)
+    } else {
+        (0.4 * params.epsilon / ROUNDING_DOUBLE).max(LEAST_AMPLIFICATION_DOUBLE)
+    };
     let axis = AXIS_SHARE * params.epsilon;
     let mut best: Option<(f64, usize, (usize, usize), Way)> = None;
     let mut least_memory = usize::MAX;
@@ -100,7 +107,7 @@ pub(super) fn choose(params: &GridParams, sky: &Sky, load: &Load) -> Result<Choi
         let padded = (padded_size(params.nx, sigma, support), padded_size(params.ny, sigma, support));
         for &way in &ways {
             let real = !matches!(way, Way::Stack { .. });
-            if single && amplified * way.amplification() > most {
+            if amplified * way.amplification() > most {
                 continue;
             }
             let cells = (params.cell_x_rad, params.cell_y_rad);

@@ -18,7 +18,7 @@ use super::Error;
 /// slant as [`WPlane::Given`].
 ///
 /// # Errors
-/// [`Error::Argument`] for pixels outside the image or an image beyond the horizon; [`Error::Cancelled`].
+/// [`Error::Argument`] for pixels outside the image, or beyond the horizon of a slanted grid; [`Error::Cancelled`].
 pub fn direct_dirty<T: Real>(
     baselines: Baselines<'_>,
     vis_rf: ArrayView2<'_, Complex<T>>,
@@ -48,7 +48,7 @@ pub fn direct_dirty<T: Real>(
                     }
                 }
             }
-            Ok(if params.divide_by_n { sum / (1.0 + sky.z(x, y)) } else { sum })
+            Ok(if params.divide_by_n { sum * sky.per_n(x, y) } else { sum })
         })
         .collect()
 }
@@ -83,7 +83,7 @@ pub fn direct_vis<T: Real>(
                 let direction = [sky.l(x), sky.m(y), z[[x, y]]];
                 let per_hz = turns_per_hz([row[0], row[1], row[2]], sky.slant, params.do_w, direction);
                 let (sin, cos) = (std::f64::consts::TAU * (per_hz * baselines.freq_hz[f])).sin_cos();
-                let scale = if params.divide_by_n { 1.0 / (1.0 + z[[x, y]]) } else { 1.0 };
+                let scale = if params.divide_by_n { sky.per_n(x, y) } else { 1.0 };
                 sum += Complex64::new(cos, sin) * value.wide() * scale;
             }
             Ok(sum)

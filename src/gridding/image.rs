@@ -155,7 +155,8 @@ impl Plan {
     fn rough(&self) -> bool {
         let (low, high) = self.sky.z_range;
         let phase = std::f64::consts::TAU * self.w_max * low.abs().max(high.abs());
-        2e-7 * phase < 0.1 * self.params.epsilon
+        // Near the horizon, n is the root of a small difference: its rounding grows by 1 / n.
+        2e-7 * phase < 0.1 * self.params.epsilon * (1.0 + low)
     }
 
     /// Add a plane's row `x`, times the plane's screen, to the image.
@@ -284,7 +285,7 @@ impl Plan {
                 factor.iter_mut().zip(extra).for_each(|(f, e)| *f *= e);
             }
             if self.params.divide_by_n {
-                factor.iter_mut().enumerate().for_each(|(y, f)| *f /= 1.0 + self.sky.z(x, y));
+                factor.iter_mut().enumerate().for_each(|(y, f)| *f *= self.sky.per_n(x, y));
             }
             row.iter_mut().zip(factor).for_each(|(v, f)| *v *= T::of(f));
         });

@@ -136,7 +136,11 @@ impl Plan {
         let highest = blocks.iter().flat_map(|b| &b.tables[0]).fold(0.0, |a: f64, f| a.max(*f));
         let flat = |[u, v, w]: &[f64; 3]| (w - slant.a * u - slant.b * v).abs();
         let left = blocks.iter().flat_map(|b| &b.uvw_m).map(flat).fold(0.0, f64::max);
-        let (z_half, _) = Sky::new(params, Slant::default())?.z_half_and_middle();
+        let sky = Sky::new(params, Slant::default())?;
+        if sky.beyond_horizon() {
+            return Ok(None);
+        }
+        let (z_half, _) = sky.z_half_and_middle();
         let planes =
             |w: f64| moments_needed(std::f64::consts::TAU * w * z_half, RESAMPLE_SHARE * params.epsilon);
         if planes(load.w_range.1) < planes(left * highest / SPEED_OF_LIGHT_M_S) + PLANES_SAVED {

@@ -203,7 +203,7 @@ impl Resampling {
     /// `1 / n` along the row `x` of the image asked for, where that is asked for.
     fn inverse_n<T: Real>(&self, x: usize) -> Option<Vec<T>> {
         let sky = &self.skies[1];
-        self.asked.divide_by_n.then(|| (0..self.asked.ny).map(|y| T::of(1.0 / (1.0 + sky.z(x, y)))).collect())
+        self.asked.divide_by_n.then(|| (0..self.asked.ny).map(|y| T::of(sky.per_n(x, y))).collect())
     }
 
     /// The image asked for, from that on the slant grid.

@@ -31,6 +31,18 @@ impl Slant {
         -constant / (half_linear + (half_linear * half_linear - quadratic * constant).sqrt())
     }
 
+    /// As [`Self::n_minus_1`]; where a plain grid has no direction, `-1 - sqrt(l^2 + m^2 - 1)`, which goes on without a jump and is
+    /// what ducc0 takes. A slanted grid's horizon is another curve: NaN beyond it.
+    #[inline(always)]
+    fn continued(self, l: f64, m: f64) -> f64 {
+        let beyond = l * l + m * m - 1.0;
+        if beyond > 0.0 && self == Self::default() {
+            -1.0 - beyond.sqrt()
+        } else {
+            self.n_minus_1(l, m)
+        }
+    }
+
     /// `(l', m')` of the direction `(l, m)`.
     pub fn project(self, l: f64, m: f64) -> (f64, f64) {
         let z = Slant::default().n_minus_1(l, m);
@@ -87,6 +99,11 @@ impl Sky {
         Ok(sky)
     }
 
+    /// Whether pixels of a plain grid lie on the horizon or beyond it.
+    pub fn beyond_horizon(&self) -> bool {
+        self.z_range.0 <= -1.0
+    }
+
     #[inline(always)]
     pub fn l(&self, x: usize) -> f64 {
         self.center_l + (x as f64 - (self.nx / 2) as f64) * self.cell_x
@@ -97,10 +114,21 @@ impl Sky {
         self.center_m + (y as f64 - (self.ny / 2) as f64) * self.cell_y
     }
 
-    /// `n - 1` of pixel `(x, y)`.
+    /// `n - 1` of pixel `(x, y)`; beyond the horizon of a plain grid its continuation.
     #[inline(always)]
     pub fn z(&self, x: usize, y: usize) -> f64 {
-        self.slant.n_minus_1(self.l(x), self.m(y))
+        self.slant.continued(self.l(x), self.m(y))
+    }
+
+    /// What a division by n multiplies pixel `(x, y)` with: `1 / n`, and zero where there is no direction.
+    #[inline(always)]
+    pub fn per_n(&self, x: usize, y: usize) -> f64 {
+        let n = 1.0 + self.z(x, y);
+        if n > 0.0 {
+            1.0 / n
+        } else {
+            0.0
+        }
     }
 
     /// `(n - 1 - middle) * scale` along the image row `x`, in the precision of `F`.
@@ -109,6 +137,11 @@ impl Sky {
         let (one, l) = (F::of(1.0), self.l(x));
         let quadratic = F::of(1.0 + self.slant.a * self.slant.a + self.slant.b * self.slant.b);
         let (row, slope, square) = (F::of(1.0 - self.slant.a * l), F::of(self.slant.b), F::of(l * l));
+        if self.beyond_horizon() {
+            let z = |y| (self.z(x, y) - middle) * scale;
+            out.iter_mut().enumerate().for_each(|(y, out)| *out = F::of(z(y)));
+            return;
+        }
         let (middle, scale) = (F::of(middle), F::of(scale));
         // A loop, not an iterator chain: it is to be compiled with its caller's vector instructions.
         for (y, out) in out.iter_mut().enumerate() {
@@ -141,16 +174,17 @@ impl Sky {
         [(l0, m0), (l0, m1), (l1, m0), (l1, m1)]
     }
 
-    /// `n - 1` is concave in `(l', m')`: its minimum over a rectangle is at a corner, its maximum on the border or at the phase centre.
+    /// `n - 1` is concave in `(l', m')`, and beyond a plain grid's horizon still falls with the distance: its minimum over a rectangle
+    /// is at a corner, its maximum on the border or at the phase centre.
     fn find_range(&self) -> Result<(f64, f64), Error> {
         let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
         let mut take = |l: f64, m: f64| {
-            let z = self.slant.n_minus_1(l, m);
+            let z = self.slant.continued(l, m);
             if !z.is_finite() {
                 let text = format!("image reaching to l = {l:.4}, m = {m:.4}");
                 return Err(Error::from(BadArgument::new(
                     "image",
-                    "pixels above the horizon (l^2 + m^2 < 1)",
+                    "pixels above the horizon of the slanted grid",
                     text,
                 )));
             }

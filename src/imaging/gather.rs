@@ -332,7 +332,8 @@ impl Gatherer {
         let inside =
             self.out.weight_rf.axis_iter(Axis(0)).into_par_iter().any(|row| row.iter().any(|w| *w > 0.0));
         if !inside {
-            return none(format!("none within the uv range {:?} wavelengths", self.uv_range));
+            let UvRange { min, max } = self.uv_range;
+            return none(format!("none within the uv range of {min:.0} to {max:.0} wavelengths"));
         }
         Ok(self.out)
     }

@@ -19,6 +19,9 @@ from dsa110_contimg.cli.console import CommandError, err
 #: Base of what a wrong command line raises: typer exports only its grandchild, and may carry its own click.
 _CommandLineError: type[Exception] = typer.BadParameter.__mro__[2]
 
+#: Exit code after Ctrl-C, as the shell has it.
+_INTERRUPTED = 130
+
 #: Modules of this package with a ``register(app)``, in the order of the pipeline.
 COMMANDS = (
     "demo",
@@ -140,13 +143,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(error.exit_code)  # type: ignore[attr-defined]
     except (typer.Abort, KeyboardInterrupt):
         err.print("interrupted")
-        return 130
+        return _INTERRUPTED
     except BrokenPipeError:
         # The reader of our stdout went away; nothing more can be told to it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (CommandError, ContimgError, ValueError, OSError, ModuleNotFoundError) as error:
         return _report(error, "--json" in argv)
+    if code == _INTERRUPTED:
+        # typer turns Ctrl-C into this code without a word.
+        err.print("interrupted")
     return int(code) if isinstance(code, int) else 0
 
 

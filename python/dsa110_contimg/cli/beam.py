@@ -10,6 +10,7 @@ from rich.table import Table
 
 from dsa110_contimg.cli import console
 from dsa110_contimg.cli.console import JsonOption
+from dsa110_contimg.utils.files import whole
 
 
 def beam(
@@ -27,7 +28,8 @@ def beam(
     if plot is not None:
         from dsa110_contimg.plots.beams import beam_png
 
-        plot.write_bytes(beam_png(report))
+        with whole(plot) as picture:
+            picture.write(beam_png(report))
         report["plot"] = str(plot)
 
     def show() -> None:

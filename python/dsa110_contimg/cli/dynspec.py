@@ -9,6 +9,7 @@ import typer
 
 from dsa110_contimg.cli import console
 from dsa110_contimg.cli.console import CommandError, JsonOption
+from dsa110_contimg.utils.files import whole
 
 
 def dynspec(
@@ -37,6 +38,8 @@ def dynspec(
 
     if out is not None and out.suffix != ".npz":
         raise CommandError(f"--out: expected a name that ends in .npz, found {out}")
+    if out is not None and not out.parent.is_dir():
+        raise CommandError(f"--out: expected a place in a directory that exists, found {out}")
     known: dict[str, Any] = skyfiles.load(subtract) if subtract else {"sky": {"sources": []}, "beam": "airy"}
     with console.bar("dynspec", quiet=json_output) as progress:
         report = dynamic_spectrum(
@@ -57,14 +60,15 @@ def dynspec(
         def array(name: str) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
             return np.asarray(report[name], dtype=np.float64)
 
-        np.savez(
-            out,
-            time_mjd_s=array("time_mjd_s"),
-            freq_hz=array("freq_hz"),
-            flux_tf_jy=array("flux_tf_jy"),
-            error_tf_jy=array("error_tf_jy"),
-            power_tf=array("power_tf"),
-        )
+        with whole(out) as file:
+            np.savez(
+                file,
+                time_mjd_s=array("time_mjd_s"),
+                freq_hz=array("freq_hz"),
+                flux_tf_jy=array("flux_tf_jy"),
+                error_tf_jy=array("error_tf_jy"),
+                power_tf=array("power_tf"),
+            )
         report["out"] = str(out)
     console.emit(
         report,

@@ -9,26 +9,8 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from dsa110_contimg.cli import console
+from dsa110_contimg.cli import console, other_imagers
 from dsa110_contimg.cli.console import CommandError, JsonOption
-
-#: Options that WSClean and tclean have as well; every other one is refused with them, not passed over.
-_SHARED = {
-    "ms",
-    "name",
-    "imsize",
-    "cell",
-    "weighting",
-    "robust",
-    "taper",
-    "uvrange",
-    "niter",
-    "threshold",
-    "nsigma",
-    "gain",
-}
-_SHARED |= {"auto_mask", "mask", "multiscale", "nterms", "pol", "centre", "datacolumn", "png", "backend", "json_output"}
-_OF_ONE = {"wsclean": {"mgain", "non_negative", "subbands", "max_memory_gb"}, "tclean": {"pblimit"}}
 
 
 def image(
@@ -132,14 +114,10 @@ def image(
     from dsa110_contimg.imaging.cli_imaging import parse_jansky, parse_phasecenter, parse_uvrange
 
     if backend != "native":
-        if backend not in _OF_ONE:
-            raise CommandError(f"--backend: expected native, wsclean or tclean, found {backend!r}")
-        if len(ms) != 1 or not imsize or not cell:
-            raise CommandError(f"--backend {backend}: expected one Measurement Set, --imsize and --cell")
-        _refuse_others(context, backend)
-        report = _other(
+        report = other_imagers.image(
+            context,
             backend,
-            ms[0],
+            ms,
             name,
             imsize=imsize,
             cell_arcsec=cell,
@@ -150,14 +128,14 @@ def image(
             threshold_jy=parse_jansky(threshold),
             nsigma=nsigma,
             gain=gain,
-            # CASA's growing mask finds nothing between sidelobes as high as this array's: only when it is asked for.
-            auto_mask=auto_mask if backend == "wsclean" or _given(context, "auto_mask") else 0.0,
+            auto_mask=auto_mask,
             datacolumn=datacolumn,
             mask=mask,
             multiscale=multiscale,
             nterms=nterms,
             pol=pol,
-            **_limits(backend, uvrange, centre, pblimit, (mgain, non_negative, subbands, max_memory_gb)),
+            limits=(uvrange, centre, pblimit),
+            of_wsclean=(mgain, non_negative, subbands, max_memory_gb),
         )
         if png:
             from dsa110_contimg.plots.images import save_png
@@ -203,6 +181,8 @@ def image(
         "centre_deg": parse_phasecenter(centre),
         "max_memory_gb": max_memory_gb,
     }
+    if source_list is not None and not source_list.parent.is_dir():
+        raise CommandError(f"--source-list: expected a place in a directory that exists, found {source_list}")
     if skip_fits and not quick:
         raise CommandError("--skip-fits: expected --quick with it; without a quick look the FITS files are the result")
     if quick:
@@ -263,41 +243,6 @@ def _numbers(option: str, text: str, count: int = 0) -> list[float]:
     if count and len(found) not in (0, count):
         raise CommandError(f"{option}: expected {count} numbers, found {text!r}")
     return found
-
-
-def _given(context: typer.Context, name: str) -> bool:
-    """Whether an option stands on the command line."""
-    return getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
-
-
-def _refuse_others(context: typer.Context, backend: str) -> None:
-    """Refuse what the other imagers would not do, as far as it was asked for."""
-    known = _SHARED | _OF_ONE[backend]
-    others = [p.opts[0] for p in context.command.params if p.name not in known and _given(context, str(p.name))]
-    if others:
-        raise CommandError(f"--backend {backend}: expected options that it has too, found {', '.join(others)}")
-
-
-def _other(backend: str, ms: Path, name: Path, **options: Any) -> dict[str, Any]:
-    from dsa110_contimg import imaging
-
-    return (imaging.wsclean if backend == "wsclean" else imaging.tclean)(ms, name, **options)
-
-
-def _limits(
-    backend: str, uvrange: str, centre: str, pblimit: float, more: tuple[float, bool, int, float]
-) -> dict[str, Any]:
-    """Options that the two name or measure differently, and those that only one has."""
-    from dsa110_contimg.imaging.cli_imaging import parse_phasecenter, parse_uvrange
-
-    place = parse_phasecenter(centre)
-    if backend == "wsclean":
-        mgain, non_negative, subbands, max_memory_gb = more
-        options: dict[str, Any] = {"mgain": mgain, "non_negative": non_negative, "subbands": subbands}
-        return options | {"uvrange": parse_uvrange(uvrange), "centre_deg": place, "max_memory_gb": max_memory_gb}
-    # Far from coplanar with the phase centre at most declinations: without w tclean misplaces what is off the centre.
-    options = {"uvrange": uvrange, "pblimit": pblimit, "gridder": "wproject", "wprojplanes": 32, "pbcor": True}
-    return options | ({"phasecenter": f"ICRS {place[0]!r}deg {place[1]!r}deg"} if place else {})
 
 
 def _print(report: dict[str, Any]) -> None:

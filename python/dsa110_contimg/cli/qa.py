@@ -10,6 +10,7 @@ from rich.table import Table
 
 from dsa110_contimg.cli import console
 from dsa110_contimg.cli.console import JsonOption
+from dsa110_contimg.utils.files import whole
 
 _app = typer.Typer(help="Verdicts on images: noise, dynamic range, flux scale, astrometry.", no_args_is_help=True)
 
@@ -28,12 +29,13 @@ def _check(
     from dsa110_contimg.qa import Limits, check_image
     from dsa110_contimg.qa.reference import reference_sources
 
-    sources = reference_sources(image, catalog, min_flux_jy=min_flux) if catalog else []
+    sources = reference_sources(image, catalog, min_flux_jy=min_flux) if catalog else None
     report = check_image(image, sources, limits=Limits(min_snr=min_snr, flux_error=max_flux_error))
     if plot is not None:
         from dsa110_contimg.plots.verdicts import matches_png
 
-        plot.write_bytes(matches_png(report["matches"], title=image.name))
+        with whole(plot) as file:
+            file.write(matches_png(report["matches"], title=image.name))
         report["plot"] = str(plot)
     console.emit(report, json_output, lambda: _print(report), ok=report["ok"])
 

@@ -73,6 +73,10 @@ def image_ms(
     _check_words(backend=backend, quality_tier=quality_tier, specmode=specmode, deconvolver=deconvolver)
     multiscale = deconvolver == "multiscale"
     cell = cell_arcsec
+    if cell is not None and not (math.isfinite(cell) and cell > 0.0):
+        raise ValueError(f"cell_arcsec: expected a pixel size above 0, found {cell}")
+    if (calib_ra_deg is None) != (calib_dec_deg is None):
+        raise ValueError("calib_ra_deg, calib_dec_deg: expected both or none, found one")
     if quality_tier == "development":
         cell = None if cell is None else 4.0 * cell
         niter = min(niter, 300)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -52,7 +53,16 @@ def dynamic_spectrum(
         ``time_mjd_s``, ``freq_hz``, ``flux_tf_jy``, ``error_tf_jy``, ``power_tf`` (beam), ``smearing`` (what
         the correlator's averaging leaves of a point), ``flux_jy`` and ``flux_error_jy`` (over everything, before the beam and
         averaging).
+
+    Raises
+    ------
+    ValueError
+        A direction that is none, or nothing to take a spectrum of.
     """
+    for key, value, most in (("ra_deg", ra_deg, math.inf), ("dec_deg", dec_deg, 90.0)):
+        # JSON, in which the core is asked, has no NaN.
+        if not (math.isfinite(value) and abs(value) <= most):
+            raise ValueError(f"{key}: expected a direction in degrees, found {value}")
     request: dict[str, Any] = {
         "ms": str(Path(ms)),
         "ra_deg": ra_deg,

@@ -61,7 +61,8 @@ def vis2dirty(
     wgt : array (row, chan), optional
         Weights in the same precision; where they are zero, `vis` may be anything.
     npix_x, npix_y : int
-        Size of the image [pixels], even.
+        Size of the image [pixels], even. It may reach beyond the horizon; as in ducc0, n - 1 is -1 - sqrt(l^2 + m^2 - 1) there, and
+        the image is zero there with `divide_by_n`.
     pixsize_x, pixsize_y : float
         Pixel size [rad].
     epsilon : float

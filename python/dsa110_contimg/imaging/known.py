@@ -45,12 +45,16 @@ def known_sources(
     ------
     ValueError
         No source above the flux within the radius.
+    FileNotFoundError
+        `catalog` is written like a file and is none.
     """
     import numpy as np
 
     from dsa110_contimg import _core
     from dsa110_contimg.catalog.query import query_sources
 
+    if not Path(catalog).exists() and (Path(catalog).suffix or os.sep in str(catalog)):
+        raise FileNotFoundError(f"{catalog}: expected a catalogue file, found none")
     about = _core.ms.meta(str(ms))
     centre = about["fields"][len(about["fields"]) // 2]["centre"]
     ra, dec = math.degrees(centre["ra_rad"]), math.degrees(centre["dec_rad"])

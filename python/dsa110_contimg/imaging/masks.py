@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from dsa110_contimg.utils.files import whole
+
 StrPath = str | os.PathLike[str]
 
 
@@ -77,12 +79,5 @@ def _paint(mask: Any, x: float, y: float, radius: float) -> bool:
 def _write(path: Path, data: Any, header: Any) -> None:
     from astropy.io import fits
 
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with aside.open("wb") as file:
-            fits.PrimaryHDU(data, header).writeto(file)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
+    with whole(path) as file:
+        fits.PrimaryHDU(data, header).writeto(file)

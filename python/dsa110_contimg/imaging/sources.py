@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 from dsa110_contimg.imaging.known import CATALOG_HZ
+from dsa110_contimg.utils.files import whole
 
 StrPath = str | os.PathLike[str]
 _HEADER = (
@@ -53,7 +53,8 @@ def write_wsclean_list(path: StrPath, sources: Iterable[Mapping[str, Any]], *, b
             f"{source['name']},{kind},{_ra(place['ra_rad'])},{_dec(place['dec_rad'])},{spectrum['flux_jy']!r},"
             f"[{terms}],true,{spectrum['reference_hz']!r}{axes}"
         )
-    _write(Path(path), "\n".join(lines) + "\n")
+    with whole(path) as file:
+        file.write(("\n".join(lines) + "\n").encode())
     return len(lines) - 2
 
 
@@ -66,7 +67,8 @@ def write_regions(
     for k, (ra, dec) in enumerate(places):
         label = f" # text={{{labels[k]}}}" if k < len(labels) else ""
         lines.append(f'circle({ra:.7f},{dec:.7f},{radius_arcsec:g}"){label}')
-    _write(Path(path), "\n".join(lines) + "\n")
+    with whole(path) as file:
+        file.write(("\n".join(lines) + "\n").encode())
     return len(lines) - 2
 
 
@@ -94,7 +96,8 @@ def write_source_regions(path: StrPath, sources: Iterable[Mapping[str, Any]]) ->
             lines.append(f'ellipse({where},{major:.6g}",{minor:.6g}",{angle:.4f}) # {label}')
         else:
             lines.append(f"point({where}) # point=circle {label}")
-    _write(Path(path), "\n".join(lines) + "\n")
+    with whole(path) as file:
+        file.write(("\n".join(lines) + "\n").encode())
     return len(lines) - 2
 
 
@@ -130,15 +133,3 @@ def _sexagesimal(value: float, mark: str, digits: int) -> str:
     whole, rest = divmod(units, 3600 * 10**digits)
     minutes, seconds = divmod(rest, 60 * 10**digits)
     return f"{whole:02d}{mark}{minutes:02d}{mark}{seconds / 10**digits:0{digits + 3}.{digits}f}"
-
-
-def _write(path: Path, text: str) -> None:
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with aside.open("w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dsa110_contimg import _core
+from dsa110_contimg.utils.files import whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -108,13 +109,6 @@ def write_fluxes(
         table[f"flux_sb{plane - 1:02d}_jy"] = fluxes["flux_jy"][plane]
         table[f"flux_err_sb{plane - 1:02d}_jy"] = fluxes["flux_err_jy"][plane]
     target = Path(path)
-    aside = target.with_name(f".{target.name}.part")
-    try:
-        with aside.open("w", newline="") as file:
-            table.to_csv(file, index=False)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(target)
-    finally:
-        aside.unlink(missing_ok=True)
+    with whole(target) as file:
+        table.to_csv(file, index=False)
     return target

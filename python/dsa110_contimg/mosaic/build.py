@@ -21,6 +21,8 @@ METHODS = ("pbweighted", "weighted", "mean")
 INTERPOLATIONS = ("matched", "lanczos", "bilinear", "nearest")
 #: Faintest source of a catalogue that tiles are compared with [mJy].
 MINIMUM_MJY = 10.0
+#: Smallest of the longest sides that can be asked for [pixels]: what is smaller is a slip.
+LEAST_SIDE = 16
 
 
 #: Endings of a tile's images, and of its flat-noise image and beam: ours and WSClean's way, and that of CASA's exports.
@@ -118,17 +120,30 @@ def build_mosaic(
     -------
     dict
         ``products``, ``verdicts``, ``passed``, ``corrections``, ``beam`` [arcsec, arcsec, deg], ``imsize``, ``noise_jy``, ...
+
+    Raises
+    ------
+    ValueError
+        Tiles or options that cannot be; an output that is one of the tiles.
     """
     if method not in METHODS:
         raise ValueError(f"method: expected one of {', '.join(METHODS)}, found {method!r}")
     if interpolation not in INTERPOLATIONS:
         raise ValueError(f"interpolation: expected one of {', '.join(INTERPOLATIONS)}, found {interpolation!r}")
+    if not 0.0 <= pb_floor < 1.0:
+        raise ValueError(f"pb_floor: expected at least 0 and below 1, found {pb_floor}")
+    if max_side < LEAST_SIDE:
+        raise ValueError(f"max_side: expected at least {LEAST_SIDE} pixels, found {max_side}")
+    if Path(output).suffix != ".fits":
+        raise ValueError(f"output: expected a name that ends in .fits, found {output}")
     tiles = [tile_of(image) for image in images]
     once: set[str] = set()
     for tile in tiles:
         if (path := os.path.realpath(tile["image"])) in once:
             raise ValueError(f"tiles: expected each tile once, found {tile['image']} twice")
         once.add(path)
+        if os.path.realpath(output) in (path, os.path.realpath(tile["pb"])):
+            raise ValueError(f"output: expected another file than the tiles', found {output}")
     options: dict[str, Any] = {
         "tiles": tiles,
         "output": str(output),

@@ -6,6 +6,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from dsa110_contimg.utils.files import whole
+
 StrPath = str | os.PathLike[str]
 
 
@@ -63,11 +65,6 @@ def save_png(
         ra, dec = np.asarray(marks, dtype=float).T
         x, y = wcs.all_world2pix(ra, dec, 0)
         axes.scatter(x, y, s=40, facecolors="none", edgecolors="#c1562b", linewidths=0.7)
-    path = Path(out)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        figure.savefig(aside, dpi=dpi, format="png")
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
-    return path
+    with whole(out) as file:
+        figure.savefig(file, dpi=dpi, format="png")
+    return Path(out)

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from dsa110_contimg import ContimgError
-from dsa110_contimg.qa.image import Limits, check_image
+from dsa110_contimg.qa.image import check_image
+from dsa110_contimg.qa.limits import Limits
 from dsa110_contimg.qa.reference import reference_sources
+from dsa110_contimg.utils.files import whole
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -36,7 +38,7 @@ def _parser() -> argparse.ArgumentParser:
         )
         p.add_argument("--catalog", default="nvss", help="name of a catalogue, or a CSV")
         p.add_argument(
-            "--min-snr", type=float, default=20.0, help="faintest catalogue source asked for [sigma] (%(default)s)"
+            "--min-snr", type=float, default=5.0, help="faintest catalogue source asked for [sigma] (%(default)s)"
         )
         p.add_argument("--min-flux", type=float, default=0.01, help="faintest catalogue source [Jy] (%(default)s)")
         p.add_argument("--max-flux", type=float, default=10.0, help="brightest catalogue source [Jy] (%(default)s)")
@@ -65,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 options.image, options.catalog, min_flux_jy=options.min_flux, max_flux_jy=options.max_flux
             )
             if options.catalogued
-            else []
+            else None
         )
         limits = Limits(min_snr=options.min_snr, flux_error=options.max_flux_error)
         report = check_image(
@@ -78,7 +80,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.plot:
             from dsa110_contimg.plots.verdicts import matches_png
 
-            Path(options.plot).write_bytes(matches_png(report["matches"], title=Path(options.image).name))
+            with whole(options.plot) as file:
+                file.write(matches_png(report["matches"], title=Path(options.image).name))
             report["plot"] = options.plot
     except (ContimgError, ValueError, OSError) as error:
         sys.stderr.write(f"error: {error}\n")

@@ -18,7 +18,7 @@ def reference_sources(
     Raises
     ------
     ValueError
-        A CSV without the columns.
+        A CSV without the columns, or with something else than a number in them.
     FileNotFoundError
         No such catalogue, with the places looked at.
     """
@@ -43,10 +43,23 @@ def reference_sources(
 
 def _from_csv(path: Path) -> list[tuple[float, float, float]]:
     with path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    names = set(rows[0]) if rows else set()
+        reader = csv.DictReader(file)
+        rows = list(reader)
+    names = set(reader.fieldnames or ())
     flux = next((n for n in ("flux_jy", "flux_mjy") if n in names), None)
     if not {"ra_deg", "dec_deg"} <= names or flux is None:
         raise ValueError(f"{path}: expected columns ra_deg, dec_deg and flux_jy or flux_mjy, found {sorted(names)}")
     scale = 1.0 if flux == "flux_jy" else 1e-3
-    return [(float(r["ra_deg"]), float(r["dec_deg"]), scale * float(r[flux])) for r in rows]
+
+    def number(line: int, row: dict[str, str | None], name: str) -> float:
+        try:
+            value = float(row[name] or "")
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value):
+            raise ValueError(f"{path}: expected a number in column {name!r} of line {line}, found {row[name]!r}")
+        return value
+
+    return [
+        (number(k, r, "ra_deg"), number(k, r, "dec_deg"), scale * number(k, r, flux)) for k, r in enumerate(rows, 2)
+    ]

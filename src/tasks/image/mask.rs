@@ -46,6 +46,9 @@ pub(super) fn allowed(
         }
         join(inside);
     }
+    if mask.as_ref().is_some_and(|mask| !mask.iter().any(|inside| *inside)) {
+        log::warn!("mask: no pixel of the image lies in it, so CLEAN takes no component");
+    }
     Ok(mask)
 }
 

@@ -63,7 +63,7 @@ def left_in(folder: Path) -> list[str]:
         ({"imsize": 16, "cell_arcsec": 1.0}, "beam|imsize"),
         ({"imsize": 16384, "max_memory_gb": 1.0}, "memory"),
         ({"max_memory_gb": 1e-3}, r"memory: 0\.0\d\d GB are needed .* 0\.001 GB are allowed"),
-        ({"uvrange": [1e8, 2e8]}, "uv range"),
+        ({"uvrange": [1e8, 2e8]}, "none within the uv range of 100000000 to 200000000 wavelengths"),
         ({"nthermal": -1.0}, "nthermal"),
         ({"sefd_jy": 0.0}, "sefd_jy: expected a positive number, found 0"),
         ({"auto_mask": -1.0}, "auto_mask: expected zero or more, found -1"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -82,6 +83,44 @@ def test_unknown_option_names_the_nearest(tmp_path: Path) -> None:
         image_ms(str(tmp_path / "a.ms"), imagename="x", specmode="cube")
 
 
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["--cell-arcsec", "0"], "cell_arcsec: expected a pixel size above 0, found 0"),
+        (["--cell-arcsec", "nan"], "cell_arcsec: expected a pixel size above 0, found nan"),
+        (["--calib-ra-deg", "343"], "calib_ra_deg, calib_dec_deg: expected both or none"),
+    ],
+)
+def test_the_originals_command_refuses_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], text: str
+) -> None:
+    assert cli.main(["image", "--ms", str(tmp_path / "a.ms"), "--imagename", str(tmp_path / "x"), *words]) == 1
+    assert text in capsys.readouterr().err
+
+
+def test_files_are_looked_for_before_any_work(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from dsa110_contimg.cli import main
+
+    asked = ["image", str(tmp_path / "a.ms"), "--name", str(tmp_path / "x")]
+    assert main([*asked, "--source-list", str(tmp_path / "none" / "s.txt")]) == 1
+    assert "--source-list: expected a place in a directory that exists" in capsys.readouterr().err
+    for option in ("--mask-catalog", "--seed-catalog"):
+        assert main([*asked, option, "none.csv"]) == 1
+        assert "none.csv: expected a catalogue file, found none" in capsys.readouterr().err
+
+
+def test_a_direction_that_is_none_is_told_by_its_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from dsa110_contimg.cli import main
+
+    asked = ["dynspec", str(tmp_path / "a.ms"), "--ra", "343.5"]
+    for dec in ("nan", "91"):
+        assert main([*asked, "--dec", dec]) == 1
+        assert "dec_deg: expected a direction in degrees" in capsys.readouterr().err
+    # Before the work, not after it.
+    assert main([*asked, "--dec", "16", "--out", str(tmp_path / "none" / "x.npz")]) == 1
+    assert "--out: expected a place in a directory that exists" in capsys.readouterr().err
+
+
 def test_a_missing_measurement_set_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code = cli.main(["image", "--ms", str(tmp_path / "no.ms"), "--imagename", str(tmp_path / "x")])
     shown = capsys.readouterr()
@@ -115,6 +154,22 @@ def test_a_missing_imager_is_one_line_of_the_command(
     shown = capsys.readouterr().err
     assert remedy in shown
     assert "native" in shown
+    assert "Traceback" not in shown
+
+
+def test_an_imager_that_does_not_start_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dsa110_contimg.cli import main
+
+    # As casatasks without its data.
+    (tmp_path / "casatasks.py").write_text("raise RuntimeError('path must exist')\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "casatasks", raising=False)
+    asked = f"image {tmp_path / 'a.ms'} --name {tmp_path / 'x'} --imsize 64 --cell 5 --backend tclean"
+    assert main(asked.split()) == 1
+    shown = capsys.readouterr().err
+    assert "expected the package casatasks to start, found RuntimeError: path must exist" in shown
     assert "Traceback" not in shown
 
 

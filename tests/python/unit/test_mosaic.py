@@ -224,6 +224,24 @@ def test_tiles_that_do_not_meet_are_told(tmp_path: Path) -> None:
     assert (overlap["passed"], overlap["value"]) == (False, 0.0)
 
 
+def test_what_no_mosaic_can_be_is_refused_and_no_tile_is_written_over(tiles: list[Path], tmp_path: Path) -> None:
+    before = tiles[0].read_bytes()
+    with pytest.raises(ValueError, match=r"output: expected another file than the tiles'"):
+        mosaic.build_mosaic(tiles, tiles[0])
+    with pytest.raises(ValueError, match=r"output: expected another file than the tiles'"):
+        mosaic.build_mosaic(tiles, tmp_path / "t1-pb.fits")
+    assert tiles[0].read_bytes() == before
+    with pytest.raises(ValueError, match=r"output: expected a name that ends in \.fits"):
+        mosaic.build_mosaic(tiles, tmp_path / "m.txt")
+    for floor in (1.0, -0.1, float("nan")):
+        with pytest.raises(ValueError, match="pb_floor: expected at least 0 and below 1"):
+            mosaic.build_mosaic(tiles, tmp_path / "m.fits", pb_floor=floor)
+    for side in (0, -5):
+        with pytest.raises(ValueError, match="max_side: expected at least 16 pixels"):
+            mosaic.build_mosaic(tiles, tmp_path / "m.fits", max_side=side)
+    assert not list(tmp_path.glob("m*"))
+
+
 def test_a_tile_counts_once(tiles: list[Path], tmp_path: Path) -> None:
     for path in tiles:
         path.with_name(path.name.replace("-image", "-image.pbcor")).write_bytes(path.read_bytes())

@@ -104,3 +104,16 @@ def test_package_never_imports_sqlite3() -> None:
     package = Path(dsa110_contimg.__file__).parent
     words = ("import sqlite3", "from sqlite3")
     assert [str(p) for p in package.rglob("*.py") if any(w in p.read_text() for w in words)] == []
+
+
+def test_an_interrupt_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from dsa110_contimg.cli import doctor
+
+    def interrupt() -> dict[str, str | None]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(doctor, "_backends", interrupt)
+    assert main(["doctor"]) == 130
+    assert "interrupted" in capsys.readouterr().err

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
+from scipy.ndimage import gaussian_filter
 
 from dsa110_contimg import ContimgError
 from dsa110_contimg.qa import Limits, check_image, cli
@@ -17,8 +18,20 @@ N, CELL, SIGMA = 200, 10.0, 1e-3
 BEAM = 4.0
 
 
-def image(path: Path, *, scale: float = 1.0, shift_px: float = 0.0, expected: float = SIGMA) -> list[tuple[float, ...]]:
-    """Six sources of 0.2 Jy with noise on a grid across RA 0; the truth as the catalogue has it."""
+PLACES = [(40.3, 50.2), (150.7, 60.1), (100.5, 100.4), (60.2, 150.9), (160.4, 160.6), (30.1, 110.0)]
+
+
+def image(
+    path: Path,
+    *,
+    scale: float = 1.0,
+    shift_px: float = 0.0,
+    expected: float = SIGMA,
+    flux_jy: float = 0.2,
+    seed: int = 1,
+    correlated: bool = False,
+) -> list[tuple[float, ...]]:
+    """Six sources with noise on a grid across RA 0; the truth as the catalogue has it."""
     wcs = WCS(naxis=2)
     wcs.wcs.ctype = ["RA---SIN", "DEC--SIN"]
     wcs.wcs.crval = [0.02, 30.0]
@@ -35,14 +48,18 @@ def image(path: Path, *, scale: float = 1.0, shift_px: float = 0.0, expected: fl
             "BUNIT": "JY/BEAM",
         }
     )
-    data = np.random.default_rng(1).normal(0.0, SIGMA, (N, N))
+    data = np.random.default_rng(seed).normal(0.0, SIGMA, (N, N))
+    if correlated:
+        # As an interferometer's noise is: by the beam itself.
+        data = gaussian_filter(data, BEAM / np.sqrt(16 * np.log(2)), mode="wrap")
+        data *= SIGMA / data.std()
     yy, xx = np.mgrid[:N, :N]
     truth = []
-    for x, y in [(40.3, 50.2), (150.7, 60.1), (100.5, 100.4), (60.2, 150.9), (160.4, 160.6), (30.1, 110.0)]:
+    for x, y in PLACES:
         k = 4 * np.log(2) / BEAM**2
-        data += 0.2 * scale * np.exp(-k * ((xx - x - shift_px) ** 2 + (yy - y) ** 2))
+        data += flux_jy * scale * np.exp(-k * ((xx - x - shift_px) ** 2 + (yy - y) ** 2))
         ra, dec = wcs.all_pix2world(x, y, 0)
-        truth.append((float(ra), float(dec), 0.2))
+        truth.append((float(ra), float(dec), flux_jy))
     data[:5] = np.nan
     fits.PrimaryHDU(data.astype(np.float32)[None, None], header).writeto(path, overwrite=True)
     return truth
@@ -69,6 +86,42 @@ def test_a_good_image_passes_and_each_fault_is_seen_alone(tmp_path: Path) -> Non
         assert [k for k, ok in verdicts(report).items() if not ok] == [name]
 
 
+def test_noise_alone_fails_no_image_and_a_shift_does(tmp_path: Path) -> None:
+    path, limits = tmp_path / "a.fits", Limits(min_snr=5.0)
+    beyond = {"flux_scale": 0, "astrometry_offset": 0, "astrometry_scatter": 0, "completeness": 0}
+    for seed in range(25):
+        truth = image(path, flux_jy=7.0 * SIGMA, seed=seed, correlated=True)
+        report = check_image(path, truth, limits=limits)
+        # Of 7 mJy, in front of 1 mJy: no dynamic range to judge.
+        assert [k for k, ok in verdicts(report).items() if ok is False and k != "dynamic_range"] == []
+        values = {v["name"]: v["value"] for v in report["verdicts"]}
+        beyond["astrometry_offset"] += values["astrometry_offset"] > limits.offset_arcsec
+        beyond["astrometry_scatter"] += values["astrometry_scatter"] > limits.scatter_arcsec
+        beyond["completeness"] += values["completeness"] < 1.0
+    # Without their errors, most of these would have failed.
+    assert beyond["astrometry_offset"] > 12
+    assert beyond["astrometry_scatter"] > 12
+    assert beyond["completeness"] > 0
+    for seed in range(5):
+        # Half a pixel, 5 arcsec, at 25 sigma: each place has an error of 0.8, the median of six one of 0.4 arcsec.
+        truth = image(path, flux_jy=25.0 * SIGMA, seed=seed, correlated=True, shift_px=0.5)
+        assert verdicts(check_image(path, truth, limits=limits))["astrometry_offset"] is False
+        truth = image(path, flux_jy=25.0 * SIGMA, seed=seed, correlated=True, scale=0.7)
+        assert verdicts(check_image(path, truth, limits=limits))["flux_scale"] is False
+
+
+def test_the_noise_counts_that_is_about_a_source(tmp_path: Path) -> None:
+    path = tmp_path / "a.fits"
+    truth = image(path, flux_jy=30.0 * SIGMA)
+    with fits.open(path, mode="update") as hdus:
+        # Ten times the noise where two of the sources are, as at the edge of a beam-corrected image.
+        rng = np.random.default_rng(2)
+        hdus[0].data[0, 0, 130:] += rng.normal(0.0, 10.0 * SIGMA, (N - 130, N)).astype(np.float32)
+    report = check_image(path, truth)
+    assert len(report["matches"]) == 4
+    assert verdicts(report)["completeness"] is True
+
+
 def test_too_few_sources_are_not_judged(tmp_path: Path) -> None:
     path = tmp_path / "a.fits"
     truth = image(path)
@@ -86,6 +139,11 @@ def test_what_is_no_image_is_refused(tmp_path: Path, capsys: pytest.CaptureFixtu
         check_image(path)
     assert cli.main(["image", str(tmp_path / "none.fits")]) == 1
     assert "none.fits" in capsys.readouterr().err
+    image(path)
+    with fits.open(path, mode="update") as hdus:
+        hdus[0].header["BUNIT"] = ""
+    with pytest.raises(ContimgError, match="expected an image in Jy/beam, found BUNIT ''"):
+        check_image(path)
     text = tmp_path / "text.fits"
     text.write_text("ra_deg,dec_deg\n")
     assert cli.main(["image", str(text)]) == 1
@@ -98,11 +156,26 @@ def test_the_command_judges_by_a_csv(tmp_path: Path, capsys: pytest.CaptureFixtu
     table.write_text("ra_deg,dec_deg,flux_mjy\n" + "\n".join(rows) + "\n")
     asked = ["mosaic", str(path), "--check-astrometry", "--catalog", str(table), "--plot", str(plot)]
     assert cli.main(asked) == 0
+    assert cli._parser().parse_args(asked).min_snr == 5.0  # the original's
     assert json.loads(capsys.readouterr().out)["ok"]
     assert plot.read_bytes()[:4] == b"\x89PNG"
     table.write_text("ra,dec\n1,2\n")
     assert cli.main(asked) == 1
     assert "ra_deg" in capsys.readouterr().err
+    for text, words in (
+        ("1.0,nan,3.0", "column 'dec_deg' of line 2, found 'nan'"),
+        ("1.0,2.0,much", "column 'flux_mjy' of line 2, found 'much'"),
+        ("1.0,2.0", "column 'flux_mjy' of line 2, found None"),
+    ):
+        table.write_text(f"ra_deg,dec_deg,flux_mjy\n{text}\n")
+        assert cli.main(asked) == 1
+        assert words in capsys.readouterr().err
+    # No source in it: asked for, so it is said that nothing could be judged.
+    table.write_text("ra_deg,dec_deg,flux_mjy\n")
+    assert cli.main(asked) == 0
+    assert verdicts(json.loads(capsys.readouterr().out))["flux_scale"] is None
+    assert cli.main([*asked, "--min-snr", "nan"]) == 1
+    assert "min_snr: expected a number, zero or more, found nan" in capsys.readouterr().err
 
 
 def test_the_originals_other_checks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
