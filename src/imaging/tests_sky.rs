@@ -23,6 +23,8 @@ struct Observation {
     blocks: Vec<VisBlock>,
     earth: EarthOrientation,
     centre: RaDec,
+    /// The one that the imager is told; none is in the data.
+    beam: Beam,
 }
 
 /// Core stations and all outriggers: high sidelobes, long baselines.
@@ -104,7 +106,7 @@ fn observe_with(dec_deg: f64, sources: &[(f64, f64, f64)], noise: f64, mut seed:
             rows,
         });
     }
-    Observation { antennas, fields, blocks, earth, centre }
+    Observation { antennas, fields, blocks, earth, centre, beam: Beam::for_telescope("DSA_110").unwrap() }
 }
 
 fn normal(seed: &mut u64) -> f64 {
@@ -213,7 +215,7 @@ impl Observation {
             start_yx: None,
             clean,
             joint: JointParams::default(),
-            beam: Beam::for_telescope("DSA_110").unwrap(),
+            beam: self.beam.clone(),
             pointings,
             pb_limit: 0.2,
             subbands,
@@ -245,7 +247,8 @@ fn measured(images: &Images, position: RaDec) -> (f64, RaDec) {
 fn sources_come_out_where_they_are_and_as_bright() {
     // Within half an image of one another, the reach of the psf. A degree out, where differential aberration is 0.36 arcsec and the plane of w shifts by ten.
     let sources = [(0.0103, -0.0151, 1.0), (-0.0050, 0.0031, 0.6), (0.0002, 0.0003, 0.3)];
-    let sky = observe(16.2, &sources, 0.0);
+    // Sources that do not vary: a drifting beam would leave a per cent of them.
+    let sky = Observation { beam: Beam::Unit, ..observe(16.2, &sources, 0.0) };
     let clean = CleanParams { nsigma: 0.0, threshold_jy: 2e-3, mgain: 0.8, ..CleanParams::default() };
     let images = sky.image(1280, 6.4, clean);
     // Sources between pixels, under uniform weights almost: components on pixels may leave more than 2 mJy of a Jy for good.
@@ -278,6 +281,8 @@ fn sources_come_out_where_they_are_and_as_bright() {
         assert!((peak - 1.0).abs() < 0.05, "{peak}");
     }
     // The beam: a fixed pointing would have 1 at its centre; a drift of half a degree either way takes some per cent.
+    let sky = observe(16.2, &sources, 0.0);
+    let images = sky.image(1280, 6.4, CleanParams { niter: 0, ..CleanParams::default() });
     let centre = images.pb_yx[[640, 640]];
     assert!(centre > 0.94 && centre < 0.99, "{centre}");
     let (corrected, plain) = (images.pbcor_yx[[640, 640]], images.restored_yx[[640, 640]]);
