@@ -77,6 +77,24 @@ fn one_point_on_a_pixel_is_found_exactly() {
 }
 
 #[test]
+fn components_come_out_of_a_mask_as_out_of_the_whole_image() {
+    let psf = psf_of(&t_array());
+    let dirty = dirty_of(&t_array(), &[(30.0, 40.0, 1.0)]);
+    let mask = Array2::from_shape_fn((N, N), |(y, x)| (y * 7 + x * 3) % 11 == 0);
+    // Corners are beyond the psf's reach of one another.
+    let components = [(0, 0, 0.3), (N - 1, 2, -0.5), (40, 33, 1.0), (N - 1, N - 1, 0.2)];
+    let convolver = Convolver::new(&psf).unwrap();
+    let (mut whole, mut within) = (dirty.clone(), dirty.clone());
+    convolver.subtract(&mut whole, &components, &Control::new()).unwrap();
+    convolver.subtract_within(&mut within, &components, &mask, &Control::new()).unwrap();
+    for ((at, inside), before) in mask.indexed_iter().zip(&dirty) {
+        let expected = if *inside { whole[at] } else { *before };
+        // The same sums in the same order.
+        assert_eq!(within[at], expected, "{at:?}");
+    }
+}
+
+#[test]
 fn list_and_patch_are_hogbom_on_the_whole_image() {
     // Residual after the cycle = dirty - model * psf, for any path the search took: the law that lets majors be rare.
     let uv = t_array();

@@ -4,7 +4,8 @@ use ndarray::Array2;
 use num_complex::Complex32;
 
 use super::bright::{BrightSource, Hunt};
-use super::clean::{clean_jointly, Care, CleanParams, Cleaned, Planes, Psf};
+use super::clean::{clean_jointly, Psf};
+use super::clean_report::{Care, CleanParams, Cleaned, Planes};
 use super::grid::Compact;
 use super::response::Response;
 use super::run::Run;

@@ -2,7 +2,7 @@
 
 use ndarray::Array2;
 
-use super::clean::{CleanReport, Cleaned};
+use super::clean_report::{CleanReport, Cleaned};
 use super::deconvolve::Deconvolved;
 use super::run::{ImagingParams, Run};
 use super::{fit_beam, Error, Grid, GridOptions, Visibilities};

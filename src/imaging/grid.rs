@@ -138,45 +138,6 @@ impl Grid {
         self.plan.slant()
     }
 
-    /// Weighted mean image \[Jy/beam\] of visibilities (r, f); `sum` is the sum of the weights.
-    ///
-    /// # Errors
-    /// From the gridder; cancellation.
-    pub fn dirty(
-        &self,
-        vis_rf: ArrayView2<'_, Complex32>,
-        weight_rf: ArrayView2<'_, f32>,
-        sum: f64,
-        control: &Control,
-    ) -> Result<Array2<f32>, Error> {
-        let image_xy = self.plan.vis2dirty(vis_rf, Some(weight_rf), control)?;
-        let scale = (1.0 / sum) as f32;
-        Ok(transposed(&image_xy, scale))
-    }
-
-    /// The psf: the image of a source of 1 Jy at the centre.
-    ///
-    /// # Errors
-    /// From the gridder; cancellation.
-    pub fn psf(
-        &self,
-        weight_rf: ArrayView2<'_, f32>,
-        sum: f64,
-        control: &Control,
-    ) -> Result<Array2<f32>, Error> {
-        let ones = Array2::from_elem(weight_rf.dim(), Complex32::new(1.0, 0.0));
-        self.dirty(ones.view(), weight_rf, sum, control)
-    }
-
-    /// Visibilities of a model \[Jy/pixel\].
-    ///
-    /// # Errors
-    /// From the gridder; cancellation.
-    pub fn predict(&self, model_yx: &Array2<f32>, control: &Control) -> Result<Array2<Complex32>, Error> {
-        let image_xy = transposed(model_yx, 1.0);
-        Ok(self.plan.dirty2vis(image_xy.view(), None, control)?)
-    }
-
     /// Compress visibilities and their weights for major cycles.
     ///
     /// # Errors
@@ -302,20 +263,6 @@ impl Grid {
         control: &Control,
     ) -> Result<(), Error> {
         Ok(self.plan.take_from(samples, &mut vis.vis_rf, control)?)
-    }
-
-    /// Packed visibilities less the model's.
-    ///
-    /// # Errors
-    /// From the gridder; cancellation.
-    pub fn less(
-        &self,
-        compact: &Compact,
-        model_yx: &Array2<f32>,
-        control: &Control,
-    ) -> Result<Vec<Complex32>, Error> {
-        let model = self.samples_of(model_yx, control)?;
-        Ok(compact.packed.less(&self.plan, &model))
     }
 
     /// Packed samples `start` less what the weights of `compact` make of a model's samples.

@@ -10,6 +10,7 @@ mod bright_layers;
 mod bright_model;
 mod bright_peaks;
 mod clean;
+mod clean_report;
 mod combine;
 mod deconvolve;
 mod dirty;
@@ -41,7 +42,8 @@ mod weigh;
 
 pub use beam_fit::fit_beam;
 pub use bright::{BrightParams, BrightSource};
-pub use clean::{clean, clean_jointly, Care, CleanParams, CleanReport, Cleaned, Cycle, Planes, Psf};
+pub use clean::{clean, clean_jointly, Psf};
+pub use clean_report::{Care, CleanParams, CleanReport, Cleaned, Cycle, Planes};
 pub use dynspec::{dynamic_spectrum, DynamicSpectrum};
 pub use error::{Error, Partial};
 pub use exact::{subtract, View};

@@ -6,7 +6,7 @@ use ndarray::{Array2, ArrayView2};
 use num_complex::Complex32;
 
 use super::bright::{on_pixels, BrightParams, BrightSource, Hunt};
-use super::clean::{CleanParams, CleanReport, Cleaned};
+use super::clean_report::{CleanParams, CleanReport, Cleaned};
 use super::deconvolve::{deconvolve, Deconvolved};
 use super::dirty;
 use super::matched::matched;

@@ -3,7 +3,7 @@
 use ndarray::{Array2, Zip};
 
 use super::bright::{on_pixels, BrightSource};
-use super::clean::{Cleaned, Planes};
+use super::clean_report::{Cleaned, Planes};
 use super::run::{beam_at, ImagingParams};
 use super::weigh::Weights;
 use super::{primary_beam, restore, restore_points, Error, View, Visibilities};

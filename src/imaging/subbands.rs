@@ -8,7 +8,8 @@ use std::ops::Range;
 use ndarray::Array2;
 
 use super::bright::{on_pixels, BrightSource};
-use super::clean::{clean, CleanParams, Cleaned};
+use super::clean::{clean, SHY};
+use super::clean_report::{CleanParams, Cleaned};
 use super::grid::rough;
 use super::restore::add_components;
 use super::run::{average_beam, band, ImagingParams, Noise};
@@ -20,9 +21,8 @@ use crate::image::RestoringBeam;
 
 /// Major cycles of one subband: its difference from the whole band's model is small.
 const MAJOR: usize = 3;
-/// Up to this many times the level to reach, one minor cycle is enough; it stops at this share of the level.
+/// Up to this many times the level to reach, one minor cycle is enough.
 const SHALLOW: f32 = 5.0;
-const SHY: f32 = 0.95;
 /// A rough image is enough where its error is this share of the noise at most.
 const ROUGH_ERROR: f64 = 0.05;
 
@@ -149,19 +149,17 @@ impl Part<'_> {
     fn left(&self, noise_jy: f32) -> Result<Left, Error> {
         let Self { vis, common, params, control, .. } = self;
         let epsilon = params.grid.epsilon;
-        let mut grid =
-            self.grid(if common.cleaned.report.iterations > 0 { rough(epsilon) } else { epsilon })?;
-        let image = |grid: &Grid| -> Result<Array2<f32>, Error> {
+        let image = |epsilon: f64| -> Result<(Grid, Array2<f32>), Error> {
+            let grid = self.grid(epsilon)?;
             let samples = grid.pack_samples(vis, self.channels.clone(), control)?;
-            grid.dirty_of(&samples, self.weights.sum, control)
+            let dirty_yx = grid.dirty_of(&samples, self.weights.sum, control)?;
+            Ok((grid, dirty_yx))
         };
-        let mut dirty_yx = image(&grid)?;
+        let first = if common.cleaned.report.iterations > 0 { rough(epsilon) } else { epsilon };
+        let (mut grid, mut dirty_yx) = image(first)?;
         let brightest = dirty_yx.iter().fold(0f32, |most, v| most.max(v.abs()));
-        if grid.options().epsilon * f64::from(brightest) > ROUGH_ERROR * f64::from(noise_jy)
-            && grid.options().epsilon > epsilon
-        {
-            grid = self.grid(epsilon)?;
-            dirty_yx = image(&grid)?;
+        if first > epsilon && first * f64::from(brightest) > ROUGH_ERROR * f64::from(noise_jy) {
+            (grid, dirty_yx) = image(epsilon)?;
         }
         let left = |residual_yx, outcome| Ok(Left { residual_yx, own_yx: None, outcome });
         let cleaned = common.cleaned;

@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use ndarray::{Array2, Axis};
 use num_complex::Complex32;
 
-use super::clean::{Care, Planes};
+use super::clean_report::{Care, Planes};
 use super::grid::Compact;
 use super::response::Response;
 use super::{Error, Grid, Visibilities};
